@@ -1,0 +1,76 @@
+#pragma once
+
+// CircuitBreaker: a decorator that stops asking an upstream that keeps failing, and finds out by
+// single probes when it is well again.
+//
+//   closed ──(failures_to_open consecutive kTimeout / kUnreachable / kProtocol)──▶ open
+//   open ──(open_ms passed)──▶ half_open: one probe at a time goes through
+//   half_open ──probe succeeds──▶ closed        half_open ──probe fails──▶ open, open_ms doubled up to
+//                                                                          open_max_ms
+//
+// kAbsent, kRefused, kTooLarge and kOverloaded are answers of a living upstream or our own limits:
+// they count as neither. While open, calls are answered kBreakerOpen without being sent.
+//
+// The state machine is a class of its own so that the regional tier's Relay can use it as well.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "base/clock.h"
+#include "tiers/upstream.h"
+
+namespace terrace::runtime {
+class Loop;
+}
+
+namespace terrace::tiers {
+
+struct BreakerOptions {
+  int failures_to_open = 5;
+  int64_t open_ms = 500;
+  int64_t open_max_ms = 10000;
+};
+
+class BreakerState {
+ public:
+  enum class State : uint8_t { kClosed, kOpen, kHalfOpen };
+
+  BreakerState(BreakerOptions options, const base::Clock* clock);
+
+  // May one call go out now? In half_open it takes the probe's place.
+  [[nodiscard]] bool Allow();
+  // Reports how an allowed call ended.
+  void Record(Failure failure);
+
+  State state() const { return state_; }
+  std::string_view state_name() const;
+  uint64_t opened_count() const { return opened_count_; }
+  // Called on each change of state (for one log line a change).
+  void OnChange(std::function<void(State from, State to)> callback) {
+    on_change_ = std::move(callback);
+  }
+
+ private:
+  void Enter(State state);
+
+  const BreakerOptions options_;
+  const base::Clock* const clock_;
+  State state_ = State::kClosed;
+  int consecutive_failures_ = 0;
+  bool probe_in_flight_ = false;
+  int64_t open_ms_ = 0;
+  int64_t open_until_us_ = 0;
+  uint64_t opened_count_ = 0;
+  std::function<void(State, State)> on_change_;
+};
+
+// Wraps an origin.
+std::unique_ptr<Upstream> WithBreaker(std::unique_ptr<Upstream> upstream, BreakerOptions options,
+                                      runtime::Loop* loop);
+// Wraps a regional tier: Relay passes the breaker too.
+std::unique_ptr<RegionalTier> WithBreaker(std::unique_ptr<RegionalTier> upstream,
+                                          BreakerOptions options, runtime::Loop* loop);
+
+}  // namespace terrace::tiers

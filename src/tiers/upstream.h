@@ -1,0 +1,121 @@
+#pragma once
+
+// Upstream: one place below the local tier that values can be asked of: a regional Redis, an HTTP
+// server, a directory, another Redis. One small interface, so that breakers, bulkheads, retries and
+// fault injection are decorators around it.
+//
+// Promises:  done is called exactly once for each call, also after a timeout, a lost connection or
+//            Close(); never inside the call itself.
+// Ownership: requests are copied in; nothing borrowed outlives the call. The owner destroys an
+//            upstream only after Close() has called back.
+// Threads:   every call, and every callback, on the owner's loop.
+// Units:     milliseconds; deadlines on Clock::MonoUs in microseconds.
+// Errors:    Outcome says what the caller should do, Failure says why it failed.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/task.h"
+
+namespace terrace::tiers {
+
+inline constexpr int64_t kNoTtl = -1;
+
+enum class Outcome : uint8_t {
+  kValue,   // the key exists there; value is set
+  kAbsent,  // the key certainly does not exist there (a negative answer, cacheable)
+  kFailed,  // nothing is known; failure and detail say why
+};
+
+// One per reaction or per word an operator would look for.
+enum class Failure : uint8_t {
+  kNone,
+  kTimeout,      // no answer before the deadline; a write may or may not have happened
+  kUnreachable,  // could not connect, or the connection was lost; as above for writes sent before
+  kProtocol,     // an answer that makes no sense (bad frame, bad payload, bad status)
+  kRefused,      // a clear refusal (an error reply, HTTP 403, 500): detail has its text
+  kOverloaded,   // our own limit: queue full or waited too long in it; nothing was sent
+  kBreakerOpen,  // the circuit breaker is open; nothing was sent
+  kTooLarge,     // larger than the route's max_value; nothing is kept
+  kClosing,      // the upstream is being closed
+};
+
+std::string_view FailureName(Failure failure);
+
+// A whole value on its way between tiers.
+struct Value {
+  enum class Form : uint8_t {
+    kString,  // bytes are the string itself
+    kDump,    // bytes are a DUMP payload of any type
+  };
+  Form form = Form::kString;
+  std::string bytes;
+  // What the source says about its lifetime. Time left in ms, or kNoTtl.
+  int64_t ttl_ms = kNoTtl;
+  // False when the source forbids keeping it (Cache-Control: no-store, private); waiters are
+  // answered, nothing is filled.
+  bool storable = true;
+};
+
+struct GetResult {
+  Outcome outcome = Outcome::kFailed;
+  Value value;
+  // For kAbsent: how long the source says the absence may be remembered, or kNoTtl when silent.
+  int64_t absent_ttl_ms = kNoTtl;
+  Failure failure = Failure::kNone;
+  std::string detail;  // for people: one line, no secrets
+};
+
+struct PutResult {
+  Failure failure = Failure::kNone;  // kNone means acknowledged by the upstream
+  std::string detail;
+};
+
+struct GetRequest {
+  int database = 0;
+  std::string key;
+  int64_t deadline_us = 0;  // on Clock::MonoUs; the upstream answers by then, come what may
+  size_t value_bytes_max = 0;  // 0: no limit
+};
+
+struct PutRequest {
+  int database = 0;
+  std::string key;
+  Value value;
+  int64_t deadline_us = 0;
+};
+
+using GetDone = base::Function<void(GetResult)>;
+using PutDone = base::Function<void(PutResult)>;
+
+struct Health {
+  bool reachable = false;
+  std::string state;     // one word for INFO: connected, connecting, down, open, half_open, ...
+  std::string detail;    // the last error, for people
+  uint64_t in_flight = 0;
+  uint64_t queued = 0;
+};
+
+class Upstream {
+ public:
+  virtual ~Upstream() = default;
+
+  // Its name in the configuration, in errors, logs and INFO.
+  virtual std::string_view name() const = 0;
+
+  virtual void Get(GetRequest request, GetDone done) = 0;
+
+  // Stores a value with its TTL, replacing what is there. Read-only upstreams answer kRefused.
+  virtual void Put(PutRequest request, PutDone done) = 0;
+
+  // Removes a key. An absent key is a success.
+  virtual void Invalidate(int database, std::string key, int64_t deadline_us, PutDone done) = 0;
+
+  virtual Health health() const = 0;
+
+  // Fails what is in flight with kClosing, then calls done. No calls after this one.
+  virtual void Close(base::Task done) = 0;
+};
+
+}  // namespace terrace::tiers
