@@ -1,0 +1,56 @@
+#pragma once
+
+// UvLoop: the Loop of one real thread, on libuv.
+//
+// Ownership: FdWatchers must be destroyed before their loop. Tasks still queued when the loop is
+//            destroyed are dropped unrun.
+// Threads:   Run() makes the calling thread the loop's thread. Post and Stop from any thread.
+
+#include <functional>
+#include <memory>
+
+#include "runtime/loop.h"
+
+namespace terrace::runtime {
+
+// The system's clocks. One for the process; safe from any thread.
+class SystemClock : public base::Clock {
+ public:
+  SystemClock();
+  int64_t MonoUs() const override;
+  int64_t WallMs() const override;
+  int64_t NowMs() const override;
+
+ private:
+  int64_t wall_minus_mono_us_;  // as it was at start-up
+};
+
+class UvLoop : public Loop {
+ public:
+  // REQUIRES: clock outlives the loop.
+  explicit UvLoop(const base::Clock* clock);
+  ~UvLoop() override;
+  UvLoop(const UvLoop&) = delete;
+  UvLoop& operator=(const UvLoop&) = delete;
+
+  // Runs until Stop().
+  void Run();
+  void Stop();
+
+  // Called once before the loop goes to sleep, after every turn: the place to flush what the turn
+  // has gathered. At most one.
+  void OnTurnEnd(std::function<void()> callback);
+
+  const base::Clock& clock() const override;
+  void Post(base::Task task) override;
+  TimerId After(int64_t delay_ms, base::Task task) override;
+  void Cancel(TimerId id) override;
+  std::unique_ptr<FdWatcher> Watch(int fd, base::Function<void(int)> on_events) override;
+  void Offload(base::Task work, base::Task done) override;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace terrace::runtime
