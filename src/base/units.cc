@@ -1,7 +1,6 @@
 #include "base/units.h"
 
 #include <charconv>
-#include <cmath>
 #include <limits>
 #include <span>
 
@@ -61,14 +60,6 @@ std::optional<int64_t> ParseInt(std::string_view text) {
   const char* end = text.data() + text.size();
   const auto [parsed_to, error] = std::from_chars(text.data(), end, number);
   if (error != std::errc() || parsed_to != end) return std::nullopt;
-  return number;
-}
-
-std::optional<double> ParseDouble(std::string_view text) {
-  double number = 0;
-  const char* end = text.data() + text.size();
-  const auto [parsed_to, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc() || parsed_to != end || !std::isfinite(number)) return std::nullopt;
   return number;
 }
 

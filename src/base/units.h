@@ -14,11 +14,13 @@
 #include <string>
 #include <string_view>
 
+#include "base/numbers.h"
+
 namespace terrace::base {
 
 // A decimal integer, nothing before or after it; "-" is the only sign accepted.
+// For floats see ParseDouble in numbers.h.
 [[nodiscard]] std::optional<int64_t> ParseInt(std::string_view text);
-[[nodiscard]] std::optional<double> ParseDouble(std::string_view text);
 
 [[nodiscard]] std::optional<uint64_t> ParseBytes(std::string_view text);
 [[nodiscard]] std::optional<int64_t> ParseDurationMs(std::string_view text);
