@@ -70,6 +70,7 @@ struct GetResult {
 struct PutResult {
   Failure failure = Failure::kNone;  // kNone means acknowledged by the upstream
   std::string detail;
+  bool stored = true;  // false: only_if_absent met an existing key
 };
 
 struct GetRequest {
@@ -83,6 +84,9 @@ struct PutRequest {
   int database = 0;
   std::string key;
   Value value;
+  // Store only where the key does not exist (SET NX, RESTORE without REPLACE); a key that exists
+  // answers stored = false, which is no failure.
+  bool only_if_absent = false;
   int64_t deadline_us = 0;
 };
 
