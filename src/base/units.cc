@@ -55,14 +55,6 @@ std::optional<uint64_t> ParseWithUnit(std::string_view text, std::span<const Uni
 
 }  // namespace
 
-std::optional<int64_t> ParseInt(std::string_view text) {
-  int64_t number = 0;
-  const char* end = text.data() + text.size();
-  const auto [parsed_to, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc() || parsed_to != end) return std::nullopt;
-  return number;
-}
-
 std::optional<uint64_t> ParseBytes(std::string_view text) {
   return ParseWithUnit(text, kByteUnits);
 }

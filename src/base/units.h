@@ -1,7 +1,7 @@
 #pragma once
 
-// Units: reading and writing the numbers people put into configurations: integers, byte sizes and
-// durations.
+// Units: reading and writing the byte sizes and durations people put into configurations. Plain
+// numbers are in base/numbers.h.
 //
 // Units:   bytes: "100", "100b", "1k" = 1000, "1kb" = 1024, likewise m/mb and g/gb (as in Redis),
 //          t/tb. Durations are in milliseconds: "250ms", "5s", "10m", "1h", "2d", or a bare number
@@ -14,13 +14,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/numbers.h"
-
 namespace terrace::base {
-
-// A decimal integer, nothing before or after it; "-" is the only sign accepted.
-// For floats see ParseDouble in numbers.h.
-[[nodiscard]] std::optional<int64_t> ParseInt(std::string_view text);
 
 [[nodiscard]] std::optional<uint64_t> ParseBytes(std::string_view text);
 [[nodiscard]] std::optional<int64_t> ParseDurationMs(std::string_view text);

@@ -27,6 +27,8 @@ class Loop;
 
 namespace terrace::tiers {
 
+class RegionalTier;
+
 struct BreakerOptions {
   int failures_to_open = 5;
   int64_t open_ms = 500;

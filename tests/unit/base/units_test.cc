@@ -53,15 +53,5 @@ TEST(Units, FormattedValuesReadBackTheSame) {
   }
 }
 
-TEST(Units, IntegersAreWholeTexts) {
-  EXPECT_EQ(ParseInt("-12"), -12);
-  for (const char* text : {"", "+1", "1 ", " 1", "1a", "9223372036854775808", "--1"}) {
-    EXPECT_EQ(ParseInt(text), std::nullopt) << text;
-  }
-  EXPECT_EQ(ParseDouble("99.9"), 99.9);
-  EXPECT_EQ(ParseDouble("nan"), std::nullopt);
-  EXPECT_EQ(ParseDouble("1x"), std::nullopt);
-}
-
 }  // namespace
 }  // namespace terrace::base
