@@ -1,0 +1,126 @@
+"""compare: when two replies to the same command count as equal.
+
+The default is exact: same wire types, same bytes. COMPARATORS names the commands whose replies may
+differ by nature (time, chance, unordered sets). DIFFERENCES is the only list of deliberate or
+version-bound deviations, each with its reason; everything else is a bug.
+"""
+
+import collections
+
+TTL_TOLERANCE_S = 2
+TTL_TOLERANCE_MS = 2000
+
+
+def exact(expected, got):
+    return expected == got
+
+
+def same_shape(expected, got):
+    """Equal wire types at every level; contents are free. Errors must still be the same text."""
+    if expected[0] == '-' or got[0] == '-':
+        return expected == got
+    if expected[0] != got[0]:
+        return False
+    if expected[0] in '*~>':
+        return len(expected[1]) == len(got[1]) and all(map(same_shape, expected[1], got[1]))
+    return True
+
+
+def same_kind(expected, got):
+    """Only the outermost wire type counts: COMMAND lists what each server happens to have."""
+    return expected == got if '-' in (expected[0], got[0]) else expected[0] == got[0]
+
+
+def scan_page(expected, got):
+    """One page of an iteration: cursor and keys are free, their types are not."""
+    if expected[0] != '*' or got[0] != '*':
+        return expected == got
+    return [item[0] for item in expected[1]] == [item[0] for item in got[1]]
+
+
+def near(tolerance):
+    """Integers may differ by `tolerance`, but not in sign: -1 and -2 have meanings."""
+    def compare(expected, got):
+        if expected[0] != ':' or got[0] != ':':
+            return expected == got
+        if expected[1] < 0 or got[1] < 0:
+            return expected == got
+        return abs(expected[1] - got[1]) <= tolerance
+    return compare
+
+
+def unordered(expected, got):
+    """Arrays and sets as multisets."""
+    if expected[0] != got[0] or expected[0] not in '*~':
+        return expected == got
+    return sorted(map(repr, expected[1])) == sorted(map(repr, got[1]))
+
+
+def unordered_pairs(expected, got):
+    """Maps, and RESP2's flat field/value arrays, as sets of pairs."""
+    if expected[0] == '*' and got[0] == '*' and len(expected[1]) % 2 == 0:
+        return (len(expected[1]) == len(got[1])
+                and _flat_pairs(expected[1]) == _flat_pairs(got[1]))
+    if expected[0] == '%' and got[0] == '%':
+        return sorted(map(repr, expected[1])) == sorted(map(repr, got[1]))
+    return expected == got
+
+
+def _flat_pairs(items):
+    return sorted(repr(pair) for pair in zip(items[::2], items[1::2]))
+
+
+COMPARATORS = {
+    b'TTL': near(TTL_TOLERANCE_S),
+    b'EXPIRETIME': near(TTL_TOLERANCE_S),
+    b'PTTL': near(TTL_TOLERANCE_MS),
+    b'PEXPIRETIME': near(TTL_TOLERANCE_MS),
+    b'OBJECT IDLETIME': near(TTL_TOLERANCE_S),
+    b'RANDOMKEY': same_shape,
+    b'TIME': same_shape,
+    b'COMMAND': same_kind,
+    b'COMMAND COUNT': same_kind,
+    b'DUMP': same_shape,
+    b'SCAN': scan_page,
+    b'HSCAN': scan_page,
+    b'SSCAN': scan_page,
+    b'ZSCAN': scan_page,
+    b'KEYS': unordered,
+    b'@SCAN': unordered,
+    b'SMEMBERS': unordered,
+    b'SINTER': unordered,
+    b'SUNION': unordered,
+    b'SDIFF': unordered,
+    b'HKEYS': unordered,
+    b'HVALS': unordered,
+    b'HGETALL': unordered_pairs,
+    b'SPOP': same_shape,
+    b'SRANDMEMBER': same_shape,
+    b'HRANDFIELD': same_shape,
+    b'ZRANDMEMBER': same_shape,
+}
+
+
+# versions: a function of the reference's (major, minor, patch); matches: of op, expected, got.
+Difference = collections.namedtuple('Difference', 'reason versions matches')
+
+DIFFERENCES = [
+]
+
+
+def command_name(args):
+    """Returns the upper-case name, with the subcommand where COMPARATORS distinguishes it."""
+    name = args[0].upper()
+    if len(args) > 1 and name in (b'OBJECT', b'COMMAND'):
+        return name + b' ' + args[1].upper()
+    return name
+
+
+def equal(op, expected, got, reference_version):
+    """True if `got` is an acceptable answer where the reference server answered `expected`."""
+    if expected == got:
+        return True
+    if COMPARATORS.get(command_name(op.args), exact)(expected, got):
+        return True
+    return any(difference.versions(reference_version) and difference.matches(op, expected, got)
+               for difference in DIFFERENCES)

@@ -1,0 +1,205 @@
+"""engine: plays one sequence of commands to two servers, finds the first reply that differs, and
+shrinks a failing sequence to a short script.
+
+Both servers get the same bytes, pipelined in random batches and cut at random points. An episode
+starts on fresh connections and an empty keyspace, so it can be replayed alone from its seed.
+"""
+
+import ast
+import collections
+import random
+import time
+
+import compare
+import pools
+import raw_client
+import resp_wire
+from generator import Op
+
+BATCH_MAX = 32
+SHRINK_SECONDS_MAX = 30.0
+
+# `index` is the position of the op in its sequence; expected is the reference's reply.
+Mismatch = collections.namedtuple('Mismatch', 'index op expected got')
+
+# What stands for a reply when there is none.
+CLOSED = ('closed',)
+SILENT = ('no reply',)
+
+
+class Side:
+    """One of the two servers with its connection of the moment."""
+
+    def __init__(self, server):
+        self.server = server
+        self.client = None
+
+    def open(self, proto):
+        self.close()
+        if not self.server.is_running():
+            self.server.start()
+        self.client = self.server.client(timeout_s=10.0)
+        self.client.command('FLUSHALL')
+        if proto == 3:
+            self.client.command('HELLO', '3')
+
+    def close(self):
+        if self.client is not None:
+            self.client.close()
+            self.client = None
+
+    def send(self, data):
+        try:
+            self.client.send_bytes(data)
+        except (raw_client.ConnectionClosed, raw_client.ReplyTimeout):
+            pass  # The reads that follow report it.
+
+    def reply(self):
+        try:
+            return self.client.read_reply()
+        except (raw_client.ConnectionClosed, OSError):
+            return CLOSED
+        except raw_client.ReplyTimeout:
+            return SILENT
+        except resp_wire.ProtocolError as error:
+            return ('protocol error', str(error))
+
+    def command(self, *args):
+        self.send(resp_wire.encode(*args))
+        return self.reply()
+
+
+class Engine:
+    """Compares `subject` (a servers.Server) with `reference` over sequences of ops."""
+
+    def __init__(self, reference, subject, reference_version, trace=None):
+        self.reference = Side(reference)
+        self.subject = Side(subject)
+        self.version = reference_version
+        self.trace = trace
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.reference.close()
+        self.subject.close()
+
+    def play(self, ops, seed, proto):
+        """Plays a sequence from scratch; returns the first Mismatch or None."""
+        rng = random.Random(seed)
+        self.reference.open(proto)
+        self.subject.open(proto)
+        position = 0
+        while position < len(ops):
+            end = self._batch_end(ops, position, rng.randint(1, BATCH_MAX))
+            if ops[position].args[0].startswith(b'@'):
+                mismatch = self._play_special(position, ops[position])
+            else:
+                mismatch = self._play_batch(ops, position, end, rng)
+            if mismatch is not None:
+                return mismatch
+            if ops[end - 1].pause_ms:
+                self._settle(ops[end - 1].pause_ms)
+            position = end
+        return None
+
+    @staticmethod
+    def _batch_end(ops, position, size):
+        """A batch ends after an op with a pause, and before a special op, which is played alone."""
+        end = position
+        while end < len(ops) and end - position < size:
+            if ops[end].args[0].startswith(b'@'):
+                return max(end, position + 1)
+            end += 1
+            if ops[end - 1].pause_ms:
+                break
+        return end
+
+    def _play_batch(self, ops, position, end, rng):
+        data = b''.join(
+            resp_wire.encode_inline(op.args) if op.inline else resp_wire.encode(*op.args)
+            for op in ops[position:end])
+        cuts = sorted(rng.randrange(len(data)) for _ in range(rng.choice((0, 0, 1, 3))))
+        for start, stop in zip([0] + cuts, cuts + [len(data)]):
+            self.reference.send(data[start:stop])
+            self.subject.send(data[start:stop])
+        for index in range(position, end):
+            mismatch = self._check(index, ops[index], self.reference.reply(), self.subject.reply())
+            if mismatch is not None:
+                return mismatch
+        return None
+
+    def _check(self, index, op, expected, got):
+        if self.trace:
+            self.trace(index, op, expected, got)
+        if compare.equal(op, expected, got, self.version):
+            return None
+        return Mismatch(index, op, expected, got)
+
+    def _settle(self, pause_ms):
+        """Waits until what was made short-lived is over, and makes both servers notice it."""
+        time.sleep(pause_ms / 1000)
+        for side in (self.reference, self.subject):
+            side.command('EXISTS', *pools.KEYS)
+
+    def _play_special(self, index, op):
+        if op.args[0] == b'@scan':
+            return self._check(index, op, _whole_scan(self.reference, op.args[1:]),
+                               _whole_scan(self.subject, op.args[1:]))
+        return self._transplant(index, op)
+
+    def _transplant(self, index, op):
+        """DUMPs a key on both servers and RESTOREs each payload on the other one."""
+        _, source, target = op.args
+        payloads = [side.command('DUMP', source) for side in (self.reference, self.subject)]
+        mismatch = self._check(index, Op((b'DUMP', source), 0, False), *payloads)
+        if mismatch is not None or payloads[0][0] != '$':
+            return mismatch
+        expected = self.reference.command('RESTORE', target, '0', payloads[1][1], 'REPLACE')
+        got = self.subject.command('RESTORE', target, '0', payloads[0][1], 'REPLACE')
+        return self._check(index, op, expected, got)
+
+
+def _whole_scan(side, options):
+    """Iterates until the cursor is 0 again; returns the distinct keys as a set reply."""
+    cursor = b'0'
+    keys = set()
+    for _ in range(10000):
+        reply = side.command('SCAN', cursor, *options)
+        if reply[0] != '*' or len(reply[1]) != 2:
+            return reply
+        cursor = reply[1][0][1]
+        keys.update(reply[1][1][1])
+        if cursor == b'0':
+            return ('~', tuple(sorted(keys)))
+    return ('endless scan',)
+
+
+def shrink(engine, ops, mismatch, seed, proto):
+    """Removes halves, quarters, ... of the ops while the rest still fails: (ops, mismatch)."""
+    deadline = time.monotonic() + SHRINK_SECONDS_MAX
+    ops = ops[:mismatch.index + 1]
+    chunk = max(1, len(ops) // 2)
+    while True:
+        position = 0
+        removed = False
+        while position < len(ops) and time.monotonic() < deadline:
+            candidate = ops[:position] + ops[position + chunk:]
+            again = engine.play(candidate, seed, proto) if candidate else None
+            if again is not None:
+                ops, mismatch, removed = candidate[:again.index + 1], again, True
+            else:
+                position += chunk
+        if time.monotonic() >= deadline or (chunk == 1 and not removed):
+            return ops, mismatch
+        chunk = max(1, chunk // 2)
+
+
+def script_of(ops):
+    """Returns the ops as text, one a line, which read_script() reads back."""
+    return '\n'.join(repr((op.args, op.pause_ms, op.inline)) for op in ops)
+
+
+def read_script(text):
+    return [Op(*ast.literal_eval(line)) for line in text.splitlines() if line.strip()]
