@@ -15,6 +15,7 @@ namespace terrace::base {
 
 }  // namespace terrace::base
 
-#define TERRACE_CHECK(condition) \
-  (__builtin_expect(!(condition), 0) ? ::terrace::base::CheckFailed(#condition, __FILE__, __LINE__) \
-                                     : static_cast<void>(0))
+#define TERRACE_CHECK(condition)                                      \
+  (__builtin_expect(!(condition), 0)                                  \
+       ? ::terrace::base::CheckFailed(#condition, __FILE__, __LINE__) \
+       : static_cast<void>(0))
