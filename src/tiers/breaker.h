@@ -8,8 +8,11 @@
 //   half_open ──probe succeeds──▶ closed        half_open ──probe fails──▶ open, open_ms doubled up to
 //                                                                          open_max_ms
 //
-// kAbsent, kRefused, kTooLarge and kOverloaded are answers of a living upstream or our own limits:
-// they count as neither. While open, calls are answered kBreakerOpen without being sent.
+// kRefused and kTooLarge are answers of a living upstream, kOverloaded and kClosing our own limits:
+// none of them counts as a failure or ends a row of failures. A probe that is answered at all
+// (a value, absent, kRefused, kTooLarge) has succeeded; one that ends by our own limits has told
+// nothing, and the next call is the probe. While open, calls are answered kBreakerOpen without being
+// sent.
 //
 // The state machine is a class of its own so that the regional tier's Relay can use it as well.
 
@@ -19,6 +22,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "tiers/regional.h"
 #include "tiers/upstream.h"
 
 namespace terrace::runtime {
@@ -43,7 +47,8 @@ class BreakerState {
 
   // May one call go out now? In half_open it takes the probe's place.
   [[nodiscard]] bool Allow();
-  // Reports how an allowed call ended.
+  // Reports how an allowed call ended. Do not report a call whose Allow came before opened_count()
+  // last grew: it would be taken for the probe.
   void Record(Failure failure);
 
   State state() const { return state_; }

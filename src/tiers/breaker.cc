@@ -1,0 +1,212 @@
+#include "tiers/breaker.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "runtime/loop.h"
+
+namespace terrace::tiers {
+namespace {
+
+// What the end of a call tells about the upstream.
+enum class Sign {
+  kWell,     // it did what was asked
+  kAlive,    // it answered, if only to refuse
+  kSick,     // it did not answer, or made no sense
+  kNothing,  // it was not asked
+};
+
+Sign SignOf(Failure failure) {
+  switch (failure) {
+    case Failure::kNone:
+      return Sign::kWell;
+    case Failure::kRefused:
+    case Failure::kTooLarge:
+      return Sign::kAlive;
+    case Failure::kTimeout:
+    case Failure::kUnreachable:
+    case Failure::kProtocol:
+      return Sign::kSick;
+    case Failure::kOverloaded:
+    case Failure::kBreakerOpen:
+    case Failure::kClosing:
+      return Sign::kNothing;
+  }
+  return Sign::kNothing;
+}
+
+}  // namespace
+
+BreakerState::BreakerState(BreakerOptions options, const base::Clock* clock)
+    : options_(options), clock_(clock), open_ms_(options.open_ms) {}
+
+bool BreakerState::Allow() {
+  if (state_ == State::kOpen && clock_->MonoUs() >= open_until_us_) Enter(State::kHalfOpen);
+  switch (state_) {
+    case State::kClosed:
+      return true;
+    case State::kOpen:
+      return false;
+    case State::kHalfOpen:
+      if (probe_in_flight_) return false;
+      probe_in_flight_ = true;
+      return true;
+  }
+  return false;
+}
+
+void BreakerState::Record(Failure failure) {
+  const Sign sign = SignOf(failure);
+  switch (state_) {
+    case State::kClosed:
+      if (sign == Sign::kWell) consecutive_failures_ = 0;
+      if (sign == Sign::kSick && ++consecutive_failures_ >= options_.failures_to_open) {
+        open_ms_ = options_.open_ms;
+        Enter(State::kOpen);
+      }
+      return;
+    case State::kOpen:
+      return;  // a call sent before it opened: what it tells is known already
+    case State::kHalfOpen:
+      probe_in_flight_ = false;
+      if (sign == Sign::kSick) {
+        open_ms_ = std::min(2 * open_ms_, std::max(options_.open_ms, options_.open_max_ms));
+        Enter(State::kOpen);
+      } else if (sign != Sign::kNothing) {
+        Enter(State::kClosed);
+      }
+      return;
+  }
+}
+
+std::string_view BreakerState::state_name() const {
+  switch (state_) {
+    case State::kClosed:
+      return "closed";
+    case State::kOpen:
+      return "open";
+    case State::kHalfOpen:
+      return "half_open";
+  }
+  return "unknown";
+}
+
+void BreakerState::Enter(State state) {
+  const State from = state_;
+  state_ = state;
+  consecutive_failures_ = 0;
+  probe_in_flight_ = false;
+  if (state == State::kOpen) {
+    open_until_us_ = clock_->MonoUs() + open_ms_ * 1000;
+    ++opened_count_;
+  }
+  if (on_change_) on_change_(from, state);
+}
+
+namespace {
+
+// The decorator, over either interface.
+template <typename Base>
+class Guarded : public Base {
+ public:
+  Guarded(std::unique_ptr<Base> inner, BreakerOptions options, runtime::Loop* loop)
+      : inner_(std::move(inner)), loop_(loop), breaker_(options, &loop->clock()) {}
+
+  std::string_view name() const override { return inner_->name(); }
+
+  void Get(GetRequest request, GetDone done) override {
+    if (!Allow<GetResult>(&done)) return;
+    inner_->Get(std::move(request), Recording<GetResult>(std::move(done)));
+  }
+
+  void Put(PutRequest request, PutDone done) override {
+    if (!Allow<PutResult>(&done)) return;
+    inner_->Put(std::move(request), Recording<PutResult>(std::move(done)));
+  }
+
+  void Invalidate(int database, std::string key, int64_t deadline_us, PutDone done) override {
+    if (!Allow<PutResult>(&done)) return;
+    inner_->Invalidate(database, std::move(key), deadline_us,
+                       Recording<PutResult>(std::move(done)));
+  }
+
+  Health health() const override {
+    Health health = inner_->health();
+    if (breaker_.state() != BreakerState::State::kClosed) {
+      health.reachable = false;
+      health.state = breaker_.state_name();
+      if (health.detail.empty()) health.detail = last_error_;
+    }
+    return health;
+  }
+
+  void Close(base::Task done) override { inner_->Close(std::move(done)); }
+
+ protected:
+  // True when the call may go out; else it is answered soon.
+  template <typename Result>
+  bool Allow(base::Function<void(Result)>* done) {
+    if (breaker_.Allow()) return true;
+    Result result;
+    result.failure = Failure::kBreakerOpen;
+    result.detail = "the circuit breaker is open after: " + last_error_;
+    loop_->Post([done = std::move(*done), result = std::move(result)]() mutable {
+      done(std::move(result));
+    });
+    return false;
+  }
+
+  // Wraps done so that the breaker learns how the call ended. A call that went out before the
+  // breaker last opened is not reported: taken for the probe, it would close or reopen it on old
+  // news.
+  template <typename Result>
+  base::Function<void(Result)> Recording(base::Function<void(Result)> done) {
+    return [this, opened_count = breaker_.opened_count(),
+            done = std::move(done)](Result result) mutable {
+      if (SignOf(result.failure) == Sign::kSick) {
+        last_error_ = std::string(FailureName(result.failure)) + ": " + result.detail;
+      }
+      if (opened_count == breaker_.opened_count()) breaker_.Record(result.failure);
+      done(std::move(result));
+    };
+  }
+
+  Base* inner() const { return inner_.get(); }
+
+ private:
+  const std::unique_ptr<Base> inner_;
+  runtime::Loop* const loop_;
+  BreakerState breaker_;
+  std::string last_error_;
+};
+
+class GuardedRegionalTier final : public Guarded<RegionalTier> {
+ public:
+  using Guarded::Guarded;
+
+  void Relay(RelayRequest request, RelayDone done) override {
+    if (!Allow<RelayResult>(&done)) return;
+    inner()->Relay(std::move(request), Recording<RelayResult>(std::move(done)));
+  }
+
+  uint64_t generation() const override { return inner()->generation(); }
+
+  void OnNewGeneration(base::Function<void(uint64_t)> callback) override {
+    inner()->OnNewGeneration(std::move(callback));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Upstream> WithBreaker(std::unique_ptr<Upstream> upstream, BreakerOptions options,
+                                      runtime::Loop* loop) {
+  return std::make_unique<Guarded<Upstream>>(std::move(upstream), options, loop);
+}
+
+std::unique_ptr<RegionalTier> WithBreaker(std::unique_ptr<RegionalTier> upstream,
+                                          BreakerOptions options, runtime::Loop* loop) {
+  return std::make_unique<GuardedRegionalTier>(std::move(upstream), options, loop);
+}
+
+}  // namespace terrace::tiers
