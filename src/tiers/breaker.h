@@ -5,14 +5,14 @@
 //
 //   closed ──(failures_to_open consecutive kTimeout / kUnreachable / kProtocol)──▶ open
 //   open ──(open_ms passed)──▶ half_open: one probe at a time goes through
-//   half_open ──probe succeeds──▶ closed        half_open ──probe fails──▶ open, open_ms doubled up to
-//                                                                          open_max_ms
+//   half_open ──probe succeeds──▶ closed
+//   half_open ──probe fails──▶ open, open_ms doubled up to open_max_ms
 //
 // kRefused and kTooLarge are answers of a living upstream, kOverloaded and kClosing our own limits:
 // none of them counts as a failure or ends a row of failures. A probe that is answered at all
 // (a value, absent, kRefused, kTooLarge) has succeeded; one that ends by our own limits has told
-// nothing, and the next call is the probe. While open, calls are answered kBreakerOpen without being
-// sent.
+// nothing, and the next call is the probe. While open, calls are answered kBreakerOpen without
+// being sent.
 //
 // The state machine is a class of its own so that the regional tier's Relay can use it as well.
 
