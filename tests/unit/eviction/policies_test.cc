@@ -1,0 +1,211 @@
+// What sets each policy apart. The promises they share are in policy_contract_test.cc.
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "eviction/registry.h"
+#include "unit/eviction/fake_store.h"
+
+namespace terrace::eviction {
+namespace {
+
+FakeStore MakeStore(std::string_view name, uint64_t seed = 1) {
+  return FakeStore(FindPolicy(name)->make(seed), seed);
+}
+
+uint64_t Stat(const FakeStore& store, std::string_view name) {
+  uint64_t found = ~uint64_t{0};
+  const_cast<FakeStore&>(store).policy().VisitStats([&](std::string_view stat, uint64_t value) {
+    if (stat == name) found = value;
+  });
+  return found;
+}
+
+TEST(FindPolicy, KnowsNoOtherNames) {
+  EXPECT_EQ(FindPolicy("lru"), nullptr);
+  EXPECT_EQ(FindPolicy("allkeys-lr"), nullptr);
+  EXPECT_EQ(FindPolicy(""), nullptr);
+}
+
+TEST(NoEviction, KeepsIdleTimes) {
+  FakeStore store = MakeStore("noeviction");
+  store.now_ms = 1'000;
+  store.Insert(1);
+  store.now_ms = 66'500;
+  EXPECT_EQ(store.policy().IdleSeconds(store.entry(1).word, store.now_ms), 65);
+  EXPECT_EQ(store.policy().Frequency(store.entry(1).word, store.now_ms), -1);
+  store.policy().SetIdleSeconds(store.entry(1).word, 1'000, store.now_ms);
+  EXPECT_EQ(store.policy().IdleSeconds(store.entry(1).word, store.now_ms), 1'000);
+  EXPECT_EQ(store.EvictOne(), FakeStore::kNothing);
+}
+
+TEST(AccessClock, MeasuresIdleTimeAcrossAWrapOfTheClock) {
+  FakeStore store = MakeStore("allkeys-lru");
+  store.now_ms = ~0u - 4'999;
+  store.Insert(1);
+  store.now_ms = 5'000;
+  EXPECT_EQ(store.policy().IdleSeconds(store.entry(1).word, store.now_ms), 10);
+}
+
+TEST(Lru, EvictsFromTheIdlestTenth) {
+  FakeStore store = MakeStore("allkeys-lru");
+  for (uint64_t key = 0; key < 10'000; ++key, ++store.now_ms) store.Insert(key);
+  uint64_t sum = 0;
+  for (int i = 0; i < 1'000; ++i) sum += store.EvictOne();
+  // Exact LRU would give a mean of 500, random choice 5,000.
+  EXPECT_LT(sum / 1'000, 1'000u);
+}
+
+TEST(Lru, SparesACandidateThatWasReadAfterItWasSampled) {
+  FakeStore store = MakeStore("allkeys-lru");
+  for (uint64_t key = 0; key < 10; ++key, ++store.now_ms) store.Insert(key);
+  Resident first;
+  ASSERT_TRUE(store.policy().PickVictim(store, store.now_ms, &first));
+  for (uint64_t key = 0; key < 9; ++key) {
+    ++store.now_ms;
+    store.Hit(key);
+  }
+  for (int i = 0; i < 5; ++i) {
+    Resident second;
+    ASSERT_TRUE(store.policy().PickVictim(store, store.now_ms, &second));
+    if (static_cast<FakeStore::Entry*>(second.handle)->key == 9) return;
+  }
+  FAIL() << "the only key that stayed idle was not picked";
+}
+
+TEST(Lru, TakesTheIdleTimeARestoreSets) {
+  FakeStore store = MakeStore("allkeys-lru");
+  store.now_ms = 10'000'000;
+  store.Insert(1);
+  store.Insert(2);
+  store.policy().SetIdleSeconds(store.entry(2).word, 500, store.now_ms);
+  EXPECT_EQ(store.EvictOne(), 2u);
+}
+
+TEST(Lfu, StartsKeysAtFiveAndCountsLogarithmically) {
+  FakeStore store = MakeStore("allkeys-lfu");
+  store.Insert(1);
+  const auto frequency = [&] {
+    return store.policy().Frequency(store.entry(1).word, store.now_ms);
+  };
+  EXPECT_EQ(frequency(), 5);
+  store.Hit(1);
+  EXPECT_EQ(frequency(), 6) << "the first hit always counts";
+  for (int hit = 0; hit < 1'000; ++hit) store.Hit(1);
+  // Redis documents 18 after a thousand hits with the default factor of ten.
+  EXPECT_NEAR(static_cast<double>(frequency()), 18, 7);
+  for (int hit = 0; hit < 3'000'000; ++hit) store.Hit(1);
+  EXPECT_EQ(frequency(), 255);
+}
+
+TEST(Lfu, LosesOneForEachIdleMinute) {
+  FakeStore store = MakeStore("allkeys-lfu");
+  store.now_ms = ~0u - 60'000;  // the clock wraps under way
+  store.Insert(1);
+  store.policy().SetFrequency(store.entry(1).word, 100, store.now_ms);
+  const Word word = store.entry(1).word;
+  EXPECT_EQ(store.policy().Frequency(word, store.now_ms + 59'000), 100);
+  EXPECT_EQ(store.policy().Frequency(word, store.now_ms + 61'000), 99);
+  EXPECT_EQ(store.policy().Frequency(word, store.now_ms + 10 * 60'500), 90);
+  EXPECT_EQ(store.policy().Frequency(word, store.now_ms + 200 * 60'000), 0);
+}
+
+TEST(Lfu, EvictsTheLeastFrequentKey) {
+  FakeStore store = MakeStore("allkeys-lfu");
+  for (uint64_t key = 0; key < 8; ++key) store.Insert(key);
+  for (uint64_t key = 0; key < 8; ++key) {
+    store.policy().SetFrequency(store.entry(key).word, key == 3 ? 10 : 20, store.now_ms);
+  }
+  size_t right = 0;
+  for (int i = 0; i < 20; ++i) {
+    Resident victim;
+    ASSERT_TRUE(store.policy().PickVictim(store, store.now_ms, &victim));
+    right += static_cast<FakeStore::Entry*>(victim.handle)->key == 3;
+  }
+  EXPECT_GE(right, 10u);
+}
+
+TEST(VolatileTtl, EvictsTheKeyNearestToItsDeadline) {
+  FakeStore store = MakeStore("volatile-ttl");
+  store.Insert(1, 1, 5'000);
+  store.Insert(2, 1, 3'000);
+  store.Insert(3, 1, 4'000);
+  store.Insert(4);
+  EXPECT_EQ(store.EvictOne(), 2u);
+  EXPECT_EQ(store.EvictOne(), 3u);
+  EXPECT_EQ(store.EvictOne(), 1u);
+  EXPECT_EQ(store.EvictOne(), FakeStore::kNothing);
+}
+
+TEST(Sieve, EvictsTheOldestUnreadKeyAndKeepsThePlaceOfReadOnes) {
+  FakeStore store = MakeStore("sieve");
+  for (uint64_t key = 0; key < 6; ++key) store.Insert(key);
+  store.Hit(0);
+  store.Hit(1);
+  store.Hit(3);
+  EXPECT_EQ(store.EvictOne(), 2u);
+  EXPECT_EQ(store.EvictOne(), 4u);
+  // The hand goes on to the newest key before it comes back to those it spared.
+  EXPECT_EQ(store.EvictOne(), 5u);
+  EXPECT_EQ(store.EvictOne(), 0u);
+  EXPECT_EQ(store.EvictOne(), 1u);
+  EXPECT_EQ(store.EvictOne(), 3u);
+}
+
+TEST(Sieve, ExaminesNewcomersBeforeItReturnsToTheProven) {
+  FakeStore store = MakeStore("sieve");
+  for (uint64_t key = 0; key < 4; ++key) store.Insert(key);
+  for (uint64_t key = 0; key < 3; ++key) store.Hit(key);
+  EXPECT_EQ(store.EvictOne(), 3u);
+  store.Insert(10);
+  EXPECT_EQ(store.EvictOne(), 10u);
+}
+
+TEST(S3Fifo, EvictsOneHitWondersFirst) {
+  FakeStore store = MakeStore("s3-fifo");
+  constexpr uint64_t kCapacity = 1'000;
+  for (int round = 0; round < 4; ++round) {
+    for (uint64_t key = 0; key < 500; ++key) store.Access(key, kCapacity);
+  }
+  for (uint64_t key = 10'000; key < 20'000; ++key) store.Access(key, kCapacity);
+  size_t kept = 0;
+  for (uint64_t key = 0; key < 500; ++key) kept += store.Contains(key);
+  EXPECT_EQ(kept, 500u);
+}
+
+TEST(S3Fifo, PromotesAKeyThatReturnsSoonAfterItLeft) {
+  FakeStore store = MakeStore("s3-fifo");
+  constexpr uint64_t kCapacity = 100;
+  for (uint64_t key = 0; key < 150; ++key) store.Access(key, kCapacity);
+  ASSERT_FALSE(store.Contains(40));
+  const uint64_t main_keys = Stat(store, "main_keys");
+  store.Access(40, kCapacity);
+  EXPECT_EQ(Stat(store, "ghost_hits"), 1u);
+  EXPECT_EQ(Stat(store, "main_keys"), main_keys + 1);
+}
+
+TEST(S3Fifo, DoesNotTakeADeletedKeyForOneItEvicted) {
+  FakeStore store = MakeStore("s3-fifo");
+  for (uint64_t key = 0; key < 150; ++key) store.Access(key, 100);
+  ASSERT_TRUE(store.Contains(149));
+  store.Remove(149, RemoveCause::kDeleted);
+  store.Access(149, 100);
+  EXPECT_EQ(Stat(store, "ghost_hits"), 0u);
+}
+
+TEST(S3Fifo, WeighsItsQueuesByBytes) {
+  FakeStore store = MakeStore("s3-fifo");
+  base::Rng rng(7);
+  constexpr uint64_t kCapacity = 50'000'000;
+  for (int request = 0; request < 50'000; ++request) {
+    const uint64_t key = rng.Below(1 + rng.Below(20'000));
+    store.Access(key, kCapacity, static_cast<uint32_t>(1 + key * 7919 % 100'000));
+  }
+  const double share =
+      static_cast<double>(Stat(store, "small_bytes")) / static_cast<double>(kCapacity);
+  EXPECT_NEAR(share, 0.1, 0.02);
+}
+
+}  // namespace
+}  // namespace terrace::eviction
