@@ -1,0 +1,90 @@
+#include "server/settings_names.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
+#include <vector>
+
+namespace terrace::server {
+namespace {
+
+// Levenshtein's distance: how many bytes to insert, delete or replace.
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+struct Refusal {
+  std::string_view prefix;  // of the normal name
+  std::string_view reason;
+};
+
+constexpr Refusal kRefusals[] = {
+    {"rename-command", "commands cannot be renamed; take them away with ACL rules instead"},
+    {"replicaof", "Terrace is not a replica of a Redis; name the Redis in a [[regional]]"},
+    {"slaveof", "Terrace is not a replica of a Redis; name the Redis in a [[regional]]"},
+    {"masterauth", "the password of a Redis below belongs to its [[regional]]"},
+    {"masteruser", "the user of a Redis below belongs to its [[regional]]"},
+    {"repl-", "there is no replication from a Redis master"},
+    {"cluster-", "Terrace is not a node of a Redis Cluster"},
+    {"tls-", "there is no TLS on the client side; put a TLS proxy in front"},
+    {"appendfsync", "there is no append-only file"},
+    {"appendfilename", "there is no append-only file"},
+    {"appenddirname", "there is no append-only file"},
+    {"auto-aof-", "there is no append-only file"},
+    {"aof-", "there is no append-only file"},
+    {"loadmodule", "Redis modules cannot be loaded"},
+    {"include", "there is one configuration file; files cannot include others"},
+};
+
+}  // namespace
+
+std::string NormalName(std::string_view name) {
+  std::string normal(name);
+  for (char& c : normal) {
+    if (c == '_') c = '-';
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return normal;
+}
+
+std::string_view Suggest(std::string_view name, std::span<const std::string_view> candidates) {
+  const std::string normal = NormalName(name);
+  // One slip in three letters is a typing error; more than that is another word.
+  size_t best_distance = std::max<size_t>(1, normal.size() / 3) + 1;
+  std::string_view best;
+  for (const std::string_view candidate : candidates) {
+    const size_t distance = EditDistance(normal, NormalName(candidate));
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+std::string DidYouMean(std::string_view name, std::span<const std::string_view> candidates) {
+  const std::string_view suggestion = Suggest(name, candidates);
+  if (suggestion.empty()) return "";
+  return " (did you mean '" + std::string(suggestion) + "'?)";
+}
+
+std::string_view WhyNotSupported(std::string_view name) {
+  const std::string normal = NormalName(name);
+  for (const Refusal& refusal : kRefusals) {
+    if (normal.starts_with(refusal.prefix)) return refusal.reason;
+  }
+  return {};
+}
+
+}  // namespace terrace::server
