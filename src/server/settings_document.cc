@@ -1,0 +1,124 @@
+#include "server/settings_document.h"
+
+#include <algorithm>
+#include <utility>
+
+#define TOML_EXCEPTIONS 0
+#define TOML_HEADER_ONLY 1
+#include <toml++/toml.h>
+
+namespace terrace::server {
+namespace {
+
+using Kind = DocumentValue::Kind;
+
+Position PositionOf(const toml::source_region& source) {
+  return {static_cast<int>(source.begin.line), static_cast<int>(source.begin.column)};
+}
+
+std::string FloatText(double value) {
+  std::string text = std::to_string(value);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.ends_with('.')) text.pop_back();
+  return text;
+}
+
+// Sets text and kind from a node that is not a table.
+void ReadValue(const toml::node& node, DocumentValue& value) {
+  if (const auto* boolean = node.as_boolean()) {
+    value.kind = Kind::kBoolean;
+    value.text = boolean->get() ? "yes" : "no";
+  } else if (const auto* integer = node.as_integer()) {
+    value.kind = Kind::kInteger;
+    value.text = std::to_string(integer->get());
+  } else if (const auto* number = node.as_floating_point()) {
+    value.kind = Kind::kFloat;
+    value.text = FloatText(number->get());
+  } else if (const auto* string = node.as_string()) {
+    value.kind = Kind::kString;
+    value.text = string->get();
+  } else if (const auto* array = node.as_array()) {
+    value.kind = Kind::kArray;
+    for (const toml::node& element : *array) {
+      DocumentValue part;
+      ReadValue(element, part);
+      if (part.kind == Kind::kArray || part.kind == Kind::kOther) value.kind = Kind::kOther;
+      if (!value.text.empty()) value.text += ' ';
+      value.text += part.text;
+    }
+  }
+}
+
+// Tables inside a section become names with a dot, so that a section is one flat list.
+void ReadValues(const toml::table& table, const std::string& prefix, DocumentSection& section) {
+  for (const auto& [key, node] : table) {
+    const std::string name = prefix + std::string(key.str());
+    if (const auto* inner = node.as_table()) {
+      ReadValues(*inner, name + ".", section);
+      continue;
+    }
+    DocumentValue value;
+    value.name = name;
+    value.name_at = PositionOf(key.source());
+    value.value_at = PositionOf(node.source());
+    ReadValue(node, value);
+    section.values.push_back(std::move(value));
+  }
+}
+
+DocumentSection ReadSection(std::string_view name, const toml::table& table, bool is_element) {
+  DocumentSection section{std::string(name), is_element, PositionOf(table.source()), {}};
+  ReadValues(table, "", section);
+  return section;
+}
+
+}  // namespace
+
+std::string ToText(const ConfigError& error) {
+  std::string text = error.file;
+  if (error.at.line > 0) {
+    text += ":" + std::to_string(error.at.line) + ":" + std::to_string(error.at.column);
+  }
+  if (!text.empty()) text += ": ";
+  text += error.severity == ConfigError::Severity::kError ? "error: " : "warning: ";
+  return text + error.message;
+}
+
+std::optional<Document> ParseDocument(std::string_view text, ConfigError* error) {
+  const toml::parse_result result = toml::parse(text);
+  if (!result) {
+    error->at = PositionOf(result.error().source());
+    error->message = std::string(result.error().description());
+    return std::nullopt;
+  }
+  Document document;
+  DocumentSection top;
+  for (const auto& [key, node] : result.table()) {
+    if (const auto* table = node.as_table()) {
+      document.sections.push_back(ReadSection(key.str(), *table, false));
+      continue;
+    }
+    const auto* array = node.as_array();
+    if (array != nullptr && !array->empty() && array->is_homogeneous<toml::table>()) {
+      for (const toml::node& element : *array) {
+        document.sections.push_back(ReadSection(key.str(), *element.as_table(), true));
+      }
+      continue;
+    }
+    DocumentValue value;
+    value.name = key.str();
+    value.name_at = PositionOf(key.source());
+    value.value_at = PositionOf(node.source());
+    ReadValue(node, value);
+    top.values.push_back(std::move(value));
+  }
+  if (!top.values.empty()) document.sections.push_back(std::move(top));
+  // The library keeps tables sorted by name; people read them from the top.
+  std::ranges::stable_sort(document.sections, {}, &DocumentSection::at);
+  for (DocumentSection& section : document.sections) {
+    std::ranges::stable_sort(section.values, {}, &DocumentValue::name_at);
+  }
+  return document;
+}
+
+}  // namespace terrace::server
