@@ -1,0 +1,137 @@
+#include "server/settings_cli.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <sstream>
+#include <string_view>
+
+#include "server/settings_example.h"
+#include "server/settings_names.h"
+#include "server/settings_table.h"
+#include "server/version.h"
+
+namespace terrace::server {
+namespace {
+
+bool IsOption(std::string_view arg) { return arg.size() > 2 && arg.starts_with("--"); }
+
+// Settings that are several words: `--bind 127.0.0.1 ::1`, `--save ""`.
+bool TakesWords(std::string_view name) {
+  const auto* row = FindSetting(name);
+  if (row == nullptr) return false;
+  switch (row->info.type) {
+    case SettingType::kList:
+    case SettingType::kPercentiles:
+    case SettingType::kOutputBufferLimits:
+      return true;
+    default:
+      return row->info.name == "save";
+  }
+}
+
+// Brings option names to their normal form and the words of a list into one argument, so that the
+// parser sees `--name value` only: it would take the "-::1" of a bind for an option.
+std::vector<std::string> Normalise(int argc, const char* const* argv) {
+  std::vector<std::string> args;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view arg = argv[i];
+    if (!IsOption(arg)) {
+      args.emplace_back(arg);
+      continue;
+    }
+    const size_t name_end = std::min(arg.find('='), arg.size());
+    const std::string name = NormalName(arg.substr(2, name_end - 2));
+    args.push_back("--" + name + std::string(arg.substr(name_end)));
+    if (name_end != arg.size()) continue;
+    if (!TakesWords(name)) {
+      // The value of an option is its value, whatever it looks like.
+      if (FindSetting(name) != nullptr && i + 1 < argc) args.emplace_back(argv[++i]);
+      continue;
+    }
+    std::string words;
+    for (; i + 1 < argc && !IsOption(argv[i + 1]); ++i) {
+      words += (words.empty() ? "" : " ") + std::string(argv[i + 1]);
+    }
+    args.push_back(std::move(words));
+  }
+  return args;
+}
+
+std::string UnknownArgument(const std::string& arg) {
+  if (!IsOption(arg)) return "unexpected argument '" + arg + "'";
+  const std::string name = arg.substr(2, arg.find('=') - 2);
+  if (const auto reason = WhyNotSupported(name); !reason.empty()) {
+    return "'--" + name + "' is not supported: " + std::string(reason);
+  }
+  std::vector<std::string_view> names = {"config", "check-config", "print-config", "help",
+                                         "version"};
+  for (const auto& row : SettingRows()) names.push_back(row.info.name);
+  return "unknown option '--" + name + "'" + DidYouMean(name, names);
+}
+
+CommandLine Exit(int exit_code, std::string output) {
+  CommandLine line;
+  line.action = CommandLine::Action::kExit;
+  line.exit_code = exit_code;
+  line.output = std::move(output);
+  return line;
+}
+
+// What the help says behind the name of a setting.
+std::string Describe(const SettingInfo& info) {
+  std::string text(info.doc);
+  if (!info.unit.empty()) text += " [" + std::string(info.unit) + "]";
+  for (size_t i = 0; i < info.choices.size(); ++i) {
+    text += (i == 0 ? " (" : ", ") + std::string(info.choices[i]);
+  }
+  return info.choices.empty() ? text : text + ")";
+}
+
+}  // namespace
+
+CommandLine ParseCommandLine(int argc, const char* const* argv) {
+  CommandLine line;
+  std::string check_file;
+  CLI::App app("Terrace, a multi-layer cache that speaks Redis", "terrace");
+  app.allow_extras();
+  app.set_version_flag("--version", "terrace " + std::string(kVersion));
+  auto* config = app.add_option("config,--config", line.config_file, "Configuration file (TOML)");
+  app.add_option("--check-config", check_file,
+                 "Check a configuration file and say what is wrong with it")
+      ->excludes(config);
+  bool print_config = false;
+  app.add_flag("--print-config", print_config, "Print a configuration with every setting");
+  for (const auto& row : SettingRows()) {
+    std::string names = "--" + NormalName(row.info.name);
+    if (!row.info.alias.empty()) names += ",--" + std::string(row.info.alias);
+    app.add_option_function<std::string>(
+           names,
+           [&line, name = row.info.name](const std::string& text) {
+             line.values.emplace_back(name, text);
+           },
+           Describe(row.info))
+        ->take_last()
+        ->group("[" + std::string(row.info.section) + "]");
+  }
+  try {
+    std::vector<std::string> args = Normalise(argc, argv);
+    std::ranges::reverse(args);  // As the parser wants them.
+    app.parse(std::move(args));
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream err;
+    const int exit_code = app.exit(error, out, err);
+    return Exit(exit_code == 0 ? 0 : 1, exit_code == 0 ? out.str() : err.str());
+  }
+  if (!app.remaining().empty()) {
+    return Exit(1, "terrace: " + UnknownArgument(app.remaining().front()) + "\n");
+  }
+  if (print_config) return Exit(0, ExampleConfig());
+  if (!check_file.empty()) {
+    line.action = CommandLine::Action::kCheckConfig;
+    line.config_file = check_file;
+  }
+  return line;
+}
+
+}  // namespace terrace::server

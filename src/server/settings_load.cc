@@ -1,0 +1,130 @@
+#include "server/settings_load.h"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "server/settings_cli.h"
+#include "server/settings_file.h"
+#include "server/settings_table.h"
+#include "server/settings_value.h"
+
+namespace terrace::server {
+namespace {
+
+enum class ReadOutcome : uint8_t { kRead, kMissing, kFailed };
+
+// error is a line for people unless the file was read.
+ReadOutcome ReadFile(const std::string& path, std::string& text, std::string& error) {
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream content;
+  if (file) content << file.rdbuf();
+  // A directory opens but cannot be read; an empty file reads nothing, which is no failure.
+  if (!file || errno == EISDIR) {
+    const int reason = errno;
+    error = path + ": error: cannot be read: " + std::strerror(reason) + "\n";
+    return reason == ENOENT ? ReadOutcome::kMissing : ReadOutcome::kFailed;
+  }
+  text = content.str();
+  return ReadOutcome::kRead;
+}
+
+std::string Lines(const std::vector<ConfigError>& errors) {
+  std::string lines;
+  for (const ConfigError& error : errors) lines += ToText(error) + "\n";
+  return lines;
+}
+
+Startup Exit(int exit_code, std::string output) {
+  Startup startup;
+  startup.action = Startup::Action::kExit;
+  startup.exit_code = exit_code;
+  startup.output = std::move(output);
+  return startup;
+}
+
+Startup CheckConfig(const std::string& path) {
+  std::string text;
+  std::string error;
+  if (ReadFile(path, text, error) != ReadOutcome::kRead) return Exit(1, error);
+  Settings settings;
+  const FileResult result = ReadSettings(path, text, FileKind::kOperator, settings);
+  if (!result.ok()) return Exit(1, Lines(result.errors));
+  const auto count = [](size_t number, const std::string& what) {
+    return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
+  };
+  return Exit(0, Lines(result.errors) + path + ": ok (" + count(result.names.size(), "setting") +
+                     ", " + count(settings.regionals.size(), "regional") + ", " +
+                     count(settings.origins.size(), "origin") + ", " +
+                     count(settings.routes.size(), "route") + ")\n");
+}
+
+// False when the server cannot start with these files; startup.output says why.
+bool LoadFiles(const std::string& config_file, Startup& startup) {
+  std::string text;
+  std::string error;
+  if (ReadFile(config_file, text, error) != ReadOutcome::kRead) {
+    startup.output = error;
+    return false;
+  }
+  Settings& settings = startup.settings;
+  const FileResult from_file = ReadSettings(config_file, text, FileKind::kOperator, settings);
+  startup.output += Lines(from_file.errors);
+  if (!from_file.ok()) return false;
+  // The path must stay valid when the working directory changes.
+  std::error_code ignored;
+  const auto absolute = std::filesystem::absolute(config_file, ignored);
+  startup.files.config_file = ignored ? config_file : absolute.string();
+  startup.files.base = settings;
+
+  const std::string auto_file = AutoFile(config_file);
+  switch (ReadFile(auto_file, text, error)) {
+    case ReadOutcome::kMissing:
+      return true;
+    case ReadOutcome::kFailed:
+      startup.output += error;
+      return false;
+    case ReadOutcome::kRead:
+      break;
+  }
+  FileResult from_auto = ReadSettings(auto_file, text, FileKind::kAuto, settings);
+  startup.output += Lines(from_auto.errors);
+  startup.files.auto_names = std::move(from_auto.names);
+  return from_auto.ok();
+}
+
+// The default is the working directory, which CONFIG GET shows by name.
+void MakeDirAbsolute(Settings& settings) {
+  std::error_code error;
+  const auto dir = std::filesystem::canonical(settings.dir, error);
+  if (!error) settings.dir = dir.string();
+}
+
+}  // namespace
+
+std::string AutoFile(const std::string& config_file) { return config_file + ".auto"; }
+
+Startup LoadSettings(int argc, const char* const* argv) {
+  CommandLine line = ParseCommandLine(argc, argv);
+  if (line.action == CommandLine::Action::kExit) return Exit(line.exit_code, line.output);
+  if (line.action == CommandLine::Action::kCheckConfig) return CheckConfig(line.config_file);
+
+  Startup startup;
+  if (!line.config_file.empty() && !LoadFiles(line.config_file, startup)) {
+    return Exit(1, startup.output);
+  }
+  for (const auto& [name, text] : line.values) {
+    const auto* row = FindSetting(name);
+    const std::string error = SetValue(row->info, row->field(startup.settings), text);
+    if (!error.empty()) return Exit(1, "terrace: '--" + name + " " + text + "': " + error + "\n");
+  }
+  MakeDirAbsolute(startup.settings);
+  MakeDirAbsolute(startup.files.base);
+  return startup;
+}
+
+}  // namespace terrace::server
