@@ -1,0 +1,186 @@
+#include "server/config_table.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/glob.h"
+#include "server/settings_names.h"
+#include "server/settings_table.h"
+#include "server/settings_value.h"
+
+namespace terrace::server {
+namespace {
+
+using Row = SettingRow<Settings>;
+
+// The accessors of rows take a mutable owner; reading through one changes nothing.
+Field ReadOnly(const Row& row, const Settings& settings) {
+  return row.field(const_cast<Settings&>(settings));
+}
+
+std::string SetFailed(std::string_view name, std::string_view reason) {
+  return "ERR CONFIG SET failed (possibly related to argument '" + std::string(name) + "') - " +
+         std::string(reason);
+}
+
+bool MayChange(Permission permission, ConfigTable::Client client) {
+  return permission == Permission::kYes ||
+         (permission == Permission::kLocal && client == ConfigTable::Client::kLocal);
+}
+
+// Finds the rows of a CONFIG SET. Answers what is wrong with the names, in Redis's order.
+std::string FindRows(const Settings& settings, std::span<const ConfigTable::Pair> pairs,
+                     ConfigTable::Client client, std::vector<const Row*>& rows) {
+  for (const auto& [name, value] : pairs) {
+    const Row* row = FindSetting(name);
+    if (row == nullptr) {
+      return "ERR Unknown option or number of arguments for CONFIG SET - '" + name + "'";
+    }
+    rows.push_back(row);
+  }
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i]->info.needs_protected && !MayChange(settings.enable_protected_configs, client)) {
+      return SetFailed(pairs[i].first, "can't set protected config");
+    }
+    if (std::find(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(i), rows[i]) !=
+        rows.begin() + static_cast<std::ptrdiff_t>(i)) {
+      return SetFailed(pairs[i].first, "duplicate parameter");
+    }
+  }
+  return "";
+}
+
+// Writes a file so that a crash leaves either the old or the new one. Answers strerror or "".
+std::string ReplaceFile(const std::string& path, std::string_view text) {
+  const std::string new_path = path + ".new";
+  // Passwords may be in it, so it is for its owner only.
+  const int fd = ::open(new_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return std::strerror(errno);
+  int error = 0;
+  while (!text.empty() && error == 0) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<size_t>(written));
+    } else if (errno != EINTR) {
+      error = errno;
+    }
+  }
+  if (error == 0 && ::fsync(fd) != 0) error = errno;
+  if (::close(fd) != 0 && error == 0) error = errno;
+  if (error == 0 && ::rename(new_path.c_str(), path.c_str()) != 0) error = errno;
+  if (error != 0) {
+    ::unlink(new_path.c_str());
+    return std::strerror(error);
+  }
+  // The rename itself lasts only once the directory is on disk too.
+  const size_t slash = path.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const int directory_fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory_fd >= 0) {
+    ::fsync(directory_fd);
+    ::close(directory_fd);
+  }
+  return "";
+}
+
+}  // namespace
+
+ConfigTable::ConfigTable(ConfigFiles files, OnChange on_change)
+    : files_(std::move(files)),
+      on_change_(std::move(on_change)),
+      changed_(files_.auto_names.begin(), files_.auto_names.end()) {}
+
+std::vector<ConfigTable::Pair> ConfigTable::Get(const Settings& settings,
+                                                std::span<const std::string> patterns) {
+  std::vector<Pair> found;
+  std::set<std::string> seen;
+  const auto add = [&](const std::string& name, const Row& row) {
+    if (seen.insert(name).second) {
+      found.emplace_back(name, GetValue(row.info, ReadOnly(row, settings)));
+    }
+  };
+  for (const std::string& pattern : patterns) {
+    if (!base::IsGlob(pattern)) {
+      if (const Row* row = FindSetting(pattern)) add(pattern, *row);
+      continue;
+    }
+    for (const Row& row : SettingRows()) {
+      for (const std::string_view name : {row.info.name, row.info.alias}) {
+        if (base::GlobMatch(pattern, name, base::GlobCase::kInsensitive)) {
+          add(std::string(name), row);
+        }
+      }
+    }
+  }
+  return found;
+}
+
+std::string ConfigTable::Set(Settings& settings, std::span<const Pair> pairs, Client client) {
+  std::vector<const Row*> rows;
+  if (auto error = FindRows(settings, pairs, client, rows); !error.empty()) return error;
+
+  Settings wanted = settings;
+  std::vector<const Row*> different;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const Row& row = *rows[i];
+    const std::string old_text = GetValue(row.info, row.field(settings));
+    const std::string error = SetValue(row.info, row.field(wanted), pairs[i].second);
+    const bool same = error.empty() && GetValue(row.info, row.field(wanted)) == old_text;
+    if (row.info.change == Change::kRestart && !same) {
+      return SetFailed(pairs[i].first, "can't set immutable config");
+    }
+    if (!error.empty()) return SetFailed(row.info.name, error);
+    if (!same) different.push_back(&row);
+  }
+
+  std::swap(settings, wanted);
+  for (size_t i = 0; i < different.size() && on_change_; ++i) {
+    const std::string error = on_change_(different[i]->info.name, settings);
+    if (error.empty()) continue;
+    std::swap(settings, wanted);
+    for (size_t applied = 0; applied < i; ++applied) {
+      // Nothing more can be done if even the old value is refused now.
+      static_cast<void>(on_change_(different[applied]->info.name, settings));
+    }
+    return SetFailed(different[i]->info.name, error);
+  }
+  for (const Row* row : rows) changed_.insert(row->info.name);
+  return "";
+}
+
+std::string ConfigTable::Rewrite(const Settings& settings) {
+  if (files_.config_file.empty()) return "ERR The server is running without a config file";
+  const std::string error = ReplaceFile(AutoFile(files_.config_file), AutoText(settings));
+  return error.empty() ? "" : "ERR Rewriting config file: " + error;
+}
+
+std::string ConfigTable::AutoText(const Settings& settings) const {
+  std::string text =
+      "# Settings changed at run time, written by CONFIG REWRITE and read after the configuration\n"
+      "# file beside it. Remove a line to go back to the value of that file.\n";
+  std::string_view section;
+  for (const Row& row : SettingRows()) {
+    const Field field = ReadOnly(row, settings);
+    if (!changed_.contains(row.info.name) ||
+        GetValue(row.info, field) == GetValue(row.info, ReadOnly(row, files_.base))) {
+      continue;
+    }
+    if (row.info.section != section) {
+      section = row.info.section;
+      text += "\n[" + std::string(section) + "]\n";
+    }
+    text += std::string(row.info.name) + " = " + TomlValue(row.info, field) + "\n";
+  }
+  return text;
+}
+
+bool ConfigTable::IsSensitive(std::string_view name) {
+  const Row* row = FindSetting(name);
+  return row != nullptr && row->info.sensitive;
+}
+
+}  // namespace terrace::server
