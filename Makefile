@@ -78,14 +78,14 @@ server: deps-build build/release/build.ninja
 
 .PHONY: run
 run: server  ## Demo: Terrace on PORT=6379 in front of a Redis and a sample origin
-	@tools/run_demo --port $(PORT) $(ARGS)
+	@tools/run_demo --via-make --port $(PORT) $(ARGS)
 
 .PHONY: test
 test: build  ## Run all tests; ends with "N passed, N failed"
 	@tools/run_tests $(ARGS)
 
 .PHONY: check
-check: deps-check build/release/build.ninja  ## Layers, format, headers, warnings, sanitized unit tests
+check: deps-check build/release/build.ninja  ## Layers, format, warnings, sanitized unit tests
 	@tools/check
 
 .PHONY: asan

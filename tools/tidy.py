@@ -236,8 +236,9 @@ def check_globals(sources):
     """A variable at the start of a line that is neither const nor in a function or class."""
     pattern = (r"(?m)^(?:(?:static|inline|thread_local)\s+)*"
                r"(?!static|inline|thread_local|const|constexpr|constinit|using|typedef|extern"
-               r"|return|namespace|class|struct|union|enum|template|friend|public|private|protected|case"
-               r"|default|goto|else|do|if|for|while|switch|delete|throw|break|continue)"
+               r"|return|namespace|class|struct|union|enum|template|friend|public|private"
+               r"|protected|case|default|goto|else|do|if|for|while|switch|delete|throw|break"
+               r"|continue)"
                r"[A-Za-z_][\w:]*(?:<[^;(){}]*>)?[&* \t]+\w+(?:\[[^\]]*\])?"
                r"[ \t]*(?:=[^=;]*|\{[^;{}]*\})?;")
     for source in sources:
