@@ -1,0 +1,573 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/scripted_server.h"
+#include "support/test_loop.h"
+#include "tiers/origin.h"
+
+namespace terrace::tiers {
+namespace {
+
+using testing::ScriptedServer;
+using testing::TestLoop;
+using Connection = ScriptedServer::Connection;
+
+std::string Response(const std::string& status, const std::string& body,
+                     const std::string& headers = "") {
+  return "HTTP/1.1 " + status + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
+         headers + "\r\n" + body;
+}
+
+// Answers every request of every connection with the same bytes.
+ScriptedServer::Script Always(std::string bytes) {
+  return [bytes = std::move(bytes)](Connection& connection) {
+    while (connection.ReadUntil().ends_with("\r\n\r\n")) connection.Send(bytes);
+  };
+}
+
+// Answers one request with these bytes, then closes.
+ScriptedServer::Script Once(std::string bytes) {
+  return [bytes = std::move(bytes)](Connection& connection) {
+    connection.ReadUntil();
+    connection.Send(bytes);
+  };
+}
+
+HttpOriginOptions OptionsFor(std::string url) {
+  HttpOriginOptions options;
+  options.name = "api";
+  options.url = std::move(url);
+  return options;
+}
+
+class HttpOriginTest : public ::testing::Test {
+ protected:
+  ~HttpOriginTest() override {
+    if (origin_ != nullptr) Close();
+    server_.reset();
+  }
+
+  void Serve(ScriptedServer::Script script) {
+    server_ = std::make_unique<ScriptedServer>(std::move(script));
+    Use(OptionsFor(server_->url() + "/v1/{key}"));
+  }
+
+  void Use(HttpOriginOptions options) {
+    if (origin_ != nullptr) Close();
+    origin_ = NewHttpOrigin(std::move(options), loop_.get());
+  }
+
+  void Close() {
+    bool closed = false;
+    origin_->Close([&] {
+      closed = true;
+      origin_.reset();
+    });
+    EXPECT_FALSE(closed);
+    EXPECT_TRUE(loop_.RunUntil([&] { return closed; }));
+  }
+
+  // A request whose end may be looked at later.
+  struct Call {
+    std::optional<GetResult> result;
+    int ends = 0;
+    int64_t took_ms = 0;
+  };
+
+  std::shared_ptr<Call> Ask(std::string key, int64_t timeout_ms = 5000,
+                            size_t value_bytes_max = 0) {
+    auto call = std::make_shared<Call>();
+    const int64_t begin_us = loop_.InMs(0);
+    origin_->Get({0, std::move(key), loop_.InMs(timeout_ms), value_bytes_max},
+                 [this, call, begin_us](GetResult result) {
+                   ++call->ends;
+                   call->took_ms = (loop_.InMs(0) - begin_us) / 1000;
+                   call->result = std::move(result);
+                 });
+    EXPECT_EQ(call->ends, 0) << "answered inside the call";
+    return call;
+  }
+
+  GetResult Get(std::string key, int64_t timeout_ms = 5000, size_t value_bytes_max = 0) {
+    const auto call = Ask(std::move(key), timeout_ms, value_bytes_max);
+    EXPECT_TRUE(loop_.RunUntil([&] { return call->ends > 0; }));
+    EXPECT_EQ(call->ends, 1);
+    EXPECT_LT(call->took_ms, timeout_ms + 100);
+    return call->result.value_or(GetResult{});
+  }
+
+  // What a server that answers so is taken to mean, in short.
+  std::string Meaning(const std::string& response, size_t value_bytes_max = 0) {
+    Serve(Once(response));
+    return Summary(Get("k", 5000, value_bytes_max));
+  }
+
+  static std::string Summary(const GetResult& result) {
+    switch (result.outcome) {
+      case Outcome::kValue:
+        return "value:" + result.value.bytes;
+      case Outcome::kAbsent:
+        return "absent";
+      case Outcome::kFailed:
+        break;
+    }
+    EXPECT_NE(result.detail, "");
+    return std::string(FailureName(result.failure));
+  }
+
+  TestLoop loop_;
+  std::unique_ptr<ScriptedServer> server_;
+  std::unique_ptr<Upstream> origin_;
+};
+
+TEST_F(HttpOriginTest, SendsOnePlainRequestForTheUrlOfTheKey) {
+  std::string request;
+  Serve([&](Connection& connection) {
+    request = connection.ReadUntil();
+    connection.Send(Response("200 OK", "Ada"));
+  });
+  HttpOriginOptions options = OptionsFor(server_->url() + "/v1/{key:0}/{key:1}");
+  options.authorization = "Bearer secret";
+  Use(std::move(options));
+  const GetResult result = Get("user:a/../b\r\nX: y");
+  // The part would climb the path once decoded: not asked at all.
+  EXPECT_EQ(result.outcome, Outcome::kAbsent);
+  EXPECT_EQ(server_->connections(), 0);
+  EXPECT_EQ(Summary(Get("user:7\r\nX: y")), "value:Ada");
+  EXPECT_EQ(request,
+            "GET /v1/user/7%0D%0AX HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(server_->port()) +
+                "\r\nUser-Agent: terrace\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
+                "Authorization: Bearer secret\r\n\r\n");
+}
+
+TEST_F(HttpOriginTest, StatusesMeanWhatTheHeaderSays) {
+  const std::string rest = "\r\nContent-Length: 1\r\n\r\nx";
+  EXPECT_EQ(Meaning("HTTP/1.1 200 OK" + rest), "value:x");
+  EXPECT_EQ(Meaning("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), "value:");
+  EXPECT_EQ(Meaning("HTTP/1.1 204 No Content\r\n\r\n"), "absent");
+  EXPECT_EQ(Meaning("HTTP/1.1 404 Not Found" + rest), "absent");
+  EXPECT_EQ(Meaning("HTTP/1.1 410 Gone" + rest), "absent");
+  for (const char* status : {"400 Bad Request", "401 Unauthorized", "403 Forbidden", "429 Slow",
+                             "500 Oh", "503 Busy", "304 Not Modified"}) {
+    EXPECT_EQ(Meaning("HTTP/1.1 " + std::string(status) + rest), "refused") << status;
+  }
+  for (const char* status :
+       {"201 Created", "202 Accepted", "206 Partial Content", "299 Odd", "600 Odd", "999 Odd"}) {
+    EXPECT_EQ(Meaning("HTTP/1.1 " + std::string(status) + rest), "protocol") << status;
+  }
+  Serve(Once("HTTP/1.1 503 Busy" + rest));
+  EXPECT_EQ(Get("k").detail, "HTTP 503");
+}
+
+TEST_F(HttpOriginTest, InterimResponsesAndTrailersAreNotTheAnswer) {
+  EXPECT_EQ(Meaning("HTTP/1.1 103 Early Hints\r\nCache-Control: no-store\r\n\r\n" +
+                    Response("200 OK", "v")),
+            "value:v");
+  Serve(
+      Once("HTTP/1.1 103 Early\r\nCache-Control: no-store\r\n\r\n"
+           "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nCache-Control: max-age=9\r\n\r\n"
+           "1\r\nv\r\n0\r\nCache-Control: no-store\r\n\r\n"));
+  const GetResult result = Get("k");
+  EXPECT_EQ(result.value.bytes, "v");
+  EXPECT_EQ(result.value.ttl_ms, 9000);
+  EXPECT_TRUE(result.value.storable);
+}
+
+TEST_F(HttpOriginTest, RedirectsAreRefusedAndNotFollowed) {
+  ScriptedServer other(Always(Response("200 OK", "stolen")));
+  Serve(Always(Response("302 Found", "", "Location: " + other.url() + "/\r\n")));
+  const GetResult result = Get("k");
+  EXPECT_EQ(result.failure, Failure::kRefused);
+  EXPECT_NE(result.detail.find("302"), std::string::npos) << result.detail;
+  Serve(Always(Response("301 Moved", "", "Location: /v1/other\r\n")));
+  EXPECT_EQ(Get("k").failure, Failure::kRefused);
+  EXPECT_EQ(server_->requests(), 1);
+  EXPECT_EQ(other.connections(), 0);
+}
+
+TEST_F(HttpOriginTest, ReadsHowLongTheAnswerMayBeKept) {
+  Serve(Always(Response("200 OK", "v",
+                        "Cache-Control: max-age=60\r\ncache-control: "
+                        "s-maxage=40\r\nAge: 10\r\n")));
+  EXPECT_EQ(Get("k").value.ttl_ms, 30000);
+  Serve(Always(Response("200 OK", "v", "Cache-Control: private\r\n")));
+  EXPECT_FALSE(Get("k").value.storable);
+  Serve(Always(Response("404 No", "", "Cache-Control: max-age=7\r\n")));
+  EXPECT_EQ(Get("k").absent_ttl_ms, 7000);
+  Serve(Always(Response("404 No", "", "Cache-Control: no-store\r\n")));
+  EXPECT_EQ(Get("k").absent_ttl_ms, 0);
+  Serve(Always(Response("404 No", "")));
+  EXPECT_EQ(Get("k").absent_ttl_ms, kNoTtl);
+}
+
+TEST_F(HttpOriginTest, UnderstandsEveryFramingOfABody) {
+  EXPECT_EQ(Meaning("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    "3;x=y\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
+            "value:abcde");
+  EXPECT_EQ(Meaning("HTTP/1.0 200 OK\r\n\r\nuntil the end"), "value:until the end");
+  EXPECT_EQ(Meaning("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nthe end"), "value:the end");
+  Serve([](Connection& connection) {
+    connection.ReadUntil();
+    connection.Trickle(Response("200 OK", "slow"), 1);
+    connection.WaitForEnd();
+  });
+  EXPECT_EQ(Summary(Get("k")), "value:slow");
+}
+
+TEST_F(HttpOriginTest, UndoesACompressionItDidNotAskFor) {
+  // printf hello | gzip -n
+  const std::string gzip(
+      "\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\x48\xcd\xc9\xc9\x07\0\x86\xa6\x10\x36"
+      "\x05\0\0\0",
+      25);
+  EXPECT_EQ(Meaning(Response("200 OK", gzip, "Content-Encoding: gzip\r\n")), "value:hello");
+  EXPECT_EQ(Meaning(Response("200 OK", "hello", "Content-Encoding: gzip\r\n")), "protocol");
+  EXPECT_EQ(Meaning(Response("200 OK", "hello", "Content-Encoding: secret\r\n")), "protocol");
+}
+
+TEST_F(HttpOriginTest, BrokenAnswersAreFailures) {
+  const struct {
+    const char* what;
+    std::string response;
+    const char* meaning;
+  } kCases[] = {
+      {"nothing", "", "unreachable"},
+      {"not HTTP", "+OK\r\n", "protocol"},
+      {"binary", std::string("\x16\x03\x01\0\xa5\0\0", 7), "protocol"},
+      {"HTTP/0.9", "<html>hello</html>\n", "protocol"},
+      {"no status", "HTTP/1.1\r\n\r\n", "protocol"},
+      {"a status of letters", "HTTP/1.1 abc OK\r\n\r\n", "protocol"},
+      {"half a status line", "HTTP/1.1 20", "unreachable"},
+      {"half the headers", "HTTP/1.1 200 OK\r\nContent-Le", "unreachable"},
+      {"less than its length", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", "unreachable"},
+      {"no body at all", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", "unreachable"},
+      {"a negative length", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nabc", "protocol"},
+      {"a length of letters", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nabc", "protocol"},
+      {"a chunk of no size", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+       "unreachable"},
+      {"no last chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+       "unreachable"},
+      {"half a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc",
+       "unreachable"},
+      {"an unknown transfer coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: x\r\n\r\nabc",
+       "protocol"},
+      {"an upgrade", "HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", "unreachable"},
+      {"half an absence", "HTTP/1.1 404 No\r\nContent-Length: 9\r\n\r\nabc", "unreachable"},
+  };
+  for (const auto& test : kCases) {
+    EXPECT_EQ(Meaning(test.response), test.meaning) << test.what;
+    EXPECT_EQ(origin_->health().state, "down") << test.what;
+  }
+}
+
+TEST_F(HttpOriginTest, HeadersWithoutEndAreAFailure) {
+  Serve([](Connection& connection) {
+    connection.ReadUntil();
+    connection.Send("HTTP/1.1 200 OK\r\n");
+    while (connection.Send("X-Padding: " + std::string(1000, 'x') + "\r\n")) continue;
+  });
+  EXPECT_EQ(Get("k", 3000).outcome, Outcome::kFailed);
+}
+
+TEST_F(HttpOriginTest, ResetConnectionIsUnreachable) {
+  Serve([](Connection& connection) {
+    connection.ReadUntil();
+    connection.Send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc");
+    connection.ResetOnClose();
+  });
+  EXPECT_EQ(Get("k").failure, Failure::kUnreachable);
+}
+
+TEST_F(HttpOriginTest, RefusedConnectionIsUnreachableAtOnce) {
+  int port = 0;
+  {
+    ScriptedServer gone([](Connection&) {});
+    port = gone.port();
+  }
+  Use(OptionsFor("http://127.0.0.1:" + std::to_string(port) + "/{key}"));
+  const GetResult result = Get("k");
+  EXPECT_EQ(result.failure, Failure::kUnreachable);
+  EXPECT_FALSE(origin_->health().reachable);
+  EXPECT_NE(origin_->health().detail, "");
+}
+
+TEST_F(HttpOriginTest, NamesThatDoNotResolveAreUnreachable) {
+  Use(OptionsFor("http://no-such-host.invalid/{key}"));
+  const Failure failure = Get("k", 4000).failure;
+  EXPECT_TRUE(failure == Failure::kUnreachable || failure == Failure::kTimeout)
+      << FailureName(failure);
+}
+
+TEST_F(HttpOriginTest, DeadlinesHoldAgainstEveryKindOfSilence) {
+  const std::vector<ScriptedServer::Script> kScripts = {
+      [](Connection& connection) { connection.WaitForEnd(); },
+      [](Connection& connection) {
+        connection.ReadUntil();
+        connection.Send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+        connection.Trickle(std::string(1000, 'x'), 5);
+      },
+      [](Connection& connection) {
+        connection.Trickle("HTTP/1.1 200 OK\r\nX: " + std::string(1000, 'x'), 5);
+      },
+      [](Connection& connection) {
+        connection.ReadUntil();
+        while (connection.Send("HTTP/1.1 100 Continue\r\n\r\n") && connection.Wait(5)) continue;
+      },
+      [](Connection& connection) {
+        connection.ReadUntil();
+        connection.Send("HTTP/1.1 404 No\r\nContent-Length: 10\r\n\r\nabc");
+        connection.WaitForEnd();
+      },
+  };
+  for (size_t i = 0; i < kScripts.size(); ++i) {
+    SCOPED_TRACE(i);
+    Serve(kScripts[i]);
+    const auto call = Ask("k", 150);
+    EXPECT_TRUE(loop_.RunUntil([&] { return call->ends > 0; }));
+    EXPECT_EQ(call->result->failure, Failure::kTimeout);
+    EXPECT_GE(call->took_ms, 140);
+    EXPECT_LT(call->took_ms, 400);
+    EXPECT_EQ(origin_->health().in_flight, 0u);
+  }
+}
+
+TEST_F(HttpOriginTest, ValuesAreBoundedWhileTheyArrive) {
+  const std::string ten(10, 'x');
+  EXPECT_EQ(Meaning(Response("200 OK", ten), 10), "value:" + ten);
+  EXPECT_EQ(Meaning(Response("200 OK", ten), 9), "too_large");
+  EXPECT_EQ(Meaning("HTTP/1.0 200 OK\r\n\r\n" + ten, 9), "too_large");
+  EXPECT_EQ(Meaning("HTTP/1.1 200 OK\r\nContent-Length: 9000000000000000000\r\n\r\n" + ten, 9),
+            "too_large");
+  EXPECT_EQ(Meaning("HTTP/1.1 200 OK\r\nContent-Length: 9000000000000000000\r\n\r\n" + ten),
+            "unreachable");
+  // An endless body is cut, not read to its end.
+  std::atomic<bool> cut = false;
+  Serve([&](Connection& connection) {
+    connection.ReadUntil();
+    connection.Send("HTTP/1.1 200 OK\r\n\r\n");
+    while (connection.Send(std::string(10000, 'x'))) continue;
+    cut = true;
+  });
+  EXPECT_EQ(Get("k", 5000, 100000).failure, Failure::kTooLarge);
+  EXPECT_TRUE(loop_.RunUntil([&] { return cut.load(); }));
+}
+
+TEST_F(HttpOriginTest, PagesOfErrorsAreCutButTheirStatusCounts) {
+  Serve([](Connection& connection) {
+    connection.ReadUntil();
+    connection.Send("HTTP/1.1 404 No\r\n\r\n");
+    while (connection.Send(std::string(10000, 'x'))) continue;
+  });
+  EXPECT_EQ(Get("k", 5000, 5).outcome, Outcome::kAbsent);
+}
+
+TEST_F(HttpOriginTest, ConnectionsAreReused) {
+  Serve(Always(Response("200 OK", "v")));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Summary(Get("k")), "value:v");
+  Serve(Always(Response("404 No", "some page")));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Summary(Get("k")), "absent");
+  EXPECT_EQ(server_->connections(), 1);
+  EXPECT_EQ(server_->requests(), 20);
+}
+
+TEST_F(HttpOriginTest, ConnectionClosedWhileIdleIsNotAFailure) {
+  Serve(Once(Response("200 OK", "v")));
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(Summary(Get("k")), "value:v");
+  EXPECT_EQ(server_->connections(), 5);
+}
+
+TEST_F(HttpOriginTest, BytesBeyondAnAnswerAreNotTakenForTheNextOne) {
+  Serve([](Connection& connection) {
+    connection.ReadUntil();
+    connection.Send(Response("200 OK", "first") + Response("200 OK", "smuggled"));
+    connection.ReadUntil();
+    connection.Send(Response("200 OK", "second"));
+  });
+  EXPECT_EQ(Summary(Get("a")), "value:first");
+  EXPECT_EQ(Summary(Get("b")), "value:first");
+  EXPECT_EQ(server_->connections(), 2);
+}
+
+TEST_F(HttpOriginTest, UnaskedAnswersOnAnIdleConnectionAreNotTakenForTheNextOne) {
+  Serve([](Connection& connection) {
+    connection.ReadUntil();
+    connection.Send(Response("200 OK", "first"));
+    connection.Wait(20);
+    connection.Send(Response("200 OK", "smuggled"));
+    connection.WaitForEnd();
+  });
+  EXPECT_EQ(Summary(Get("a")), "value:first");
+  loop_.RunFor(60);
+  EXPECT_EQ(Summary(Get("b")), "value:first");
+  loop_.RunFor(60);
+  EXPECT_EQ(Summary(Get("c")), "value:first");
+  EXPECT_EQ(server_->connections(), 3);
+}
+
+TEST_F(HttpOriginTest, AnswersOfAbandonedRequestsNeverReachOthers) {
+  Serve([](Connection& connection) {
+    for (std::string request; !(request = connection.ReadUntil()).empty();) {
+      const bool slow = request.find("/slow") != std::string::npos;
+      if (slow && !connection.Wait(150)) return;
+      connection.Send(Response("200 OK", slow ? "late" : "prompt"));
+    }
+  });
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Get("slow", 100).failure, Failure::kTimeout);
+    EXPECT_EQ(Summary(Get("fast")), "value:prompt");
+    loop_.RunFor(100);
+    EXPECT_EQ(Summary(Get("fast")), "value:prompt");
+  }
+}
+
+// The server holds every answer back until released.
+class HeldHttpOriginTest : public HttpOriginTest {
+ protected:
+  void ServeHeld(size_t concurrency_max, size_t queue_max) {
+    Serve([this](Connection& connection) {
+      for (std::string request; !(request = connection.ReadUntil()).empty();) {
+        while (!released_) {
+          if (!connection.Wait(1)) return;
+        }
+        connection.Send(Response("200 OK", request.substr(7, request.find(' ', 7) - 7)));
+      }
+    });
+    HttpOriginOptions options = OptionsFor(server_->url() + "/v1/{key}");
+    options.concurrency_max = concurrency_max;
+    options.queue_max = queue_max;
+    Use(std::move(options));
+  }
+
+  std::atomic<bool> released_ = false;
+};
+
+TEST_F(HeldHttpOriginTest, BoundsTheWireAndTheQueue) {
+  ServeHeld(2, 3);
+  std::vector<std::shared_ptr<Call>> calls;
+  for (int i = 0; i < 7; ++i) calls.push_back(Ask("k" + std::to_string(i)));
+  EXPECT_TRUE(loop_.RunUntil([&] { return server_->requests() == 2; }));
+  loop_.RunFor(30);
+  EXPECT_EQ(server_->connections(), 2);
+  EXPECT_EQ(origin_->health().in_flight, 2u);
+  EXPECT_EQ(origin_->health().queued, 3u);
+  for (size_t i = 5; i < 7; ++i) EXPECT_EQ(Summary(*calls[i]->result), "overloaded");
+  released_ = true;
+  EXPECT_TRUE(loop_.RunUntil([&] { return calls[4]->ends > 0; }));
+  for (size_t i = 0; i < 5; ++i) {
+    ASSERT_EQ(calls[i]->ends, 1);
+    EXPECT_EQ(Summary(*calls[i]->result), "value:/k" + std::to_string(i));
+  }
+  EXPECT_EQ(server_->connections(), 2);
+  EXPECT_EQ(server_->requests(), 5);
+}
+
+TEST_F(HeldHttpOriginTest, DeadlinesHoldInTheQueueAndFreeThePlacesOnTheWire) {
+  ServeHeld(1, 10);
+  const auto on_wire = Ask("a", 200);
+  const auto queued = Ask("b", 100);
+  const auto later = Ask("c", 5000);
+  EXPECT_TRUE(loop_.RunUntil([&] { return queued->ends > 0; }));
+  EXPECT_EQ(queued->result->failure, Failure::kOverloaded);
+  EXPECT_LT(queued->took_ms, 190);
+  EXPECT_TRUE(loop_.RunUntil([&] { return on_wire->ends > 0; }));
+  EXPECT_EQ(on_wire->result->failure, Failure::kTimeout);
+  released_ = true;
+  EXPECT_TRUE(loop_.RunUntil([&] { return later->ends > 0; }));
+  EXPECT_EQ(Summary(*later->result), "value:/c");
+}
+
+TEST_F(HeldHttpOriginTest, CloseAnswersEverythingOnce) {
+  ServeHeld(3, 10);
+  std::vector<std::shared_ptr<Call>> calls;
+  for (int i = 0; i < 6; ++i) calls.push_back(Ask("k"));
+  EXPECT_TRUE(loop_.RunUntil([&] { return server_->requests() == 3; }));
+  calls.push_back(Ask("not even started"));
+  Close();
+  released_ = true;
+  loop_.RunFor(50);
+  for (const auto& call : calls) {
+    ASSERT_EQ(call->ends, 1);
+    EXPECT_EQ(call->result->failure, Failure::kClosing);
+  }
+}
+
+TEST_F(HeldHttpOriginTest, CallbackMayAskAgainOrClose) {
+  released_ = true;
+  ServeHeld(1, 10);
+  std::vector<std::string> ends;
+  bool closed = false;
+  const int64_t deadline_us = loop_.InMs(5000);
+  origin_->Get({0, "a", deadline_us, 0}, [&](GetResult first) {
+    ends.push_back(Summary(first));
+    origin_->Get({0, "b", deadline_us, 0}, [&](GetResult second) {
+      ends.push_back(Summary(second));
+      origin_->Get({0, "c", deadline_us, 0},
+                   [&](GetResult third) { ends.push_back(Summary(third)); });
+      origin_->Close([&] {
+        closed = true;
+        origin_.reset();
+      });
+    });
+  });
+  EXPECT_TRUE(loop_.RunUntil([&] { return closed; }));
+  EXPECT_EQ(ends, (std::vector<std::string>{"value:/a", "value:/b", "closing"}));
+}
+
+TEST_F(HeldHttpOriginTest, ManyRequestsOverFewConnectionsGetTheirOwnAnswers) {
+  released_ = true;
+  ServeHeld(8, 10000);
+  std::vector<std::shared_ptr<Call>> calls;
+  for (int i = 0; i < 2000; ++i) calls.push_back(Ask("k" + std::to_string(i), 20000));
+  EXPECT_TRUE(loop_.RunUntil([&] { return origin_->health().in_flight == 0; }, 20000));
+  for (int i = 0; i < 2000; ++i) {
+    ASSERT_EQ(calls[static_cast<size_t>(i)]->ends, 1);
+    ASSERT_EQ(Summary(*calls[static_cast<size_t>(i)]->result), "value:/k" + std::to_string(i));
+  }
+  EXPECT_LE(server_->connections(), 8);
+}
+
+TEST_F(HttpOriginTest, NothingInTheEnvironmentRedirectsRequests) {
+  ScriptedServer proxy(Always(Response("200 OK", "stolen")));
+  setenv("http_proxy", proxy.url().c_str(), 1);
+  setenv("ALL_PROXY", proxy.url().c_str(), 1);
+  Serve(Always(Response("200 OK", "v", "Set-Cookie: a=b\r\n")));
+  EXPECT_EQ(Summary(Get("k")), "value:v");
+  unsetenv("http_proxy");
+  unsetenv("ALL_PROXY");
+  EXPECT_EQ(proxy.connections(), 0);
+}
+
+TEST_F(HttpOriginTest, PlainServerUnderAnHttpsUrlIsUnreachable) {
+  Serve(Always(Response("200 OK", "v")));
+  HttpOriginOptions options =
+      OptionsFor("https://127.0.0.1:" + std::to_string(server_->port()) + "/{key}");
+  options.connect_timeout_ms = 100;
+  Use(std::move(options));
+  EXPECT_EQ(Get("k").failure, Failure::kUnreachable);
+}
+
+TEST_F(HttpOriginTest, KeysTooLongForAUrlAreRefusedNotAbsent) {
+  Serve(Always(Response("200 OK", "v")));
+  EXPECT_EQ(Get(std::string(100000, 'x')).failure, Failure::kRefused);
+  EXPECT_EQ(server_->connections(), 0);
+}
+
+TEST_F(HttpOriginTest, IsReadOnly) {
+  Serve(Always(Response("200 OK", "v")));
+  std::vector<Failure> ends;
+  origin_->Put({}, [&](PutResult result) { ends.push_back(result.failure); });
+  origin_->Invalidate(0, "k", 0, [&](PutResult result) { ends.push_back(result.failure); });
+  EXPECT_TRUE(ends.empty());
+  EXPECT_TRUE(loop_.RunUntil([&] { return ends.size() == 2; }));
+  EXPECT_EQ(ends, std::vector<Failure>(2, Failure::kRefused));
+}
+
+}  // namespace
+}  // namespace terrace::tiers
