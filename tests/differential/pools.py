@@ -112,8 +112,8 @@ _at_ms = _one((8, FUTURE_MS), (1, [b'1', b'0', b'-1']), (1, BAD_TTLS))
 _database = _one((12, DATABASES), (1, BAD_DATABASES))
 _pattern = _one((1, PATTERNS))
 _count = _one((6, [b'1', b'2', b'10', b'100', b'1000']), (1, [b'0', b'-1', b'abc', b'', INT64_MAX]))
-_type_name = _one((8, [b'string', b'list', b'hash', b'set', b'zset', b'STRING', b'stream']), (1,
-                                                                                              [b'foo', b'']))
+_type_name = _one((8, [b'string', b'list', b'hash', b'set', b'zset', b'STRING', b'stream']),
+                  (1, [b'foo', b'']))
 _lifetime_options = ((b'EX', _ttl_s), (b'PX', _ttl_ms), (b'EXAT', _at_s), (b'PXAT', _at_ms))
 _bit_unit = lambda rng: rng.choice(([], [b'BYTE'], [b'BIT'], [b'byte'], [b'bits']))
 _bit_range = lambda rng: rng.choice((
@@ -189,8 +189,8 @@ GENERATORS = {
     'unknown': _one((1, [b'FOO', b'GETT', b'get ', b'', b'\r\n', b'x' * 200, b'SET\x00', b'*',
                          b'OBJEKT'])),
     'bad_payload': _one((1, [b'', b'x', b'\x00\x01a\x0b\x00' + b'\x00' * 8, b'\xff' * 20])),
-    'restore_options': _options(b'REPLACE', b'ABSTTL', (b'IDLETIME', _one((1, [b'100', b'-1',
-                                                                               b'x']))),
+    'restore_options': _options(b'REPLACE', b'ABSTTL',
+                                (b'IDLETIME', _one((1, [b'100', b'-1', b'x']))),
                                 (b'FREQ', _one((1, [b'5', b'256', b'-1', b'x']))), most=3),
     'flush_option': lambda rng: rng.choice(([], [], [b'SYNC'], [b'ASYNC'], [b'async'], [b'NOW'])),
     'object_junk': _one((1, [b'FOO', b'', b'encodings', b'help'])),

@@ -46,7 +46,7 @@ def free_port():
             return port
 
 
-def _die_with_parent():
+def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -100,7 +100,7 @@ class Server:
 
     def _prepare_child(self):
         import resource
-        _die_with_parent()
+        die_with_parent()
         for name, value in self.limits.items():
             resource.setrlimit(getattr(resource, name), (value, value))
 

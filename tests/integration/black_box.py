@@ -1,0 +1,45 @@
+"""black_box: what the integration tests share: the path to the helpers, and servers per class."""
+
+import pathlib
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support/python'))
+
+import servers  # noqa: E402
+
+
+class TerraceTest(unittest.TestCase):
+    """Gives each test class one Terrace; `flags` may add settings."""
+
+    flags = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = servers.TerraceServer(*cls.flags).start()
+        cls.addClassCleanup(cls.server.close)
+
+    def client(self, **options):
+        client = self.server.client(**options)
+        self.addCleanup(client.close)
+        return client
+
+    def configure(self, name, value):
+        """Sets a setting for the rest of the test, over a connection that is there already then."""
+        client = self.client()
+        before = client.call('CONFIG', 'GET', name)[1]
+        self.assertEqual(client.command('CONFIG', 'SET', name, value), ('+', b'OK'))
+        self.addCleanup(client.command, 'CONFIG', 'SET', name, before)
+        return client
+
+    def assert_error(self, reply, prefix):
+        self.assertEqual(reply[0], '-', reply)
+        self.assertTrue(reply[1].startswith(prefix), reply)
+
+    def eventually(self, condition, timeout_s=10.0, message='the condition never held'):
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                self.fail(message)
+            time.sleep(0.02)
