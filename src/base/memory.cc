@@ -1,0 +1,77 @@
+#include "base/memory.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/check.h"
+
+#ifndef TERRACE_NO_JEMALLOC
+#include <jemalloc/jemalloc.h>
+#endif
+
+namespace terrace::base {
+
+void* Allocate(size_t bytes) {
+  void* block = std::malloc(bytes);
+  TERRACE_CHECK(block != nullptr);
+  return block;
+}
+
+size_t ReadResidentBytes() {
+  std::FILE* statm = std::fopen("/proc/self/statm", "re");
+  if (statm == nullptr) return 0;
+  unsigned long total = 0, resident = 0;
+  const int fields = std::fscanf(statm, "%lu %lu", &total, &resident);
+  std::fclose(statm);
+  return fields == 2 ? resident * static_cast<size_t>(sysconf(_SC_PAGESIZE)) : 0;
+}
+
+#ifndef TERRACE_NO_JEMALLOC
+
+#define TERRACE_STRINGIFY(x) #x
+#define TERRACE_VERSION_OF(a, b, c) \
+  "jemalloc-" TERRACE_STRINGIFY(a) "." TERRACE_STRINGIFY(b) "." TERRACE_STRINGIFY(c)
+
+void Free(void* block, size_t bytes) { sdallocx(block, bytes, 0); }
+
+MemoryStats ReadMemoryStats() {
+  MemoryStats stats;
+  uint64_t epoch = 1;
+  size_t size = sizeof(epoch);
+  mallctl("epoch", &epoch, &size, &epoch, size);
+  size = sizeof(size_t);
+  mallctl("stats.allocated", &stats.allocated, &size, nullptr, 0);
+  mallctl("stats.active", &stats.active, &size, nullptr, 0);
+  mallctl("stats.resident", &stats.resident, &size, nullptr, 0);
+  return stats;
+}
+
+void EnableBackgroundPurge() {
+  bool on = true;
+  mallctl("background_thread", nullptr, nullptr, &on, sizeof(on));
+}
+
+void PurgeNow() {
+  char name[64];
+  std::snprintf(name, sizeof(name), "arena.%u.purge", static_cast<unsigned>(MALLCTL_ARENAS_ALL));
+  mallctl(name, nullptr, nullptr, nullptr, 0);
+}
+
+const char* AllocatorName() {
+  return TERRACE_VERSION_OF(JEMALLOC_VERSION_MAJOR, JEMALLOC_VERSION_MINOR,
+                            JEMALLOC_VERSION_BUGFIX);
+}
+
+#else
+
+void Free(void* block, size_t) { std::free(block); }
+MemoryStats ReadMemoryStats() { return {}; }
+void EnableBackgroundPurge() {}
+void PurgeNow() {}
+const char* AllocatorName() { return "libc"; }
+
+#endif
+
+}  // namespace terrace::base
