@@ -2,26 +2,30 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <numeric>
 #include <vector>
 
 namespace terrace::server {
 namespace {
 
-// Levenshtein's distance: how many bytes to insert, delete or replace.
+// Damerau's and Levenshtein's distance: how many bytes to insert, delete, replace or swap with
+// their neighbour. Swaps count once because that is how fingers slip.
 size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+  // cost[i][j] is the distance of the first i bytes of a and the first j bytes of b.
+  std::vector<std::vector<size_t>> cost(a.size() + 1, std::vector<size_t>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i) {
+    for (size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        cost[i][j] = i + j;
+        continue;
+      }
+      const size_t replaced = cost[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      cost[i][j] = std::min({replaced, cost[i - 1][j] + 1, cost[i][j - 1] + 1});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
+      }
     }
   }
-  return row[b.size()];
+  return cost[a.size()][b.size()];
 }
 
 struct Refusal {
@@ -59,6 +63,8 @@ std::string NormalName(std::string_view name) {
 }
 
 std::string_view Suggest(std::string_view name, std::span<const std::string_view> candidates) {
+  constexpr size_t kNameBytesMax = 100;
+  if (name.size() > kNameBytesMax) return {};
   const std::string normal = NormalName(name);
   // One slip in three letters is a typing error; more than that is another word.
   size_t best_distance = std::max<size_t>(1, normal.size() / 3) + 1;
