@@ -33,6 +33,14 @@ class LatencyHistogram {
     return 0;
   }
 
+  // Calls f(upper end in microseconds, count) for each bucket that is not empty, ascending.
+  template <typename F>
+  void ForEach(F f) const {
+    for (size_t bucket = 0; bucket < counts_.size(); ++bucket) {
+      if (counts_[bucket] > 0) f(static_cast<double>(UpperEnd(bucket)) / 1000, counts_[bucket]);
+    }
+  }
+
  private:
   // Below 64 each value has a bucket; above, each power of two has 64.
   static constexpr int kSubBits = 6;
