@@ -1,6 +1,8 @@
 #include "unit/support/redis_server.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -32,6 +34,19 @@ constexpr useconds_t kConnectPauseUs = 10'000;
   _exit(127);
 }
 
+// A port of the loopback interface that is free now.
+int FreePort() {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  TERRACE_CHECK(bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0);
+  TERRACE_CHECK(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  close(fd);
+  return ntohs(address.sin_port);
+}
+
 }  // namespace
 
 std::string RedisReply::Print() const {
@@ -52,15 +67,44 @@ std::unique_ptr<RedisServer> RedisServer::Start(const std::vector<std::string>& 
   std::unique_ptr<RedisServer> server(new RedisServer);
   server->directory_ = pattern;
   server->socket_path_ = pattern + "/redis.sock";
-  std::vector<std::string> args = {
-      "redis-server",       "--port", "0",    "--save", "", "--appendonly", "no", "--unixsocket",
-      server->socket_path_, "--dir",  pattern};
-  args.insert(args.end(), extra_args.begin(), extra_args.end());
-  server->pid_ = fork();
-  if (server->pid_ == 0) ExecRedis(args);
-  if (server->pid_ < 0 || !server->Connect()) return nullptr;
+  server->port_ = FreePort();
+  server->args_ = {"redis-server",
+                   "--port",
+                   std::to_string(server->port_),
+                   "--bind",
+                   "127.0.0.1",
+                   "--save",
+                   "",
+                   "--appendonly",
+                   "no",
+                   "--unixsocket",
+                   server->socket_path_,
+                   "--dir",
+                   pattern};
+  server->args_.insert(server->args_.end(), extra_args.begin(), extra_args.end());
+  if (!server->Restart()) return nullptr;
   return server;
 }
+
+bool RedisServer::Restart() {
+  pid_ = fork();
+  if (pid_ == 0) ExecRedis(args_);
+  return pid_ > 0 && Connect();
+}
+
+void RedisServer::Kill() {
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+  close(fd_);
+  fd_ = -1;
+  input_.clear();
+  input_at_ = 0;
+}
+
+void RedisServer::Pause() { kill(pid_, SIGSTOP); }
+
+void RedisServer::Resume() { kill(pid_, SIGCONT); }
 
 RedisServer::~RedisServer() {
   if (fd_ >= 0) close(fd_);

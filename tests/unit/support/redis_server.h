@@ -1,7 +1,8 @@
 #pragma once
 
-// RedisServer: a real redis-server for the length of a test, to compare with. It listens on a unix
-// socket in a directory of its own, keeps nothing, and dies with the test.
+// RedisServer: a real redis-server for the length of a test, to compare with or to depend on. It
+// listens on a unix socket in a directory of its own and on a loopback port, keeps nothing unless
+// told to, and dies with the test.
 //
 // Errors: Start gives nullptr when there is no redis-server on this machine; such tests skip.
 //         Call aborts the test program when the connection breaks.
@@ -34,6 +35,15 @@ class RedisServer {
 
   RedisReply Call(const std::vector<std::string>& args);
   const std::string& socket_path() const { return socket_path_; }
+  int port() const { return port_; }
+
+  // Kills it as a crash would, with what Call's connection had under way.
+  void Kill();
+  // Starts it again where it was, with the same arguments. False when it does not come up.
+  [[nodiscard]] bool Restart();
+  // Makes it hang with all its connections open, and go on. REQUIRES: no Call in between.
+  void Pause();
+  void Resume();
 
  private:
   RedisServer() = default;
@@ -45,6 +55,8 @@ class RedisServer {
 
   std::string directory_;
   std::string socket_path_;
+  int port_ = 0;
+  std::vector<std::string> args_;
   pid_t pid_ = -1;
   int fd_ = -1;
   std::string input_;
