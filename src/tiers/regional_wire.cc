@@ -1,0 +1,105 @@
+#include "tiers/regional_wire.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace terrace::tiers {
+namespace {
+
+void AppendBulk(std::string* out, std::string_view bytes) {
+  AppendHead(out, '$', static_cast<int64_t>(bytes.size()));
+  out->append(bytes);
+  out->append("\r\n", 2);
+}
+
+template <typename Args>
+void AppendArgs(std::string* out, const Args& args) {
+  AppendHead(out, '*', static_cast<int64_t>(args.size()));
+  for (const std::string_view arg : args) AppendBulk(out, arg);
+}
+
+// Upper-cased into the buffer; empty when the word is too long to be any of ours.
+using WordBuffer = std::array<char, 16>;
+std::string_view UpperCased(std::string_view word, WordBuffer* buffer) {
+  if (word.size() > buffer->size()) return {};
+  for (size_t i = 0; i < word.size(); ++i) {
+    const char c = word[i];
+    (*buffer)[i] = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  }
+  return {buffer->data(), word.size()};
+}
+
+template <size_t N>
+bool Contains(const std::array<std::string_view, N>& sorted, std::string_view word) {
+  return std::binary_search(sorted.begin(), sorted.end(), word);
+}
+
+constexpr std::string_view kChangesConnection =
+    "it would change the connection that everybody shares";
+constexpr std::string_view kBlocks = "it would block everything behind it on the shared connection";
+
+constexpr auto kConnectionCommands = std::to_array<std::string_view>(
+    {"ASKING",       "AUTH",       "DISCARD",     "EXEC",         "HELLO",      "MONITOR",
+     "MULTI",        "PSUBSCRIBE", "PSYNC",       "PUNSUBSCRIBE", "QUIT",       "READONLY",
+     "READWRITE",    "REPLCONF",   "RESET",       "SELECT",       "SSUBSCRIBE", "SUBSCRIBE",
+     "SUNSUBSCRIBE", "SYNC",       "UNSUBSCRIBE", "UNWATCH",      "WATCH"});
+static_assert(std::is_sorted(kConnectionCommands.begin(), kConnectionCommands.end()));
+
+constexpr auto kBlockingCommands =
+    std::to_array<std::string_view>({"BLMOVE", "BLMPOP", "BLPOP", "BRPOP", "BRPOPLPUSH", "BZMPOP",
+                                     "BZPOPMAX", "BZPOPMIN", "WAIT", "WAITAOF"});
+static_assert(std::is_sorted(kBlockingCommands.begin(), kBlockingCommands.end()));
+
+constexpr std::array<std::string_view, 3> kCannotServe = {"CLUSTERDOWN", "LOADING", "MASTERDOWN"};
+
+}  // namespace
+
+void AppendHead(std::string* out, char prefix, int64_t number) {
+  char buffer[24];
+  buffer[0] = prefix;
+  char* end = std::to_chars(buffer + 1, buffer + sizeof buffer - 2, number).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  out->append(buffer, static_cast<size_t>(end - buffer));
+}
+
+void AppendCommand(std::string* out, std::initializer_list<std::string_view> args) {
+  AppendArgs(out, args);
+}
+void AppendCommand(std::string* out, const std::vector<std::string_view>& args) {
+  AppendArgs(out, args);
+}
+void AppendCommand(std::string* out, const std::vector<std::string>& args) {
+  AppendArgs(out, args);
+}
+
+std::string_view ErrorCode(std::string_view text) { return text.substr(0, text.find(' ')); }
+
+bool SaysCannotServe(std::string_view code) { return Contains(kCannotServe, code); }
+
+std::string_view WhyNotRelayed(const std::vector<std::string>& args) {
+  WordBuffer buffer;
+  const std::string_view command = UpperCased(args[0], &buffer);
+  if (Contains(kConnectionCommands, command)) return kChangesConnection;
+  if (Contains(kBlockingCommands, command)) return kBlocks;
+  if (command == "CLIENT" || command == "SCRIPT") {
+    // CLIENT REPLY silences replies; SCRIPT DEBUG turns the connection into a debugger's session.
+    const std::string_view quarrel = command == "CLIENT" ? "REPLY" : "DEBUG";
+    WordBuffer sub;
+    if (args.size() > 1 && UpperCased(args[1], &sub) == quarrel) return kChangesConnection;
+  }
+  if (command == "XREAD" || command == "XREADGROUP") {
+    // BLOCK is an option only ahead of STREAMS; behind it, it is the name of a stream. The group
+    // and consumer of XREADGROUP come first and may bear any name.
+    for (size_t i = command == "XREAD" ? 1 : 4; i < args.size(); ++i) {
+      WordBuffer option;
+      const std::string_view word = UpperCased(args[i], &option);
+      if (word == "STREAMS") break;
+      if (word == "BLOCK") return kBlocks;
+    }
+  }
+  return {};
+}
+
+}  // namespace terrace::tiers
