@@ -52,17 +52,19 @@ class RegionalTier : public Upstream {
 };
 
 struct RegionalOptions {
-  std::string name;         // as in the configuration
+  std::string name;  // as in the configuration
   std::string host = "127.0.0.1";
   int port = 6379;
   std::string unix_socket;  // used instead of host and port when not empty
   std::string username;     // ACL user; empty: AUTH with the password only
   std::string password;     // empty: no AUTH
   int64_t connect_timeout_ms = 1000;
-  int64_t reconnect_delay_min_ms = 50;   // doubled with jitter after each failure ...
+  int64_t reconnect_delay_min_ms = 50;    // doubled with jitter after each failure ...
   int64_t reconnect_delay_max_ms = 2000;  // ... up to this
-  size_t in_flight_max = 10000;          // commands sent and not yet answered
-  size_t queue_bytes_max = 64u << 20;    // bytes of commands waiting to be sent or answered
+  // A connection that has sent nothing for this long although an answer is overdue is given up.
+  int64_t stall_grace_ms = 1000;
+  size_t in_flight_max = 10000;        // commands sent and not yet answered
+  size_t queue_bytes_max = 64u << 20;  // bytes of commands waiting to be sent or answered
 };
 
 // Connects at once and keeps reconnecting until closed. seed feeds the reconnect jitter.

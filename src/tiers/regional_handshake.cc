@@ -1,0 +1,96 @@
+#include "tiers/regional_handshake.h"
+
+#include <utility>
+
+namespace terrace::tiers {
+namespace {
+
+std::string RunIdOf(std::string_view info) {
+  constexpr std::string_view kField = "run_id:";
+  const size_t field = info.find(kField);
+  if (field == std::string_view::npos) return {};
+  const std::string_view rest = info.substr(field + kField.size());
+  return std::string(rest.substr(0, rest.find_first_of("\r\n")));
+}
+
+}  // namespace
+
+RegionalHandshake::RegionalHandshake(const RegionalOptions& options, Identity earlier,
+                                     std::string* output)
+    : earlier_(std::move(earlier)), output_(output) {
+  if (!options.password.empty()) {
+    if (options.username.empty()) {
+      AppendCommand(output_, {"AUTH", options.password});
+    } else {
+      AppendCommand(output_, {"AUTH", options.username, options.password});
+    }
+    asked_.push_back(Question::kAuth);
+  }
+  AppendCommand(output_, {"CLIENT", "SETNAME", "terrace"});
+  AppendCommand(output_, {"CLIENT", "ID"});
+  AppendCommand(output_, {"INFO", "server"});
+  AppendCommand(output_, {"PING"});
+  asked_.insert(asked_.end(),
+                {Question::kSetName, Question::kClientId, Question::kInfo, Question::kPing});
+}
+
+RegionalHandshake::Step RegionalHandshake::OnReply(const RegionalReply& reply) {
+  const Question question = asked_.front();
+  asked_.pop_front();
+  if (reply.type == RegionalReply::Type::kError) {
+    if (Refused(question, reply) == Step::kFailed) return Step::kFailed;
+  } else if (!Take(question, reply)) {
+    error_ = "not a Redis server: its answers to the handshake make no sense";
+    return Step::kFailed;
+  }
+  if (!asked_.empty()) return Step::kMore;
+  if (question == Question::kKill) return Step::kDone;
+  if (!identity_.known()) NoteUnfenced("the server does not tell its run_id or our client id");
+  if (!identity_.known() || !earlier_.known()) return Step::kDone;
+  // Another run of the server has none of our commands, and the id may be somebody else's.
+  if (identity_.run_id != earlier_.run_id) return Step::kDone;
+  AppendCommand(output_, {"CLIENT", "KILL", "ID", earlier_.client_id});
+  asked_.push_back(Question::kKill);
+  return Step::kMore;
+}
+
+RegionalHandshake::Step RegionalHandshake::Refused(Question question, const RegionalReply& reply) {
+  const std::string code(ErrorCode(reply.bytes));
+  if (question == Question::kAuth) {
+    // The text may quote the command, and with it the password.
+    error_ = "AUTH is refused (" + code + ")";
+    return Step::kFailed;
+  }
+  error_ = reply.bytes;
+  // ERR: a server without this command, or with nothing to kill. Where it means more, such as too
+  // many clients, the server closes the connection behind it.
+  if (code != "NOPERM" && code != "ERR") return Step::kFailed;
+  if (code == "NOPERM" && question == Question::kKill)
+    NoteUnfenced("no permission for CLIENT KILL");
+  return Step::kMore;
+}
+
+bool RegionalHandshake::Take(Question question, const RegionalReply& reply) {
+  switch (question) {
+    case Question::kAuth:
+    case Question::kSetName:
+    case Question::kPing:
+      return reply.type == RegionalReply::Type::kStatus;
+    case Question::kClientId:
+      identity_.client_id = std::to_string(reply.integer);
+      return reply.type == RegionalReply::Type::kInteger;
+    case Question::kInfo:
+      identity_.run_id = RunIdOf(reply.bytes);
+      return reply.type == RegionalReply::Type::kBulk;
+    case Question::kKill:
+      return reply.type == RegionalReply::Type::kInteger;
+  }
+  return false;
+}
+
+void RegionalHandshake::NoteUnfenced(std::string_view why) {
+  note_ = std::string(why) +
+          ": a command sent over a connection that was lost may still be executed after newer ones";
+}
+
+}  // namespace terrace::tiers

@@ -1,0 +1,166 @@
+#include "tiers/regional_operation.h"
+
+#include <utility>
+
+namespace terrace::tiers {
+namespace {
+
+// How an error reply to a command of ours is to be understood.
+Failure FailureOf(std::string_view error_text) {
+  const std::string_view code = ErrorCode(error_text);
+  return SaysCannotServe(code) || code == "BUSY" ? Failure::kUnreachable : Failure::kRefused;
+}
+
+}  // namespace
+
+RegionalOperation::RegionalOperation(int database, int64_t deadline_us)
+    : kind_(Kind::kSelect), database_(database), deadline_us_(deadline_us) {}
+
+RegionalOperation::RegionalOperation(const GetRequest& request, GetDone done)
+    : kind_(Kind::kGet),
+      replies_left_(2),
+      database_(request.database),
+      deadline_us_(request.deadline_us),
+      value_bytes_max_(request.value_bytes_max),
+      done_(std::move(done)) {}
+
+RegionalOperation::RegionalOperation(int database, int64_t deadline_us, PutDone done)
+    : kind_(Kind::kPut), database_(database), deadline_us_(deadline_us), done_(std::move(done)) {}
+
+RegionalOperation::RegionalOperation(const RelayRequest& request, RelayDone done)
+    : kind_(Kind::kRelay),
+      database_(request.database),
+      deadline_us_(request.deadline_us),
+      done_(std::move(done)) {}
+
+void RegionalOperation::Fail(Failure failure, std::string detail) {
+  auto done = std::exchange(done_, std::monostate());
+  if (auto* get = std::get_if<GetDone>(&done)) {
+    GetResult result;
+    result.failure = failure;
+    result.detail = std::move(detail);
+    (*get)(std::move(result));
+  } else if (auto* put = std::get_if<PutDone>(&done)) {
+    PutResult result;
+    result.failure = failure;
+    result.detail = std::move(detail);
+    (*put)(std::move(result));
+  } else if (auto* relay = std::get_if<RelayDone>(&done)) {
+    (*relay)(RelayResult{failure, std::move(detail), {}, false});
+  }
+}
+
+void RegionalOperation::TakeReply(RegionalReply reply, int64_t now_us) {
+  --replies_left_;
+  if (answered()) return;
+  switch (kind_) {
+    case Kind::kSelect:
+      break;
+    case Kind::kGet:
+      if (replies_left_ == 1) {
+        TakeDump(std::move(reply));
+      } else {
+        TakePttl(reply, now_us);
+      }
+      break;
+    case Kind::kPut:
+      AnswerPut(reply);
+      break;
+    case Kind::kRelay:
+      AnswerRelay(std::move(reply));
+      break;
+  }
+}
+
+void RegionalOperation::TakeDump(RegionalReply reply) {
+  switch (reply.type) {
+    case RegionalReply::Type::kNil:
+      get_result_.outcome = Outcome::kAbsent;
+      return;
+    case RegionalReply::Type::kError:
+      get_result_.failure = FailureOf(reply.bytes);
+      get_result_.detail = std::move(reply.bytes);
+      return;
+    case RegionalReply::Type::kBulk:
+      if (value_bytes_max_ != 0 && reply.bytes.size() > value_bytes_max_) {
+        get_result_.failure = Failure::kTooLarge;
+        get_result_.detail = std::to_string(reply.bytes.size()) + " bytes";
+        return;
+      }
+      get_result_.outcome = Outcome::kValue;
+      get_result_.value.form = Value::Form::kDump;
+      get_result_.value.bytes = std::move(reply.bytes);
+      return;
+    case RegionalReply::Type::kStatus:
+    case RegionalReply::Type::kInteger:
+    case RegionalReply::Type::kArray:
+      get_result_.failure = Failure::kProtocol;
+      get_result_.detail = "DUMP was answered by something else than a bulk string";
+      return;
+  }
+}
+
+void RegionalOperation::TakePttl(const RegionalReply& reply, int64_t now_us) {
+  GetResult result = std::move(get_result_);
+  if (result.outcome == Outcome::kValue) {
+    if (reply.type == RegionalReply::Type::kError) {
+      result.failure = FailureOf(reply.bytes);
+      result.detail = reply.bytes;
+    } else if (reply.type != RegionalReply::Type::kInteger) {
+      result.failure = Failure::kProtocol;
+      result.detail = "PTTL was answered by something else than an integer";
+    } else if (reply.integer >= 0) {
+      // Our copy must not outlive the original, so the whole time on the way is taken off.
+      result.value.ttl_ms = reply.integer - (now_us - sent_us + 999) / 1000;
+      if (result.value.ttl_ms <= 0) result.outcome = Outcome::kAbsent;
+    } else if (reply.integer == -2) {
+      result.outcome = Outcome::kAbsent;  // it expired between the two commands
+    }
+    if (result.failure != Failure::kNone) result.outcome = Outcome::kFailed;
+    if (result.outcome != Outcome::kValue) result.value = Value{};
+  }
+  GetDone done = std::get<GetDone>(std::exchange(done_, std::monostate()));
+  done(std::move(result));
+}
+
+void RegionalOperation::AnswerPut(const RegionalReply& reply) {
+  PutResult result;
+  switch (reply.type) {
+    case RegionalReply::Type::kStatus:
+    case RegionalReply::Type::kInteger:
+      break;
+    case RegionalReply::Type::kNil:  // SET NX
+      result.stored = false;
+      break;
+    case RegionalReply::Type::kError:
+      if (ErrorCode(reply.bytes) == "BUSYKEY") {  // RESTORE without REPLACE
+        result.stored = false;
+        break;
+      }
+      Fail(FailureOf(reply.bytes), reply.bytes);
+      return;
+    case RegionalReply::Type::kBulk:
+    case RegionalReply::Type::kArray:
+      Fail(Failure::kProtocol, "a write was answered by something else than a status or a count");
+      return;
+  }
+  PutDone done = std::get<PutDone>(std::exchange(done_, std::monostate()));
+  done(std::move(result));
+}
+
+void RegionalOperation::AnswerRelay(RegionalReply reply) {
+  RelayResult result;
+  result.is_error = reply.type == RegionalReply::Type::kError;
+  if (result.is_error) {
+    const std::string_view text = std::string_view(reply.bytes).substr(1, reply.bytes.size() - 3);
+    if (SaysCannotServe(ErrorCode(text))) {
+      Fail(Failure::kUnreachable, std::string(text));
+      return;
+    }
+  }
+  result.reply = std::move(reply.bytes);
+  RelayDone done = std::get<RelayDone>(std::exchange(done_, std::monostate()));
+  done(std::move(result));
+}
+
+}  // namespace terrace::tiers

@@ -1,0 +1,68 @@
+#pragma once
+
+// RegionalOperation: one request to the regional tier on its way: what to send, how many replies
+// belong to it, and whom to tell. Its place in the queue outlives its answer, so that a late reply
+// is still matched to it and dropped.
+//
+// Promises: the caller's done is called exactly once, by Fail or by the last TakeReply.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "tiers/regional.h"
+#include "tiers/regional_wire.h"
+#include "tiers/upstream.h"
+
+namespace terrace::tiers {
+
+class RegionalOperation {
+ public:
+  // SELECT, sent on our own account: nobody is told, the queue looks at the reply itself.
+  RegionalOperation(int database, int64_t deadline_us);
+  RegionalOperation(const GetRequest& request, GetDone done);
+  RegionalOperation(int database, int64_t deadline_us, PutDone done);
+  RegionalOperation(const RelayRequest& request, RelayDone done);
+  RegionalOperation(RegionalOperation&&) = default;
+  RegionalOperation& operator=(RegionalOperation&&) = default;
+
+  int database() const { return database_; }
+  int64_t deadline_us() const { return deadline_us_; }
+  bool is_select() const { return kind_ == Kind::kSelect; }
+  bool answered() const { return std::holds_alternative<std::monostate>(done_); }
+  ReplyForm reply_form() const {
+    return kind_ == Kind::kRelay ? ReplyForm::kFramed : ReplyForm::kBare;
+  }
+
+  // Tells the caller that it failed. After this answered(), which comes true before done runs.
+  void Fail(Failure failure, std::string detail);
+
+  // Takes the next reply that belongs to it; answers with the last one. now_us: for the time a
+  // value's TTL has lost on its way.
+  void TakeReply(RegionalReply reply, int64_t now_us);
+  int replies_left() const { return replies_left_; }
+
+  std::string wire;       // its commands, while it waits to be sent
+  size_t wire_bytes = 0;  // its share of queue_bytes_max
+  int64_t sent_us = 0;
+
+ private:
+  enum class Kind : uint8_t { kSelect, kGet, kPut, kRelay };
+
+  void TakeDump(RegionalReply reply);
+  void TakePttl(const RegionalReply& reply, int64_t now_us);
+  void AnswerPut(const RegionalReply& reply);
+  void AnswerRelay(RegionalReply reply);
+
+  Kind kind_;
+  uint8_t replies_left_ = 1;
+  int database_;
+  int64_t deadline_us_;
+  size_t value_bytes_max_ = 0;
+  GetResult get_result_;
+  std::variant<std::monostate, GetDone, PutDone, RelayDone> done_;
+};
+
+}  // namespace terrace::tiers
