@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/check.h"
 #include "base/glob.h"
 #include "server/settings_names.h"
 #include "server/settings_table.h"
@@ -52,6 +53,27 @@ std::string FindRows(const Settings& settings, std::span<const ConfigTable::Pair
     }
   }
   return "";
+}
+
+// All that tiers and routes are set to, to see whether two are the same.
+std::string TiersText(const Settings& settings) {
+  std::string text;
+  const auto add = [&text](const SettingInfo& info, Field field) {
+    text += std::string(info.name) + "=" + TomlValue(info, field) + "\n";
+  };
+  for (RegionalSettings regional : settings.regionals) {
+    for (const auto& row : RegionalRows()) add(row.info, row.field(regional));
+  }
+  for (OriginSettings origin : settings.origins) {
+    for (const OriginRow& row : OriginRows()) {
+      const auto field = row.fields[static_cast<size_t>(origin.kind)];
+      if (field != nullptr) add(row.info, field(origin));
+    }
+  }
+  for (RouteSettings route : settings.routes) {
+    for (const auto& row : RouteRows()) add(row.info, row.field(route));
+  }
+  return text;
 }
 
 // Writes a file so that a crash leaves either the old or the new one. Answers strerror or "".
@@ -137,6 +159,15 @@ std::string ConfigTable::Set(Settings& settings, std::span<const Pair> pairs, Cl
     if (!same) different.push_back(&row);
   }
 
+  auto error = Apply(settings, std::move(wanted), different);
+  if (error.empty()) {
+    for (const Row* row : rows) changed_.insert(row->info.name);
+  }
+  return error;
+}
+
+std::string ConfigTable::Apply(Settings& settings, Settings wanted,
+                               std::span<const Row* const> different) {
   std::swap(settings, wanted);
   for (size_t i = 0; i < different.size() && on_change_; ++i) {
     const std::string error = on_change_(different[i]->info.name, settings);
@@ -148,8 +179,39 @@ std::string ConfigTable::Set(Settings& settings, std::span<const Pair> pairs, Cl
     }
     return SetFailed(different[i]->info.name, error);
   }
-  for (const Row* row : rows) changed_.insert(row->info.name);
   return "";
+}
+
+ConfigTable::Reloaded ConfigTable::Reload(Settings& settings) {
+  Reloaded result;
+  Startup again = LoadAgain(files_);
+  if (again.action == Startup::Action::kExit) {
+    result.error = again.output;
+    return result;
+  }
+  Settings wanted = settings;
+  std::vector<const Row*> different;
+  for (const Row& row : SettingRows()) {
+    const std::string text = GetValue(row.info, row.field(again.settings));
+    if (text == GetValue(row.info, row.field(settings))) continue;
+    if (row.info.change == Change::kRestart) {
+      result.needs_restart.emplace_back(row.info.name);
+      continue;
+    }
+    // The sources were checked when they were read.
+    TERRACE_CHECK(SetValue(row.info, row.field(wanted), text).empty());
+    different.push_back(&row);
+    result.changed.emplace_back(row.info.name);
+  }
+  if (TiersText(again.settings) != TiersText(settings)) result.needs_restart.emplace_back("tiers");
+  result.error = Apply(settings, std::move(wanted), different);
+  if (!result.error.empty()) {
+    result.changed.clear();
+    return result;
+  }
+  files_ = std::move(again.files);
+  changed_ = {files_.auto_names.begin(), files_.auto_names.end()};
+  return result;
 }
 
 std::string ConfigTable::Rewrite(const Settings& settings) {

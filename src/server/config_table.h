@@ -1,9 +1,10 @@
 #pragma once
 
-// ConfigTable: CONFIG GET, SET and REWRITE over Settings. It knows names, texts and files; what a
-// new value changes in the running server is done by a callback.
+// ConfigTable: CONFIG GET, SET, REWRITE and RELOAD over Settings. It knows names, texts and files;
+// what a new value changes in the running server is done by a callback.
 //
-// Promises:  Set changes all of its settings or none, also when the callback refuses one. Rewrite
+// Promises:  Set and Reload change all of their settings or none, also when the callback refuses
+// one. Rewrite
 //            replaces <config>.auto in one step and never touches the operator's own file.
 // Ownership: keeps no Settings; the caller passes the live ones in.
 // Threads:   none inside; the server calls it under the mutex of its settings.
@@ -20,6 +21,7 @@
 
 #include "server/settings.h"
 #include "server/settings_load.h"
+#include "server/settings_table.h"
 
 namespace terrace::server {
 
@@ -45,13 +47,26 @@ class ConfigTable {
 
   [[nodiscard]] std::string Rewrite(const Settings& settings);
 
+  struct Reloaded {
+    std::string error;                       // why nothing was changed; may be several lines
+    std::vector<std::string> changed;        // names of settings in effect with a new value
+    std::vector<std::string> needs_restart;  // differ from the sources, but cannot change live
+  };
+
+  // Reads the sources of the start once more, flags included. What was set at run time and not
+  // saved is lost. "tiers" among needs_restart stands for regionals, origins and routes.
+  [[nodiscard]] Reloaded Reload(Settings& settings);
+
   // Must the value be hidden in MONITOR, the slow log and the log?
   static bool IsSensitive(std::string_view name);
 
  private:
+  // Makes wanted the settings in effect, or leaves them as they are and answers why.
+  std::string Apply(Settings& settings, Settings wanted,
+                    std::span<const SettingRow<Settings>* const> different);
   std::string AutoText(const Settings& settings) const;
 
-  const ConfigFiles files_;
+  ConfigFiles files_;
   const OnChange on_change_;
   std::set<std::string_view> changed_;  // names in <config>.auto, or set since the start
 };

@@ -75,10 +75,6 @@ bool LoadFiles(const std::string& config_file, Startup& startup) {
   const FileResult from_file = ReadSettings(config_file, text, FileKind::kOperator, settings);
   startup.output += Lines(from_file.errors);
   if (!from_file.ok()) return false;
-  // The path must stay valid when the working directory changes.
-  std::error_code ignored;
-  const auto absolute = std::filesystem::absolute(config_file, ignored);
-  startup.files.config_file = ignored ? config_file : absolute.string();
   startup.files.base = settings;
 
   const std::string auto_file = AutoFile(config_file);
@@ -113,11 +109,25 @@ Startup LoadSettings(int argc, const char* const* argv) {
   if (line.action == CommandLine::Action::kExit) return Exit(line.exit_code, line.output);
   if (line.action == CommandLine::Action::kCheckConfig) return CheckConfig(line.config_file);
 
+  ConfigFiles files;
+  if (!line.config_file.empty()) {
+    // The path must stay valid when the working directory changes.
+    std::error_code error;
+    const auto absolute = std::filesystem::absolute(line.config_file, error);
+    files.config_file = error ? line.config_file : absolute.string();
+  }
+  files.flags = std::move(line.values);
+  return LoadAgain(files);
+}
+
+Startup LoadAgain(const ConfigFiles& files) {
   Startup startup;
-  if (!line.config_file.empty() && !LoadFiles(line.config_file, startup)) {
+  startup.files.config_file = files.config_file;
+  startup.files.flags = files.flags;
+  if (!files.config_file.empty() && !LoadFiles(files.config_file, startup)) {
     return Exit(1, startup.output);
   }
-  for (const auto& [name, text] : line.values) {
+  for (const auto& [name, text] : files.flags) {
     const auto* row = FindSetting(name);
     const std::string error = SetValue(row->info, row->field(startup.settings), text);
     if (!error.empty()) return Exit(1, "terrace: '--" + name + " " + text + "': " + error + "\n");

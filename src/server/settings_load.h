@@ -9,17 +9,20 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "server/settings.h"
 
 namespace terrace::server {
 
-// Where the settings came from; what CONFIG REWRITE needs to tell changes made at run time.
+// Where the settings came from: what CONFIG REWRITE needs to tell changes made at run time, and
+// what it takes to load them again.
 struct ConfigFiles {
-  std::string config_file;                   // absolute path; empty: none
-  Settings base;                             // defaults and the configuration file
-  std::vector<std::string_view> auto_names;  // of the settings in <file>.auto
+  std::string config_file;                                 // absolute path; empty: none
+  std::vector<std::pair<std::string, std::string>> flags;  // of the command line: name, text
+  Settings base;                                           // defaults and the configuration file
+  std::vector<std::string_view> auto_names;                // of the settings in <file>.auto
 };
 
 struct Startup {
@@ -33,6 +36,9 @@ struct Startup {
 };
 
 [[nodiscard]] Startup LoadSettings(int argc, const char* const* argv);
+
+// The same sources once more, as they are now; kExit means that they are not good any more.
+[[nodiscard]] Startup LoadAgain(const ConfigFiles& files);
 
 // The path of the file that CONFIG REWRITE writes.
 std::string AutoFile(const std::string& config_file);

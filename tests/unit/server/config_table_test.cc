@@ -237,5 +237,69 @@ TEST_F(ConfigRewrite, AFailureIsReportedAndKeepsTheOldFile) {
   EXPECT_FALSE(std::filesystem::exists(file_ + ".auto.new"));
 }
 
+class ConfigReload : public ConfigRewrite {};
+
+TEST_F(ConfigReload, WhatCanChangeLiveIsAppliedAndTheRestIsNamed) {
+  dir_.Write("t.toml", kConfig);
+  Startup startup = Start({"--maxclients", "77"});
+  std::vector<std::string> applied;
+  ConfigTable table(startup.files, [&applied](std::string_view name, const Settings&) {
+    applied.emplace_back(name);
+    return std::string();
+  });
+  dir_.Write("t.toml",
+             "[memory]\nmaxmemory = \"3mb\"\n[server]\nhz = 50\nport = 1\nmaxclients = 5\n"
+             "[[route]]\nprefix = \"\"\n");
+  const auto result = table.Reload(startup.settings);
+  EXPECT_EQ(result.error, "");
+  EXPECT_THAT(result.changed, ElementsAre("maxmemory"));
+  EXPECT_THAT(result.needs_restart, ElementsAre("port", "tiers"));
+  EXPECT_THAT(applied, ElementsAre("maxmemory"));
+  EXPECT_EQ(startup.settings.maxmemory, 3u << 20);
+  EXPECT_EQ(startup.settings.port, 6379);
+  EXPECT_EQ(startup.settings.maxclients, 77);  // The flag still wins.
+  EXPECT_TRUE(startup.settings.routes.empty());
+}
+
+TEST_F(ConfigReload, ABadFileChangesNothing) {
+  dir_.Write("t.toml", kConfig);
+  Startup startup = Start();
+  ConfigTable table(startup.files);
+  dir_.Write("t.toml", "[server]\nhz = 60\n[memory]\nmaxmemroy = 1\n");
+  const auto result = table.Reload(startup.settings);
+  EXPECT_THAT(result.error, HasSubstr("t.toml:4:1: error: unknown setting 'maxmemroy'"));
+  EXPECT_THAT(result.changed, ElementsAre());
+  EXPECT_EQ(startup.settings.hz, 50);
+}
+
+TEST_F(ConfigReload, ARefusedSettingTakesTheOthersBack) {
+  dir_.Write("t.toml", kConfig);
+  Startup startup = Start();
+  ConfigTable table(startup.files, [](std::string_view name, const Settings&) {
+    return name == "maxmemory" ? std::string("no room") : std::string();
+  });
+  dir_.Write("t.toml", "[server]\nhz = 60\n[memory]\nmaxmemory = 7\n");
+  const auto result = table.Reload(startup.settings);
+  EXPECT_THAT(result.error, HasSubstr("'maxmemory') - no room"));
+  EXPECT_THAT(result.changed, ElementsAre());
+  EXPECT_EQ(startup.settings.hz, 50);
+  EXPECT_EQ(startup.settings.maxmemory, 1u << 20);
+}
+
+TEST_F(ConfigReload, SavedChangesStayAndUnsavedOnesGo) {
+  dir_.Write("t.toml", kConfig);
+  Startup startup = Start();
+  ConfigTable table(startup.files);
+  ASSERT_EQ(Set(table, startup.settings, {{"hz", "60"}}), "");
+  ASSERT_EQ(table.Rewrite(startup.settings), "");
+  ASSERT_EQ(Set(table, startup.settings, {{"timeout", "9"}}), "");
+  EXPECT_THAT(table.Reload(startup.settings).changed, ElementsAre("timeout"));
+  EXPECT_EQ(startup.settings.hz, 60);
+  EXPECT_EQ(startup.settings.timeout, 0);
+  ASSERT_EQ(table.Rewrite(startup.settings), "");
+  EXPECT_THAT(Read("t.toml.auto"), HasSubstr("hz = 60\n"));
+  EXPECT_THAT(Read("t.toml.auto"), Not(HasSubstr("timeout")));
+}
+
 }  // namespace
 }  // namespace terrace::server
