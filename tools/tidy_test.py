@@ -58,6 +58,7 @@ class TidyTest(unittest.TestCase):
     def test_keeps_libraries_behind_their_fences(self):
         for header, inside, outside in (
                 ("uv.h", "src/runtime/a.cc", "src/server/a.cc"),
+                ("absl/types/span.h", "src/base/a.cc", "src/resp/a.cc"),
                 ("hiredis/hiredis.h", "src/tiers/regional_link.cc", "src/tiers/fetch.cc"),
                 ("curl/curl.h", "src/tiers/origin_http.cc", "src/tiers/origin.h"),
                 ("toml++/toml.h", "src/server/settings_file.cc", "src/server/main2.cc"),
@@ -67,6 +68,8 @@ class TidyTest(unittest.TestCase):
                 self.write_source(inside, includes=f"#include <{header}>")
                 self.assert_clean()
                 self.write_source(outside, includes=f"#include <{header}>")
+                self.assert_finds("is fenced into")
+                self.write_source(outside, includes=f'#include "{header}"')
                 self.assert_finds("is fenced into")
                 (self.root / outside).unlink()
 
@@ -81,6 +84,11 @@ class TidyTest(unittest.TestCase):
         self.write_source("src/base/b.h", includes='#include "base/c.h"')
         self.write_source("src/base/c.h", includes='#include "base/a.h"')
         self.assert_finds("include cycle: base/a.h > base/b.h > base/c.h > base/a.h")
+
+    def test_allows_a_header_its_own_second_half(self):
+        self.write_source("src/base/a.h", includes='#include "base/a_inline.h"')
+        self.write_source("src/base/a_inline.h", includes='#include "base/a.h"')
+        self.assert_clean()
 
     def test_rejects_time_and_chance_from_outside(self):
         for call in ("int r = rand();", "std::random_device d;", "auto t = ::time(nullptr);",
