@@ -46,6 +46,9 @@ constexpr G::Row kRegionalRows[] = {
     G::Number<kOptions, &RegionalOptions::reconnect_delay_max_ms>(
         "", "reconnect_delay_max", kDurationMs, 1, kIntMax, "duration", kRestart,
         "Longest pause before a reconnect"),
+    G::Number<kOptions, &RegionalOptions::stall_grace_ms>(
+        "", "stall_grace", kDurationMs, 1, kIntMax, "duration", kRestart,
+        "A connection that is silent this long while an answer is overdue is given up"),
     G::Number<kOptions, &RegionalOptions::in_flight_max>(
         "", "in_flight_max", kInt, 1, kInt64Max, "commands", kRestart,
         "Commands sent and not yet answered; further ones get -TIER"),
@@ -144,6 +147,9 @@ constexpr OriginRow kOriginRows[] = {
     Origin("reconnect_delay_max", kDurationMs, 1, kIntMax, "duration",
            "Longest pause before a reconnect",
            {nullptr, nullptr, kAt<kRedis, &RegionalOptions::reconnect_delay_max_ms>}),
+    Origin("stall_grace", kDurationMs, 1, kIntMax, "duration",
+           "A connection that is silent this long while an answer is overdue is given up",
+           {nullptr, nullptr, kAt<kRedis, &RegionalOptions::stall_grace_ms>}),
     Origin("breaker.failures_to_open", kInt, 1, kIntMax, "failures",
            "Consecutive failures after which it is not asked any more",
            kEvery<kOriginBreaker, &BreakerOptions::failures_to_open>),

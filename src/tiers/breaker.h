@@ -31,8 +31,6 @@ class Loop;
 
 namespace terrace::tiers {
 
-class RegionalTier;
-
 struct BreakerOptions {
   int failures_to_open = 5;
   int64_t open_ms = 500;
