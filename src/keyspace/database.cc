@@ -1,0 +1,522 @@
+#include "keyspace/database.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/memory.h"
+
+namespace terrace::keyspace {
+namespace {
+
+// A string that grows in place gets room for its next growth, up to this much.
+constexpr size_t kGrowthMax = 1024 * 1024;
+
+size_t GrownCapacity(size_t size) { return size + std::min(size, kGrowthMax); }
+
+}  // namespace
+
+// ---- Lookups -----------------------------------------------------------------------------------
+
+Database::Found Database::FindLive(const Key& key) {
+  Shard& shard = keyspace_->ShardOf(key);
+  Shard::Part* part = shard.part(index_);
+  if (part == nullptr) return {&shard, nullptr, {}};
+  const Table::Slot slot = part->table.FindSlot(key.bytes, key.table_hash());
+  if (!slot) return {&shard, part, {}};
+  Entry* entry = slot.entry();
+  if (entry->IsLive(now_ms_)) [[likely]] {
+    return {&shard, part, slot};
+  }
+  const Found dead{&shard, part, slot};
+  if (entry->IsExpired(now_ms_)) {
+    RemoveFound(key, dead, eviction::RemoveCause::kExpired, MutationKind::kExpired,
+                events::kExpired);
+  } else {
+    RemoveFound(key, dead, eviction::RemoveCause::kExpired, MutationKind::kDropped, events::kNone);
+  }
+  return {&shard, part, {}};
+}
+
+Entry* Database::FindOverlay(const Key& key) const {
+  for (const Overlaid& overlaid : overlay_) {
+    if (overlaid.key.bytes == key.bytes) return overlaid.entry;
+  }
+  return nullptr;
+}
+
+Entry* Database::Read(const Key& key) {
+  const Found found = FindLive(key);
+  if (found.slot) [[likely]] {
+    Entry* entry = found.slot.entry();
+    ++found.shard->stats.hits;
+    found.shard->policy().OnHit(key.table_hash(), *entry->word(), now32());
+    return entry;
+  }
+  Entry* overlaid = FindOverlay(key);
+  ++(overlaid != nullptr ? found.shard->stats.hits : found.shard->stats.misses);
+  return overlaid;
+}
+
+Entry* Database::Write(const Key& key) {
+  const Found found = FindLive(key);
+  if (!found.slot) return nullptr;
+  Entry* entry = found.slot.entry();
+  found.shard->policy().OnHit(key.table_hash(), *entry->word(), now32());
+  return entry;
+}
+
+Entry* Database::Peek(const Key& key) {
+  const Found found = FindLive(key);
+  return found.slot ? found.slot.entry() : FindOverlay(key);
+}
+
+// ---- What every change goes through --------------------------------------------------------------
+
+void Database::Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent event, Entry* entry,
+                    bool created) {
+  // Eviction, expiry and dropped copies do not change what the authority says, but a fetch that
+  // began before an expiry could bring the dead value back, so expiry counts as a write.
+  if (kind != MutationKind::kEvicted && kind != MutationKind::kDropped) {
+    shard.BumpVersion(key.table_hash());
+  }
+  if (keyspace_->sinks().empty()) return;
+  const Mutation mutation{index_, key, kind, event, entry, created};
+  for (MutationSink* sink : keyspace_->sinks()) sink->OnMutation(mutation);
+}
+
+void Database::Schedule(Shard::Part& part, const Key& key, int64_t before_ms, int64_t after_ms) {
+  part.deadline_count += (after_ms != kNoDeadline);
+  part.deadline_count -= (before_ms != kNoDeadline);
+  if (after_ms == kNoDeadline) return;
+  // A slot at or before the new deadline is already there: it will be looked at in time.
+  if (before_ms != kNoDeadline && before_ms <= after_ms) return;
+  part.expiry.Add(key.table_hash(), after_ms);
+}
+
+void Database::Recharge(Shard& shard, Entry* entry, size_t old_charge, size_t new_charge) {
+  if (old_charge == new_charge) return;
+  shard.Account(static_cast<int64_t>(new_charge) - static_cast<int64_t>(old_charge));
+  shard.policy().OnResize(*entry->word(), static_cast<uint32_t>(old_charge),
+                          static_cast<uint32_t>(new_charge));
+}
+
+Entry* Database::InsertNew(const Key& key, const EntrySpec& spec, KeyEvent event,
+                           MutationKind kind) {
+  Shard& shard = keyspace_->ShardOf(key);
+  Shard::Part& part = shard.PartFor(index_, now_ms_);
+  Entry* entry = Entry::New(spec);
+  const size_t table_bytes = part.table.bytes();
+  part.table.Insert(entry, key.table_hash());
+  Schedule(part, key, kNoDeadline, entry->LiveUntilMs());
+  const size_t charge = entry->charge();
+  shard.policy().OnInsert(key.table_hash(), *entry->word(), static_cast<uint32_t>(charge), now32());
+  shard.Account(static_cast<int64_t>(charge));
+  if (part.table.bytes() != table_bytes) shard.AccountStructures();
+  Tell(key, shard, kind, event, entry, true);
+  return entry;
+}
+
+// A new block for an entry whose layout changes; the value it points to is not freed.
+Entry* Database::ReplaceEntry(const Key& key, const Found& found, const EntrySpec& spec) {
+  Entry* old = found.slot.entry();
+  const int64_t before_ms = old->LiveUntilMs();
+  Entry* entry = Entry::New(spec);
+  *entry->word() = *old->word();
+  found.slot.set_entry(entry);
+  Schedule(*found.part, key, before_ms, entry->LiveUntilMs());
+  return entry;
+}
+
+void Database::RemoveFound(const Key& key, const Found& found, eviction::RemoveCause cause,
+                           MutationKind kind, KeyEvent event) {
+  Entry* entry = found.slot.entry();
+  const size_t charge = entry->charge();
+  // The caller's view of the key may be the entry's own bytes: tell before freeing.
+  Tell(key, *found.shard, kind, event, entry, false);
+  found.shard->policy().OnRemove(key.table_hash(), *entry->word(), static_cast<uint32_t>(charge),
+                                 cause);
+  if (cause == eviction::RemoveCause::kExpired && kind == MutationKind::kExpired) {
+    ++found.shard->stats.expired;
+  }
+  Schedule(*found.part, key, entry->LiveUntilMs(), kNoDeadline);
+  found.part->table.Erase(found.slot, key.table_hash());
+  found.shard->Account(-static_cast<int64_t>(charge));
+  Entry::Free(entry);
+}
+
+// ---- Whole values --------------------------------------------------------------------------------
+
+// Puts a value where there may be another.
+Entry* Database::Put(const Key& key, const EntrySpec& spec, KeyEvent event) {
+  const Found found = FindLive(key);
+  if (!found.slot) return InsertNew(key, spec, event, MutationKind::kChanged);
+  Entry* old = found.slot.entry();
+  const size_t old_charge = old->charge();
+  Entry* entry = ReplaceEntry(key, found, spec);
+  Entry::Free(old);
+  Recharge(*found.shard, entry, old_charge, entry->charge());
+  found.shard->policy().OnHit(key.table_hash(), *entry->word(), now32());
+  Tell(key, *found.shard, MutationKind::kChanged, event, entry, false);
+  return entry;
+}
+
+Entry* Database::SetString(const Key& key, std::string_view value, int64_t deadline_ms,
+                           KeyEvent event) {
+  const Found found = FindLive(key);
+  if (found.slot) {
+    Entry* old = found.slot.entry();
+    if (deadline_ms == kKeepDeadline) deadline_ms = old->deadline_ms();
+    if (old->is_string() && old->is_inline()) {
+      const int64_t before_ms = old->LiveUntilMs();
+      const size_t old_charge = old->charge();
+      if (old->TryAssignInline(value, deadline_ms)) {
+        Schedule(*found.part, key, before_ms, old->LiveUntilMs());
+        Recharge(*found.shard, old, old_charge, old->charge());
+        found.shard->policy().OnHit(key.table_hash(), *old->word(), now32());
+        Tell(key, *found.shard, MutationKind::kChanged, event, old, false);
+        return old;
+      }
+    }
+  }
+  EntrySpec spec;
+  spec.key = key.bytes;
+  spec.deadline_ms = deadline_ms == kKeepDeadline ? kNoDeadline : deadline_ms;
+  if (value.size() <= Entry::kInlineValueMax) {
+    spec.string = value;
+  } else {
+    spec.heap = HeapString::New(value, value.size());
+  }
+  return Put(key, spec, event);
+}
+
+Entry* Database::SetObject(const Key& key, std::unique_ptr<Object> object, int64_t deadline_ms,
+                           KeyEvent event) {
+  EntrySpec spec;
+  spec.key = key.bytes;
+  spec.type = object->type();
+  spec.deadline_ms = deadline_ms;
+  if (deadline_ms == kKeepDeadline) {
+    const Entry* old = Peek(key);
+    spec.deadline_ms = old != nullptr ? old->deadline_ms() : kNoDeadline;
+  }
+  spec.object = object.release();
+  return Put(key, spec, event);
+}
+
+bool Database::Remove(const Key& key, KeyEvent event) {
+  const Found found = FindLive(key);
+  if (!found.slot) return false;
+  RemoveFound(key, found, eviction::RemoveCause::kDeleted, MutationKind::kRemoved, event);
+  return true;
+}
+
+void Database::Copy(const Key& from, Database& target, const Key& to, KeyEvent to_event) {
+  const Entry* source = Peek(from);
+  TERRACE_CHECK(source != nullptr);
+  EntrySpec spec;
+  spec.key = to.bytes;
+  spec.type = source->type();
+  spec.deadline_ms = source->deadline_ms();
+  spec.raw = source->is_raw_string();
+  if (!source->is_string()) {
+    spec.object = source->object()->Clone().release();
+  } else if (source->is_inline()) {
+    spec.string = source->string();
+  } else {
+    spec.heap = HeapString::New(source->string(), source->string().size());
+  }
+  target.Put(to, spec, to_event);
+}
+
+void Database::Move(const Key& from, Database& target, const Key& to, KeyEvent from_event,
+                    KeyEvent to_event) {
+  const Found found = FindLive(from);
+  TERRACE_CHECK(found.slot);
+  Entry* source = found.slot.entry();
+  EntrySpec spec;
+  spec.key = to.bytes;
+  spec.type = source->type();
+  spec.deadline_ms = source->deadline_ms();
+  spec.raw = source->is_raw_string();
+  if (!source->is_string()) {
+    spec.object = source->object();
+  } else if (!source->is_inline()) {
+    spec.heap = source->heap_string();
+  } else {
+    spec.string = source->string();
+  }
+  // Take the source out first, but keep its block until the value has been copied or handed over.
+  const size_t charge = source->charge();
+  Tell(from, *found.shard, MutationKind::kRemoved, from_event, source, false);
+  found.shard->policy().OnRemove(from.table_hash(), *source->word(),
+                                 static_cast<uint32_t>(charge), eviction::RemoveCause::kDeleted);
+  Schedule(*found.part, from, source->LiveUntilMs(), kNoDeadline);
+  found.part->table.Erase(found.slot, from.table_hash());
+  found.shard->Account(-static_cast<int64_t>(charge));
+  target.Put(to, spec, to_event);
+  Entry::FreeKeepingValue(source);
+}
+
+// ---- Changes in place ----------------------------------------------------------------------------
+
+char* Database::EditString(const Key& key, size_t size) {
+  Found found = FindLive(key);
+  if (!found.slot) {
+    EntrySpec spec;
+    spec.key = key.bytes;
+    spec.heap = HeapString::New({}, size);
+    InsertNew(key, spec, events::kNone, MutationKind::kChanged);
+    found = FindLive(key);
+  }
+  Entry* entry = found.slot.entry();
+  TERRACE_CHECK(entry->is_string());
+  const size_t old_charge = entry->charge();
+  const bool inline_before = entry->is_inline();
+  if (inline_before || entry->heap_string()->capacity < size || !entry->is_raw_string()) {
+    const std::string_view value = entry->string();
+    EntrySpec spec;
+    spec.key = entry->key();
+    spec.deadline_ms = entry->deadline_ms();
+    spec.raw = true;
+    const TierBlock tier = entry->has_tier() ? entry->tier() : TierBlock{};
+    if (entry->has_tier()) spec.tier = &tier;
+    if (inline_before || entry->heap_string()->capacity < size) {
+      spec.heap = HeapString::New(value.substr(0, size), std::max(GrownCapacity(size), size));
+    } else {
+      spec.heap = entry->heap_string();
+    }
+    const bool reused = !inline_before && spec.heap == entry->heap_string();
+    Entry* const replaced = ReplaceEntry(key, found, spec);
+    if (reused) {
+      Entry::FreeKeepingValue(entry);
+    } else {
+      Entry::Free(entry);
+    }
+    entry = replaced;
+  }
+  HeapString* heap = entry->heap_string();
+  if (heap->size < size) std::memset(heap->bytes + heap->size, 0, size - heap->size);
+  heap->size = static_cast<uint32_t>(size);
+  Recharge(*found.shard, entry, old_charge, entry->charge());
+  return heap->bytes;
+}
+
+void Database::Changed(const Key& key, Entry* entry, KeyEvent event) {
+  Shard& shard = keyspace_->ShardOf(key);
+  if (!entry->is_string()) {
+    const size_t charge = entry->charge();
+    Recharge(shard, entry, charge - entry->object()->bytes() + edited_bytes_, charge);
+    edited_bytes_ = entry->object()->bytes();
+  }
+  Tell(key, shard, MutationKind::kChanged, event, entry, false);
+}
+
+void Database::SetDeadline(const Key& key, Entry* entry, int64_t deadline_ms, KeyEvent event) {
+  const Found found = FindLive(key);
+  TERRACE_CHECK(found.slot && found.slot.entry() == entry);
+  if (entry->has_deadline() && deadline_ms != kNoDeadline) {
+    const int64_t before_ms = entry->LiveUntilMs();
+    entry->set_deadline_ms(deadline_ms);
+    Schedule(*found.part, key, before_ms, entry->LiveUntilMs());
+    Tell(key, *found.shard, MutationKind::kChanged, event, entry, false);
+    return;
+  }
+  const size_t old_charge = entry->charge();
+  EntrySpec spec;
+  spec.key = entry->key();
+  spec.type = entry->type();
+  spec.deadline_ms = deadline_ms;
+  spec.raw = entry->is_raw_string();
+  const TierBlock tier = entry->has_tier() ? entry->tier() : TierBlock{};
+  if (entry->has_tier()) spec.tier = &tier;
+  if (!entry->is_string()) {
+    spec.object = entry->object();
+  } else if (entry->is_inline()) {
+    spec.string = entry->string();
+  } else {
+    spec.heap = entry->heap_string();
+  }
+  Entry* replaced = ReplaceEntry(key, found, spec);
+  Entry::FreeKeepingValue(entry);
+  Recharge(*found.shard, replaced, old_charge, replaced->charge());
+  Tell(key, *found.shard, MutationKind::kChanged, event, replaced, false);
+}
+
+void Database::ClearDeadline(const Key& key, Entry* entry, KeyEvent event) {
+  SetDeadline(key, entry, kNoDeadline, event);
+}
+
+// ---- Copies of lower tiers -----------------------------------------------------------------------
+
+Entry* Database::FillCopy(const Key& key, Fill fill) {
+  DropCopy(key);
+  EntrySpec spec;
+  spec.key = key.bytes;
+  spec.deadline_ms = fill.deadline_ms;
+  spec.tier = &fill.tier;
+  if (fill.object) {
+    spec.type = fill.object->type();
+    spec.object = fill.object.release();
+  } else if (fill.string.size() <= Entry::kInlineValueMax) {
+    spec.string = fill.string;
+  } else {
+    spec.heap = HeapString::New(fill.string, fill.string.size());
+  }
+  return InsertNew(key, spec, events::kNone, MutationKind::kDropped);
+}
+
+bool Database::DropCopy(const Key& key) {
+  const Found found = FindLive(key);
+  if (!found.slot) return false;
+  RemoveFound(key, found, eviction::RemoveCause::kReplaced, MutationKind::kDropped, events::kNone);
+  return true;
+}
+
+// ---- The whole database --------------------------------------------------------------------------
+
+size_t Database::size() const {
+  size_t size = 0;
+  for (int i = 0; i < keyspace_->shard_count(); ++i) {
+    if (const Shard::Part* part = keyspace_->shard(i).part(index_)) size += part->table.size();
+  }
+  return size;
+}
+
+Entry* Database::Random() {
+  const size_t total = size();
+  if (total == 0) return nullptr;
+  // Expired keys may be many: after some tries any key will do, as in Redis.
+  constexpr int kAttempts = 100;
+  Entry* entry = nullptr;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    base::Rng& rng = keyspace_->shard(0).rng();
+    uint64_t pick = rng.Below(total);
+    for (int i = 0; i < keyspace_->shard_count(); ++i) {
+      Shard::Part* part = keyspace_->shard(i).part(index_);
+      if (part == nullptr) continue;
+      if (pick < part->table.size()) {
+        entry = part->table.Random(rng);
+        break;
+      }
+      pick -= part->table.size();
+    }
+    if (entry->IsLive(now_ms_)) return entry;
+  }
+  return nullptr;
+}
+
+uint64_t Database::Scan(uint64_t cursor, const std::function<void(Entry*)>& visit) {
+  auto shard_index = static_cast<int>(cursor >> 32);
+  if (shard_index >= keyspace_->shard_count()) return 0;
+  auto position = static_cast<uint32_t>(cursor);
+  {
+    ShardLock lock(*keyspace_, ShardSet{1} << shard_index);
+    if (Shard::Part* part = keyspace_->shard(shard_index).part(index_)) {
+      position = part->table.Scan(position, [&](Entry* entry) {
+        if (entry->IsLive(now_ms_)) visit(entry);
+      });
+    } else {
+      position = 0;
+    }
+  }
+  if (position == 0) {
+    if (++shard_index == keyspace_->shard_count()) return 0;
+  }
+  return static_cast<uint64_t>(shard_index) << 32 | position;
+}
+
+void Database::ForEach(const std::function<void(Entry*)>& visit) {
+  for (int i = 0; i < keyspace_->shard_count(); ++i) {
+    if (Shard::Part* part = keyspace_->shard(i).part(index_)) {
+      part->table.ForEach([&](Entry* entry) {
+        if (entry->IsLive(now_ms_)) visit(entry);
+      });
+    }
+  }
+}
+
+void Database::Clear() {
+  for (int i = 0; i < keyspace_->shard_count(); ++i) {
+    Shard& shard = keyspace_->shard(i);
+    Shard::Part* part = shard.part(index_);
+    if (part == nullptr) continue;
+    int64_t freed = 0;
+    part->table.ForEach([&](Entry* entry) {
+      const size_t charge = entry->charge();
+      const auto hash =
+          static_cast<uint32_t>(base::HashBytes(entry->key(), keyspace_->hash_seed()));
+      shard.policy().OnRemove(hash, *entry->word(), static_cast<uint32_t>(charge),
+                              eviction::RemoveCause::kDeleted);
+      freed += static_cast<int64_t>(charge);
+      Entry::Free(entry);
+    });
+    part->table.Clear();
+    part->expiry.Clear();
+    part->deadline_count = 0;
+    shard.Account(-freed);
+    shard.AccountStructures();
+    shard.BumpAllVersions();
+  }
+  const Mutation mutation{index_, {}, MutationKind::kCleared, events::kNone, nullptr, false};
+  for (MutationSink* sink : keyspace_->sinks()) sink->OnMutation(mutation);
+}
+
+void Database::Swap(int other) {
+  for (int i = 0; i < keyspace_->shard_count(); ++i) {
+    keyspace_->shard(i).SwapParts(index_, other);
+    keyspace_->shard(i).BumpAllVersions();
+  }
+  for (const int index : {index_, other}) {
+    const Mutation mutation{index, {}, MutationKind::kCleared, events::kNone, nullptr, false};
+    for (MutationSink* sink : keyspace_->sinks()) sink->OnMutation(mutation);
+  }
+}
+
+// ---- For Keyspace --------------------------------------------------------------------------------
+
+bool Database::Evict(Entry* entry) {
+  const Key key = keyspace_->MakeKey(entry->key());
+  Shard& shard = keyspace_->ShardOf(key);
+  for (MutationSink* sink : keyspace_->sinks()) {
+    if (sink->MayEvict(index_, key, entry)) continue;
+    // It stays, so the policy must know it again: picking it may have taken it out of a queue.
+    const auto charge = static_cast<uint32_t>(entry->charge());
+    shard.policy().OnRemove(key.table_hash(), *entry->word(), charge,
+                            eviction::RemoveCause::kReplaced);
+    shard.policy().OnInsert(key.table_hash(), *entry->word(), charge, now32());
+    return false;
+  }
+  Shard::Part* part = shard.part(index_);
+  const Found found{&shard, part, part->table.FindSlot(key.bytes, key.table_hash())};
+  ++shard.stats.evicted;
+  RemoveFound(key, found, eviction::RemoveCause::kEvicted, MutationKind::kEvicted,
+              events::kEvicted);
+  return true;
+}
+
+void Database::ExpireOrReschedule(Shard& shard, Shard::Part& part, uint32_t table_hash) {
+  // Visit without changing, then change: removing moves entries within the bucket.
+  while (true) {
+    Entry* expired = nullptr;
+    int64_t later_ms = kNoDeadline;
+    part.table.VisitHash(table_hash, [&](Entry* entry) {
+      const int64_t until_ms = entry->LiveUntilMs();
+      if (until_ms == kNoDeadline) return false;
+      if (until_ms <= now_ms_) {
+        expired = entry;
+        return true;
+      }
+      later_ms = later_ms == kNoDeadline ? until_ms : std::min(later_ms, until_ms);
+      return false;
+    });
+    if (expired == nullptr) {
+      if (later_ms != kNoDeadline) part.expiry.Add(table_hash, later_ms);
+      return;
+    }
+    FindLive(keyspace_->MakeKey(expired->key()));  // removes what is not live
+  }
+}
+
+}  // namespace terrace::keyspace

@@ -1,0 +1,149 @@
+#include "keyspace/keyspace.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "eviction/registry.h"
+#include "keyspace/database.h"
+
+namespace terrace::keyspace {
+
+Keyspace::Keyspace(const KeyspaceOptions& options)
+    : database_count_(options.database_count),
+      concurrent_(options.concurrent),
+      hash_seed_(options.seed),
+      seed_(options.seed),
+      shard_mask_(options.shard_count - 1),
+      memory_bytes_max_(options.memory_bytes_max),
+      policy_name_(options.policy) {
+  TERRACE_CHECK(options.shard_count > 0 && options.shard_count <= kShardsMax);
+  TERRACE_CHECK((options.shard_count & (options.shard_count - 1)) == 0);
+  const eviction::PolicyInfo* policy = eviction::FindPolicy(options.policy);
+  TERRACE_CHECK(policy != nullptr);
+  for (int i = 0; i < options.shard_count; ++i) {
+    const uint64_t seed = seed_ + static_cast<uint64_t>(i) + 1;
+    shards_.push_back(std::make_unique<Shard>(database_count_, hash_seed_, seed,
+                                              policy->make(seed), &used_bytes_));
+  }
+  SetMemoryLimit(options.memory_bytes_max);
+}
+
+Keyspace::~Keyspace() = default;
+
+Key Keyspace::MakeKey(std::string_view bytes) const {
+  return {bytes, base::HashBytes(bytes, hash_seed_)};
+}
+
+ShardSet Keyspace::AllShards() const {
+  return shard_count() == kShardsMax ? ~ShardSet{0} : (ShardSet{1} << shard_count()) - 1;
+}
+
+void Keyspace::SetPolicy(std::string_view name, int64_t now_ms) {
+  const eviction::PolicyInfo* policy = eviction::FindPolicy(name);
+  TERRACE_CHECK(policy != nullptr);
+  {
+    std::lock_guard lock(policy_mutex_);
+    policy_name_ = std::string(policy->name);
+  }
+  for (int i = 0; i < shard_count(); ++i) {
+    ShardLock lock(*this, ShardSet{1} << i);
+    shard(i).ReplacePolicy(policy->make(seed_ + static_cast<uint64_t>(i) + 1), now_ms);
+    shard(i).policy().SetCapacity(memory_limit() / static_cast<uint64_t>(shard_count()));
+    shard(i).AccountStructures();
+  }
+}
+
+std::string Keyspace::policy_name() const {
+  std::lock_guard lock(policy_mutex_);
+  return policy_name_;
+}
+
+void Keyspace::SetMemoryLimit(uint64_t bytes) {
+  memory_bytes_max_.store(bytes, std::memory_order_relaxed);
+  for (int i = 0; i < shard_count(); ++i) {
+    ShardLock lock(*this, ShardSet{1} << i);
+    shard(i).policy().SetCapacity(bytes / static_cast<uint64_t>(shard_count()));
+  }
+}
+
+bool Keyspace::MakeRoom(int64_t now_ms) {
+  // One victim a shard in turn: keys spread evenly by hash, so this is fair. Giving up takes a
+  // whole round without a victim.
+  int fruitless = 0;
+  while (IsOverLimit()) {
+    const auto index = static_cast<int>(evict_next_.fetch_add(1, std::memory_order_relaxed)) &
+                       shard_mask_;
+    ShardLock lock(*this, ShardSet{1} << index);
+    if (EvictOne(shard(index), now_ms)) {
+      fruitless = 0;
+    } else if (++fruitless > shard_count()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool Keyspace::EvictOne(Shard& shard, int64_t now_ms) {
+  eviction::Resident victim;
+  if (!shard.policy().PickVictim(shard, static_cast<uint32_t>(now_ms), &victim)) return false;
+  const Shard::Handle handle = shard.Unpack(victim);
+  Database database(this, handle.database, now_ms);
+  const bool evicted = database.Evict(handle.entry);
+  shard.AccountStructures();
+  return evicted;
+}
+
+bool Keyspace::ExpireDue(int shard_index, int64_t now_ms, size_t limit) {
+  std::vector<uint32_t> due;
+  bool more = false;
+  ShardLock lock(*this, ShardSet{1} << shard_index);
+  Shard& target = shard(shard_index);
+  for (int index = 0; index < database_count_; ++index) {
+    Shard::Part* part = target.part(index);
+    if (part == nullptr || part->expiry.slot_count() == 0) continue;
+    Database database(this, index, now_ms);
+    // Dead slots may at most double the index.
+    constexpr size_t kCompactSlack = 4096;
+    due.clear();
+    if (part->expiry.slot_count() > 2 * part->deadline_count + kCompactSlack) {
+      part->expiry.TakeAll(&due);
+    } else {
+      more |= part->expiry.TakeDue(now_ms, limit, &due) == limit;
+    }
+    for (const uint32_t hash : due) database.ExpireOrReschedule(target, *part, hash);
+  }
+  target.AccountStructures();
+  return more;
+}
+
+ShardStats Keyspace::TotalStats() {
+  ShardStats total;
+  for (int i = 0; i < shard_count(); ++i) {
+    ShardLock lock(*this, ShardSet{1} << i);
+    total.hits += shard(i).stats.hits;
+    total.misses += shard(i).stats.misses;
+    total.expired += shard(i).stats.expired;
+    total.evicted += shard(i).stats.evicted;
+  }
+  return total;
+}
+
+void Keyspace::ResetStats() {
+  for (int i = 0; i < shard_count(); ++i) {
+    ShardLock lock(*this, ShardSet{1} << i);
+    shard(i).stats = {};
+  }
+}
+
+Keyspace::Count Keyspace::CountOf(int database) {
+  Count count;
+  for (int i = 0; i < shard_count(); ++i) {
+    ShardLock lock(*this, ShardSet{1} << i);
+    if (const Shard::Part* part = shard(i).part(database)) {
+      count.keys += part->table.size();
+      count.keys_with_deadline += part->deadline_count;
+    }
+  }
+  return count;
+}
+
+}  // namespace terrace::keyspace

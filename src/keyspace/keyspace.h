@@ -1,0 +1,134 @@
+#pragma once
+
+// Keyspace: all shards together: which shard a key is in, how shards are locked, how memory is kept
+// within its limit, and how expired keys leave. Commands reach the data through Database.
+//
+// Promises:  a command that holds the locks of its keys' shards runs atomically.
+// Threads:   thread-safe where not stated otherwise. Locks are taken in index order only, through
+//            ShardLock; nothing waits or does I/O while it holds one.
+// Units:     bytes; milliseconds on NowMs time.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "keyspace/shard.h"
+
+namespace terrace::keyspace {
+
+struct KeyspaceOptions {
+  int database_count = 16;
+  int shard_count = 16;     // a power of two, at most kShardsMax
+  bool concurrent = true;   // false: one thread only, locks are skipped
+  uint64_t seed = 0;        // of the key hash and of random choices
+  std::string policy = "noeviction";
+  uint64_t memory_bytes_max = 0;  // 0: no limit
+};
+
+// A set of shards as a bit mask.
+using ShardSet = uint64_t;
+inline constexpr int kShardsMax = 64;
+
+class Keyspace {
+ public:
+  explicit Keyspace(const KeyspaceOptions& options);
+  ~Keyspace();
+  Keyspace(const Keyspace&) = delete;
+  Keyspace& operator=(const Keyspace&) = delete;
+
+  Key MakeKey(std::string_view bytes) const;
+  uint64_t hash_seed() const { return hash_seed_; }
+
+  int shard_count() const { return static_cast<int>(shards_.size()); }
+  int database_count() const { return database_count_; }
+  bool concurrent() const { return concurrent_; }
+  Shard& shard(int index) { return *shards_[static_cast<size_t>(index)]; }
+  int ShardIndex(const Key& key) const { return static_cast<int>(key.hash >> 32) & shard_mask_; }
+  Shard& ShardOf(const Key& key) { return shard(ShardIndex(key)); }
+  ShardSet SetOf(const Key& key) const { return ShardSet{1} << ShardIndex(key); }
+  ShardSet AllShards() const;
+
+  // Not thread-safe: set before the first request.
+  void AddSink(MutationSink* sink) { sinks_.push_back(sink); }
+  const std::vector<MutationSink*>& sinks() const { return sinks_; }
+
+  // The eviction policy by its configuration name. REQUIRES: the name is in the registry.
+  void SetPolicy(std::string_view name, int64_t now_ms);
+  std::string policy_name() const;
+  void SetMemoryLimit(uint64_t bytes);
+  uint64_t memory_limit() const { return memory_bytes_max_.load(std::memory_order_relaxed); }
+
+  // Bytes of entries, tables, indices and policies.
+  int64_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
+  // Bytes the process allocates beside the keyspace (buffers and so on), set by a periodic job.
+  void set_other_bytes(int64_t bytes) { other_bytes_.store(bytes, std::memory_order_relaxed); }
+  int64_t other_bytes() const { return other_bytes_.load(std::memory_order_relaxed); }
+
+  bool IsOverLimit() const {
+    const uint64_t limit = memory_limit();
+    return limit != 0 && used_bytes() + other_bytes() > static_cast<int64_t>(limit);
+  }
+  // Evicts until memory is within its limit; false when that cannot be (nothing may be evicted).
+  // REQUIRES: the caller holds no shard lock.
+  bool MakeRoom(int64_t now_ms);
+
+  // Removes keys whose deadline has passed from this shard, at most limit; true when there are more.
+  // REQUIRES: the caller holds no shard lock.
+  bool ExpireDue(int shard_index, int64_t now_ms, size_t limit);
+
+  ShardStats TotalStats();
+  void ResetStats();
+  // Keys, and keys with a deadline, of one database.
+  struct Count {
+    size_t keys = 0;
+    size_t keys_with_deadline = 0;
+  };
+  Count CountOf(int database);
+
+ private:
+  friend class ShardLock;
+  bool EvictOne(Shard& shard, int64_t now_ms);
+
+  const int database_count_;
+  const bool concurrent_;
+  const uint64_t hash_seed_;
+  const uint64_t seed_;
+  int shard_mask_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<MutationSink*> sinks_;
+  std::atomic<int64_t> used_bytes_{0};
+  std::atomic<int64_t> other_bytes_{0};
+  std::atomic<uint64_t> memory_bytes_max_;
+  std::atomic<uint32_t> evict_next_{0};
+  mutable std::mutex policy_mutex_;
+  std::string policy_name_;  // guarded by policy_mutex_
+};
+
+// ShardLock: holds the locks of a set of shards for its scope.
+class ShardLock {
+ public:
+  ShardLock(Keyspace& keyspace, ShardSet shards) : keyspace_(keyspace), shards_(shards) {
+    if (!keyspace.concurrent_) return;
+    for (ShardSet left = shards; left != 0; left &= left - 1) {
+      keyspace.shards_[static_cast<size_t>(__builtin_ctzll(left))]->mutex.lock();
+    }
+  }
+  ~ShardLock() {
+    if (!keyspace_.concurrent_) return;
+    for (ShardSet left = shards_; left != 0; left &= left - 1) {
+      keyspace_.shards_[static_cast<size_t>(__builtin_ctzll(left))]->mutex.unlock();
+    }
+  }
+  ShardLock(const ShardLock&) = delete;
+  ShardLock& operator=(const ShardLock&) = delete;
+
+ private:
+  Keyspace& keyspace_;
+  const ShardSet shards_;
+};
+
+}  // namespace terrace::keyspace

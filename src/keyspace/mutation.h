@@ -1,0 +1,69 @@
+#pragma once
+
+// MutationSink: what wants to know of every change of the keyspace: WATCH, client tracking, keyspace
+// notifications, the tiers' spill ledger, later replication. The keyspace calls it from its write
+// door and knows nothing else about it.
+//
+// Threads: called under the lock of the key's shard, on the thread that made the change. It must not
+//          take a shard lock, wait or do I/O; what takes longer goes to a mailbox.
+
+#include <cstdint>
+#include <string_view>
+
+#include "keyspace/entry.h"
+#include "keyspace/key.h"
+
+namespace terrace::keyspace {
+
+// A keyspace notification: its class (a letter of notify-keyspace-events) and its name.
+struct KeyEvent {
+  char event_class = 0;  // 0: no notification
+  std::string_view name;
+};
+
+namespace events {
+inline constexpr KeyEvent kNone{};
+inline constexpr KeyEvent kDel{'g', "del"};
+inline constexpr KeyEvent kExpire{'g', "expire"};
+inline constexpr KeyEvent kPersist{'g', "persist"};
+inline constexpr KeyEvent kRenameFrom{'g', "rename_from"};
+inline constexpr KeyEvent kRenameTo{'g', "rename_to"};
+inline constexpr KeyEvent kCopyTo{'g', "copy_to"};
+inline constexpr KeyEvent kMoveFrom{'g', "move_from"};
+inline constexpr KeyEvent kMoveTo{'g', "move_to"};
+inline constexpr KeyEvent kRestore{'g', "restore"};
+inline constexpr KeyEvent kSet{'$', "set"};
+inline constexpr KeyEvent kExpired{'x', "expired"};
+inline constexpr KeyEvent kEvicted{'e', "evicted"};
+inline constexpr KeyEvent kNew{'n', "new"};
+}  // namespace events
+
+enum class MutationKind : uint8_t {
+  kChanged,  // created, overwritten or changed in place
+  kRemoved,  // deleted by a command
+  kExpired,  // its deadline passed
+  kEvicted,  // memory was short; the value may live on in a lower tier
+  kDropped,  // a copy of a lower tier's value was given up: nothing changed for clients
+  kCleared,  // the whole database was emptied; key is empty
+};
+
+struct Mutation {
+  int database = 0;
+  Key key;
+  MutationKind kind = MutationKind::kChanged;
+  KeyEvent event;
+  Entry* entry = nullptr;  // the key's entry: after a change, before a removal; nullptr when cleared
+  bool created = false;    // the key did not exist before
+};
+
+class MutationSink {
+ public:
+  virtual ~MutationSink() = default;
+  virtual void OnMutation(const Mutation& mutation) = 0;
+
+  // May this key be evicted now? Asked before kEvicted; false keeps it (its value cannot yet be
+  // taken by a lower tier).
+  virtual bool MayEvict(int database, const Key& key, Entry* entry) { return true; }
+};
+
+}  // namespace terrace::keyspace
