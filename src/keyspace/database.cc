@@ -72,7 +72,8 @@ Entry* Database::Peek(const Key& key) {
   return found.slot ? found.slot.entry() : FindOverlay(key);
 }
 
-// ---- What every change goes through --------------------------------------------------------------
+// ---- What every change goes through
+// --------------------------------------------------------------
 
 void Database::Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent event, Entry* entry,
                     bool created) {
@@ -146,7 +147,8 @@ void Database::RemoveFound(const Key& key, const Found& found, eviction::RemoveC
   Entry::Free(entry);
 }
 
-// ---- Whole values --------------------------------------------------------------------------------
+// ---- Whole values
+// --------------------------------------------------------------------------------
 
 // Puts a value where there may be another.
 Entry* Database::Put(const Key& key, const EntrySpec& spec, KeyEvent event) {
@@ -250,8 +252,8 @@ void Database::Move(const Key& from, Database& target, const Key& to, KeyEvent f
   // Take the source out first, but keep its block until the value has been copied or handed over.
   const size_t charge = source->charge();
   Tell(from, *found.shard, MutationKind::kRemoved, from_event, source, false);
-  found.shard->policy().OnRemove(from.table_hash(), *source->word(),
-                                 static_cast<uint32_t>(charge), eviction::RemoveCause::kDeleted);
+  found.shard->policy().OnRemove(from.table_hash(), *source->word(), static_cast<uint32_t>(charge),
+                                 eviction::RemoveCause::kDeleted);
   Schedule(*found.part, from, source->LiveUntilMs(), kNoDeadline);
   found.part->table.Erase(found.slot, from.table_hash());
   found.shard->Account(-static_cast<int64_t>(charge));
@@ -259,7 +261,8 @@ void Database::Move(const Key& from, Database& target, const Key& to, KeyEvent f
   Entry::FreeKeepingValue(source);
 }
 
-// ---- Changes in place ----------------------------------------------------------------------------
+// ---- Changes in place
+// ----------------------------------------------------------------------------
 
 char* Database::EditString(const Key& key, size_t size) {
   Found found = FindLive(key);
@@ -348,7 +351,8 @@ void Database::ClearDeadline(const Key& key, Entry* entry, KeyEvent event) {
   SetDeadline(key, entry, kNoDeadline, event);
 }
 
-// ---- Copies of lower tiers -----------------------------------------------------------------------
+// ---- Copies of lower tiers
+// -----------------------------------------------------------------------
 
 Entry* Database::FillCopy(const Key& key, Fill fill) {
   DropCopy(key);
@@ -374,7 +378,8 @@ bool Database::DropCopy(const Key& key) {
   return true;
 }
 
-// ---- The whole database --------------------------------------------------------------------------
+// ---- The whole database
+// --------------------------------------------------------------------------
 
 size_t Database::size() const {
   size_t size = 0;
@@ -474,7 +479,8 @@ void Database::Swap(int other) {
   }
 }
 
-// ---- For Keyspace --------------------------------------------------------------------------------
+// ---- For Keyspace
+// --------------------------------------------------------------------------------
 
 bool Database::Evict(Entry* entry) {
   const Key key = keyspace_->MakeKey(entry->key());

@@ -89,8 +89,8 @@ size_t ExpiryIndex::PeekSoonest(size_t limit, std::vector<uint32_t>* soonest) co
   for (int level = 0; level < kLevels; ++level) {
     const int64_t first = tick_ >> (kBits * level);
     for (int step = level == 0 ? 0 : 1; step <= kBuckets; ++step) {
-      for (const Chunk* chunk = buckets_[level][(first + step) & (kBuckets - 1)];
-           chunk != nullptr; chunk = chunk->next) {
+      for (const Chunk* chunk = buckets_[level][(first + step) & (kBuckets - 1)]; chunk != nullptr;
+           chunk = chunk->next) {
         const size_t take = std::min<size_t>(room(), chunk->count);
         soonest->insert(soonest->end(), chunk->slots, chunk->slots + take);
         if (room() == 0) return limit;

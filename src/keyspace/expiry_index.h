@@ -44,7 +44,8 @@ class ExpiryIndex {
   // A slot drawn at random (bucket first, so not uniform in time); false when empty.
   bool Random(uint64_t random, uint32_t* hash) const;
 
-  // Removes every slot and hands them out without repeats, for the owner to Add the live ones again.
+  // Removes every slot and hands them out without repeats, for the owner to Add the live ones
+  // again.
   void TakeAll(std::vector<uint32_t>* slots);
 
   size_t slot_count() const { return slot_count_; }

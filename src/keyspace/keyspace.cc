@@ -21,8 +21,8 @@ Keyspace::Keyspace(const KeyspaceOptions& options)
   TERRACE_CHECK(policy != nullptr);
   for (int i = 0; i < options.shard_count; ++i) {
     const uint64_t seed = seed_ + static_cast<uint64_t>(i) + 1;
-    shards_.push_back(std::make_unique<Shard>(database_count_, hash_seed_, seed,
-                                              policy->make(seed), &used_bytes_));
+    shards_.push_back(std::make_unique<Shard>(database_count_, hash_seed_, seed, policy->make(seed),
+                                              &used_bytes_));
   }
   SetMemoryLimit(options.memory_bytes_max);
 }
@@ -70,8 +70,8 @@ bool Keyspace::MakeRoom(int64_t now_ms) {
   // whole round without a victim.
   int fruitless = 0;
   while (IsOverLimit()) {
-    const auto index = static_cast<int>(evict_next_.fetch_add(1, std::memory_order_relaxed)) &
-                       shard_mask_;
+    const auto index =
+        static_cast<int>(evict_next_.fetch_add(1, std::memory_order_relaxed)) & shard_mask_;
     ShardLock lock(*this, ShardSet{1} << index);
     if (EvictOne(shard(index), now_ms)) {
       fruitless = 0;

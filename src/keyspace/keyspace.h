@@ -22,9 +22,9 @@ namespace terrace::keyspace {
 
 struct KeyspaceOptions {
   int database_count = 16;
-  int shard_count = 16;     // a power of two, at most kShardsMax
-  bool concurrent = true;   // false: one thread only, locks are skipped
-  uint64_t seed = 0;        // of the key hash and of random choices
+  int shard_count = 16;    // a power of two, at most kShardsMax
+  bool concurrent = true;  // false: one thread only, locks are skipped
+  uint64_t seed = 0;       // of the key hash and of random choices
   std::string policy = "noeviction";
   uint64_t memory_bytes_max = 0;  // 0: no limit
 };
@@ -76,8 +76,8 @@ class Keyspace {
   // REQUIRES: the caller holds no shard lock.
   bool MakeRoom(int64_t now_ms);
 
-  // Removes keys whose deadline has passed from this shard, at most limit; true when there are more.
-  // REQUIRES: the caller holds no shard lock.
+  // Removes keys whose deadline has passed from this shard, at most limit; true when there are
+  // more. REQUIRES: the caller holds no shard lock.
   bool ExpireDue(int shard_index, int64_t now_ms, size_t limit);
 
   ShardStats TotalStats();

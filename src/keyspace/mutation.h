@@ -1,10 +1,11 @@
 #pragma once
 
-// MutationSink: what wants to know of every change of the keyspace: WATCH, client tracking, keyspace
-// notifications, the tiers' spill ledger, later replication. The keyspace calls it from its write
-// door and knows nothing else about it.
+// MutationSink: what wants to know of every change of the keyspace: WATCH, client tracking,
+// keyspace notifications, the tiers' spill ledger, later replication. The keyspace calls it from
+// its write door and knows nothing else about it.
 //
-// Threads: called under the lock of the key's shard, on the thread that made the change. It must not
+// Threads: called under the lock of the key's shard, on the thread that made the change. It must
+// not
 //          take a shard lock, wait or do I/O; what takes longer goes to a mailbox.
 
 #include <cstdint>
@@ -52,8 +53,9 @@ struct Mutation {
   Key key;
   MutationKind kind = MutationKind::kChanged;
   KeyEvent event;
-  Entry* entry = nullptr;  // the key's entry: after a change, before a removal; nullptr when cleared
-  bool created = false;    // the key did not exist before
+  Entry* entry =
+      nullptr;           // the key's entry: after a change, before a removal; nullptr when cleared
+  bool created = false;  // the key did not exist before
 };
 
 class MutationSink {

@@ -133,9 +133,8 @@ bool Shard::SampleOne(eviction::SampleFrom from, eviction::Resident* out) {
   for (int attempt = 0; attempt < 20; ++attempt) {
     uint32_t hash;
     if (!chosen.expiry.Random(rng_.Next(), &hash)) return false;
-    const bool hit = chosen.table.VisitHash(hash, [&](Entry* entry) {
-      return entry->LiveUntilMs() != kNoDeadline && describe(entry);
-    });
+    const bool hit = chosen.table.VisitHash(
+        hash, [&](Entry* entry) { return entry->LiveUntilMs() != kNoDeadline && describe(entry); });
     if (hit) return true;
   }
   return false;

@@ -20,7 +20,8 @@ TEST(ExpiryIndex, HandsOutEveryKeySoonAfterItsDeadlineAndNeverLosesOne) {
   std::map<uint32_t, int64_t> deadlines;
   for (uint32_t hash = 0; hash < 20000; ++hash) {
     const int64_t span[] = {100, 5000, 200'000, 10'000'000};
-    deadlines[hash] = start_ms + static_cast<int64_t>(rng.Below(static_cast<uint64_t>(span[hash % 4])));
+    deadlines[hash] =
+        start_ms + static_cast<int64_t>(rng.Below(static_cast<uint64_t>(span[hash % 4])));
     index.Add(hash, deadlines[hash]);
   }
   int64_t now_ms = start_ms;

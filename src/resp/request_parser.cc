@@ -1,0 +1,208 @@
+#include "resp/request_parser.h"
+
+#include <cstring>
+#include <optional>
+#include <utility>
+
+namespace terrace::resp {
+namespace {
+
+// A length line may be this long before it is taken for garbage.
+constexpr size_t kLengthLineMax = 64 * 1024;
+// What a client may send before it has authenticated.
+constexpr int64_t kUnauthenticatedArgumentsMax = 10;
+constexpr int64_t kUnauthenticatedBulkMax = 16384;
+
+// The decimal integer of a length line; as strict as Redis: no blanks, no '+', no leading zeros.
+std::optional<int64_t> ParseLength(std::string_view text) {
+  if (text.empty() || text.size() > 20) return std::nullopt;
+  const bool negative = text[0] == '-';
+  if (negative) text.remove_prefix(1);
+  if (text.empty() || (text[0] == '0' && (text.size() > 1 || negative))) return std::nullopt;
+  int64_t value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return std::nullopt;
+    if (__builtin_mul_overflow(value, int64_t{10}, &value) ||
+        __builtin_add_overflow(value, int64_t{c - '0'}, &value)) {
+      return std::nullopt;
+    }
+  }
+  return negative ? -value : value;
+}
+
+int HexValue(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+bool IsBlank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+// Appends the byte an escape inside double quotes stands for; at is on the backslash and is left on
+// the escape's last character.
+void ReadEscape(std::string_view line, size_t* at, std::string* word) {
+  const char next = line[*at + 1];
+  if (next == 'x' && *at + 3 < line.size() && HexValue(line[*at + 2]) >= 0 &&
+      HexValue(line[*at + 3]) >= 0) {
+    word->push_back(static_cast<char>(HexValue(line[*at + 2]) * 16 + HexValue(line[*at + 3])));
+    *at += 3;
+    return;
+  }
+  constexpr std::string_view kNames = "nrtba", kBytes = "\n\r\t\b\a";
+  const size_t known = kNames.find(next);
+  word->push_back(known == std::string_view::npos ? next : kBytes[known]);
+  *at += 1;
+}
+
+// Reads one quoted part beginning after its opening quote; false when it never closes.
+bool ReadQuoted(std::string_view line, char quote, size_t* at, std::string* word) {
+  for (size_t i = *at; i < line.size(); ++i) {
+    const bool has_next = i + 1 < line.size();
+    if (line[i] == '\\' && has_next && quote == '"') {
+      ReadEscape(line, &i, word);
+    } else if (line[i] == '\\' && has_next && line[i + 1] == '\'') {
+      word->push_back('\'');
+      ++i;
+    } else if (line[i] == quote) {
+      *at = i + 1;
+      // A closing quote must end the word.
+      return *at == line.size() || IsBlank(line[*at]);
+    } else {
+      word->push_back(line[i]);
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+bool SplitLine(std::string_view line, std::vector<std::string>* words) {
+  size_t at = 0;
+  while (true) {
+    while (at < line.size() && IsBlank(line[at])) ++at;
+    if (at == line.size()) return true;
+    std::string word;
+    while (at < line.size() && !IsBlank(line[at])) {
+      const char c = line[at++];
+      if (c == '"' || c == '\'') {
+        if (!ReadQuoted(line, c, &at, &word)) return false;
+      } else {
+        word.push_back(c);
+      }
+    }
+    words->push_back(std::move(word));
+  }
+}
+
+void RequestParser::Reset() {
+  position_ = 0;
+  arguments_left_ = -1;
+  bulk_bytes_ = -1;
+  bytes_wanted_ = 0;
+  ranges_.clear();
+}
+
+RequestParser::Status RequestParser::Fail(std::string text) {
+  error_ = std::move(text);
+  return Status::kError;
+}
+
+RequestParser::Status RequestParser::Parse(std::string_view input, const RequestLimits& limits,
+                                           std::vector<std::string_view>* args, size_t* consumed) {
+  if (input.empty()) return Status::kIncomplete;
+  if (arguments_left_ < 0) {
+    if (input[0] != '*') return ParseInline(input, limits, args, consumed);
+    const Status header = ParseHeader(input, limits);
+    if (header != Status::kComplete) return header;
+  }
+  while (arguments_left_ > 0) {
+    const Status bulk = ParseBulk(input, limits);
+    if (bulk != Status::kComplete) return bulk;
+  }
+  was_inline_ = false;
+  for (const Range& range : ranges_) args->push_back(input.substr(range.offset, range.size));
+  *consumed = position_;
+  Reset();
+  return Status::kComplete;
+}
+
+RequestParser::Status RequestParser::ParseHeader(std::string_view input,
+                                                 const RequestLimits& limits) {
+  const size_t end = input.find('\r');
+  if (end == std::string_view::npos || end + 1 >= input.size()) {
+    if (input.size() > kLengthLineMax) return Fail("Protocol error: too big mbulk count string");
+    return Status::kIncomplete;
+  }
+  const std::optional<int64_t> count = ParseLength(input.substr(1, end - 1));
+  if (!count || *count > limits.arguments_max) {
+    return Fail("Protocol error: invalid multibulk length");
+  }
+  if (limits.unauthenticated && *count > kUnauthenticatedArgumentsMax) {
+    return Fail("Protocol error: unauthenticated multibulk length");
+  }
+  position_ = end + 2;
+  arguments_left_ = *count < 0 ? 0 : *count;
+  return Status::kComplete;
+}
+
+RequestParser::Status RequestParser::ParseBulk(std::string_view input,
+                                               const RequestLimits& limits) {
+  if (bulk_bytes_ < 0) {
+    if (position_ >= input.size()) return Status::kIncomplete;
+    const char* const begin = input.data() + position_;
+    const size_t left = input.size() - position_;
+    const auto* cr = static_cast<const char*>(std::memchr(begin, '\r', left));
+    if (cr == nullptr || static_cast<size_t>(cr - begin) + 1 >= left) {
+      if (left > kLengthLineMax) return Fail("Protocol error: too big bulk count string");
+      return Status::kIncomplete;
+    }
+    if (*begin != '$') {
+      return Fail(std::string("Protocol error: expected '$', got '") + *begin + "'");
+    }
+    const auto size = ParseLength({begin + 1, static_cast<size_t>(cr - begin - 1)});
+    if (!size || *size < 0 || *size > limits.bulk_bytes_max) {
+      return Fail("Protocol error: invalid bulk length");
+    }
+    if (limits.unauthenticated && *size > kUnauthenticatedBulkMax) {
+      return Fail("Protocol error: unauthenticated bulk length");
+    }
+    bulk_bytes_ = *size;
+    position_ += static_cast<size_t>(cr - begin) + 2;
+  }
+  const auto size = static_cast<size_t>(bulk_bytes_);
+  bytes_wanted_ = position_ + size + 2;
+  if (input.size() < bytes_wanted_) return Status::kIncomplete;
+  ranges_.push_back({position_, size});
+  position_ += size + 2;
+  bulk_bytes_ = -1;
+  bytes_wanted_ = 0;
+  --arguments_left_;
+  return Status::kComplete;
+}
+
+RequestParser::Status RequestParser::ParseInline(std::string_view input,
+                                                 const RequestLimits& limits,
+                                                 std::vector<std::string_view>* args,
+                                                 size_t* consumed) {
+  const size_t newline = input.find('\n');
+  if (newline == std::string_view::npos) {
+    if (input.size() > limits.inline_bytes_max) {
+      return Fail("Protocol error: too big inline request");
+    }
+    return Status::kIncomplete;
+  }
+  std::string_view line = input.substr(0, newline);
+  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  inline_arguments_.clear();
+  if (!SplitLine(line, &inline_arguments_)) {
+    return Fail("Protocol error: unbalanced quotes in request");
+  }
+  for (const std::string& argument : inline_arguments_) args->push_back(argument);
+  was_inline_ = true;
+  *consumed = newline + 1;
+  Reset();
+  return Status::kComplete;
+}
+
+}  // namespace terrace::resp
