@@ -1,0 +1,56 @@
+#pragma once
+
+// Call: all that a handler sees: its arguments, its keys (locked, resolved), its reply, and the
+// session it speaks for. No tiers, no loops, no connections.
+//
+// Promises:  the handler runs once, to completion, with the shards of the row's keys locked. It
+//            writes exactly one reply.
+// Ownership: everything here is borrowed for the call.
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "base/clock.h"
+#include "commands/command.h"
+#include "commands/limits.h"
+#include "commands/session.h"
+#include "keyspace/database.h"
+#include "resp/reply.h"
+
+namespace terrace::commands {
+
+class Registry;
+
+struct Call {
+  const Command& command;
+  Args args;  // args[0] is the name as the client wrote it
+  resp::Reply& reply;
+  keyspace::Database& db;  // the session's selected database
+  Session& session;
+  const Limits& limits;
+  const Registry& registry;
+  const base::Clock& clock;
+  // Hashes of the arguments that the row's key positions name; others are not set.
+  const uint64_t* hashes = nullptr;
+
+  size_t argc() const { return args.size(); }
+  int64_t now_ms() const { return db.now_ms(); }
+
+  // The key in this argument. REQUIRES: the row says that it is one.
+  keyspace::Key key(size_t argument) const { return {args[argument], hashes[argument]}; }
+
+  // Deadlines are kept on NowMs time; clients speak Unix time. These differ by the steps the wall
+  // clock has made since start-up.
+  int64_t ToDeadlineMs(int64_t unix_ms) const { return unix_ms - (clock.WallMs() - clock.NowMs()); }
+  int64_t ToUnixMs(int64_t deadline_ms) const {
+    return deadline_ms + (clock.WallMs() - clock.NowMs());
+  }
+
+  // The argument as an integer; replies the error and returns nullopt when it is none.
+  std::optional<int64_t> Integer(size_t argument);
+  // Is the argument this word (which is given in lower case)?
+  bool Is(size_t argument, std::string_view word) const;
+};
+
+}  // namespace terrace::commands

@@ -1,0 +1,112 @@
+#pragma once
+
+// Command: one row of the command table. The row is data that many read: dispatch, arity and ACL
+// checks, key extraction, locking, tier resolution, COMMAND, the documentation.
+//
+// Adding a command takes one row and one function: write `void Name(Call& call)` in the file of its
+// family and add a row to the array at that file's end.
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace terrace::commands {
+
+struct Call;
+using Handler = void (*)(Call& call);
+using Args = std::span<const std::string_view>;
+
+// Flags of a row. The first group has the names COMMAND INFO shows.
+enum Flag : uint32_t {
+  kWrite = 1u << 0,
+  kReadOnly = 1u << 1,
+  kDenyOom = 1u << 2,  // refused while memory is over its limit and nothing can be evicted
+  kAdmin = 1u << 3,
+  kPubSub = 1u << 4,
+  kNoScript = 1u << 5,
+  kBlocking = 1u << 6,
+  kLoading = 1u << 7,
+  kStale = 1u << 8,
+  kSkipMonitor = 1u << 9,
+  kSkipSlowlog = 1u << 10,
+  kFast = 1u << 11,
+  kNoAuth = 1u << 12,
+  kMayReplicate = 1u << 13,
+  kNoMulti = 1u << 14,
+  kMovableKeys = 1u << 15,
+  kAllowBusy = 1u << 16,
+  kNoMandatoryKeys = 1u << 17,
+
+  // Ours.
+  kAllShards = 1u << 24,    // needs the whole keyspace: runs with every shard locked
+  kNoLocks = 1u << 25,      // touches no key, or takes locks itself: runs without any
+  kSplitsByKey = 1u << 26,  // its keys may lie on different routes: MGET, DEL, EXISTS ...
+};
+
+// ACL categories that do not follow from the flags.
+enum Category : uint32_t {
+  kKeyspace = 1u << 0,
+  kString = 1u << 1,
+  kList = 1u << 2,
+  kSet = 1u << 3,
+  kSortedSet = 1u << 4,
+  kHash = 1u << 5,
+  kStream = 1u << 6,
+  kBitmap = 1u << 7,
+  kHyperLogLog = 1u << 8,
+  kGeo = 1u << 9,
+  kPubSubCategory = 1u << 10,
+  kConnection = 1u << 11,
+  kTransaction = 1u << 12,
+  kScripting = 1u << 13,
+  kDangerous = 1u << 14,
+};
+
+// What must be known about a command's keys before it may run, on a route that has lower tiers.
+enum class Resolve : uint8_t {
+  kNothing,  // needs no value: blind writes, or no keys
+  kValue,    // needs to know whether the key exists and what it holds
+};
+
+// Where the keys are: arguments first, first + step, ... up to last (negative: from the end).
+// first 0: no keys.
+struct KeySpec {
+  int first = 0;
+  int last = 0;
+  int step = 0;
+  // For commands whose key positions depend on the arguments: appends them; false when the
+  // arguments make no sense. Used instead of the fields above when set.
+  bool (*find)(Args args, std::vector<int>* positions) = nullptr;
+};
+
+struct Command {
+  std::string_view name;  // lower case; "config|get" for a subcommand
+  int arity = 0;          // with the name; negative: at least that many
+  uint32_t flags = 0;
+  uint32_t categories = 0;
+  KeySpec keys;
+  Resolve resolve = Resolve::kNothing;
+  Handler handler = nullptr;  // nullptr for a container of subcommands
+  std::string_view group;     // as in COMMAND DOCS
+  std::string_view since;
+  std::string_view summary;
+  std::span<const Command> subcommands = {};
+  // Writes that need the old value only with some arguments (SET with GET, NX or KEEPTTL).
+  Resolve (*resolve_for)(Args args) = nullptr;
+  // Its place among all commands and subcommands, for statistics; given by the registry.
+  int id = -1;
+
+  bool has(uint32_t flag) const { return (flags & flag) != 0; }
+  bool ArityFits(size_t count) const {
+    return arity >= 0 ? count == static_cast<size_t>(arity) : count >= static_cast<size_t>(-arity);
+  }
+  Resolve ResolveFor(Args args) const {
+    return resolve_for != nullptr ? resolve_for(args) : resolve;
+  }
+};
+
+// Appends the argument positions of the keys; false when they cannot be told from the arguments.
+[[nodiscard]] bool FindKeys(const Command& command, Args args, std::vector<int>* positions);
+
+}  // namespace terrace::commands

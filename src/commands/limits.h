@@ -1,0 +1,15 @@
+#pragma once
+
+// Limits: the live settings that handlers read. The server fills one in from the configuration and
+// replaces it as a whole; a call sees the same one from beginning to end.
+
+#include <cstddef>
+#include <cstdint>
+
+namespace terrace::commands {
+
+struct Limits {
+  size_t string_bytes_max = size_t{512} * 1024 * 1024;  // proto-max-bulk-len
+};
+
+}  // namespace terrace::commands
