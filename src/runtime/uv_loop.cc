@@ -165,9 +165,8 @@ void UvLoop::OnTurnEnd(std::function<void()> callback) {
   impl_->on_turn_end = std::move(callback);
   uv_prepare_init(&impl_->loop, &impl_->turn_end);
   impl_->turn_end.data = impl_.get();
-  uv_prepare_start(&impl_->turn_end, [](uv_prepare_t* prepare) {
-    static_cast<Impl*>(prepare->data)->on_turn_end();
-  });
+  uv_prepare_start(&impl_->turn_end,
+                   [](uv_prepare_t* prepare) { static_cast<Impl*>(prepare->data)->on_turn_end(); });
 }
 
 const base::Clock& UvLoop::clock() const { return *impl_->clock; }
