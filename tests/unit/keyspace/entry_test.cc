@@ -39,7 +39,9 @@ TEST(Entry, KeepsKeyValueDeadlineAndTierBlockOfEverySize) {
           EXPECT_EQ(entry->string(), value);
           EXPECT_EQ(entry->deadline_ms(), with_deadline ? 1700000000123 : kNoDeadline);
           ASSERT_EQ(entry->has_tier(), with_tier);
-          if (with_tier) EXPECT_EQ(entry->tier().route, 12);
+          if (with_tier) {
+            EXPECT_EQ(entry->tier().route, 12);
+          }
           Entry::Free(entry);
         }
       }

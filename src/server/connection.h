@@ -1,0 +1,87 @@
+#pragma once
+
+// Connection: one client: its stream, its buffers, its place in the request path.
+//
+// Ownership: owned by its worker.
+// Threads:   confined to its worker's loop, except for the fields of ClientView, which CLIENT LIST
+//            reads from other threads.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/buffer.h"
+#include "commands/command.h"
+#include "commands/session.h"
+#include "resp/request_parser.h"
+#include "runtime/stream.h"
+
+namespace terrace::tiers {
+class ParkedRequest;
+}
+
+namespace terrace::server {
+
+class Worker;
+
+// What other threads may see of a connection.
+struct ClientView {
+  std::atomic<int64_t> created_ms{0};
+  std::atomic<int64_t> active_ms{0};  // when it last sent something
+  std::atomic<const commands::Command*> last_command{nullptr};
+  std::atomic<int> database{0};
+  std::atomic<int> protocol{2};
+  std::atomic<size_t> input_bytes{0};
+  std::atomic<size_t> input_capacity{0};
+  std::atomic<size_t> output_bytes{0};
+  std::atomic<uint64_t> commands{0};
+  std::atomic<uint64_t> input_total{0};
+  std::atomic<uint64_t> output_total{0};
+  std::atomic<bool> no_evict{false};
+  std::atomic<bool> no_touch{false};
+  std::atomic<bool> parked{false};
+  std::atomic<bool> authenticated{true};
+  std::mutex names_mutex;
+  // Guarded by names_mutex.
+  std::string name;
+  std::string library_name;
+  std::string library_version;
+  // Immutable.
+  std::string peer_address;
+  std::string local_address;
+  int fd = -1;
+  bool is_unix = false;
+};
+
+enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkipping };
+
+enum class ConnectionState : uint8_t {
+  kReady,    // executes what arrives
+  kParked,   // the request at the front of input waits
+  kClosing,  // sends what is left, reads no more
+  kClosed,   // to be destroyed at the end of the turn
+};
+
+struct Connection : commands::Session {
+  explicit Connection(Worker* owner) : worker(owner) {}
+
+  Worker* const worker;
+  std::unique_ptr<runtime::Stream> stream;
+  ConnectionState state = ConnectionState::kReady;
+  resp::RequestParser parser;
+  base::Buffer
+      input;  // received, not yet executed: an unfinished or parked request and what follows
+  base::Buffer output;  // replies that the socket did not take
+  ReplyMode reply_mode = ReplyMode::kOn;
+  int events = 0;                   // what the stream is watched for
+  int64_t soft_limit_since_ms = 0;  // since when output is over its soft limit; 0: it is not
+
+  // The request at the front of input, while it resolves; null otherwise.
+  std::shared_ptr<tiers::ParkedRequest> parked;
+
+  ClientView view;
+};
+
+}  // namespace terrace::server

@@ -1,0 +1,62 @@
+#pragma once
+
+// Core: what the workers share. Plain wiring: the server owns the parts, everybody else is handed
+// this. No logic here.
+//
+// Threads: the pointers are set before the first worker starts; each part says its own rules.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/cycles.h"
+#include "base/log.h"
+#include "commands/limits.h"
+#include "commands/registry.h"
+#include "keyspace/keyspace.h"
+#include "resp/request_parser.h"
+#include "server/settings.h"
+
+namespace terrace::server {
+
+class Server;
+
+// Settings that the request path reads on every request, in the form it needs them.
+struct HotSettings {
+  std::atomic<bool> password_required{false};
+  std::atomic<int64_t> bulk_bytes_max{int64_t{512} << 20};
+  std::atomic<uint64_t> query_buffer_max{uint64_t{1} << 30};
+};
+
+struct Core {
+  const base::Clock* clock = nullptr;
+  base::Log* log = nullptr;
+  keyspace::Keyspace* keyspace = nullptr;
+  const commands::Registry* registry = nullptr;
+  Server* server = nullptr;  // for the administrative commands; null in tests without one
+  std::optional<base::CycleScale> cycles;  // set when the server starts
+  HotSettings hot;
+  size_t worker_count = 1;
+  std::atomic<bool> active_expire{true};  // DEBUG SET-ACTIVE-EXPIRE
+
+  // Limits are replaced as a whole when a setting changes; a call holds its own reference.
+  std::shared_ptr<const commands::Limits> limits() const {
+    std::lock_guard lock(limits_mutex);
+    return limits_value;
+  }
+  void set_limits(std::shared_ptr<const commands::Limits> limits) {
+    std::lock_guard lock(limits_mutex);
+    limits_value = std::move(limits);
+    limits_version.fetch_add(1, std::memory_order_release);
+  }
+  mutable std::mutex limits_mutex;
+  std::shared_ptr<const commands::Limits> limits_value = std::make_shared<const commands::Limits>();
+  std::atomic<uint64_t> limits_version{1};
+};
+
+}  // namespace terrace::server

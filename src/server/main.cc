@@ -1,0 +1,38 @@
+// Terrace: a multi-layer cache that speaks RESP. See README.md.
+
+#include <csignal>
+#include <cstdio>
+#include <thread>
+
+#include "server/server.h"
+#include "server/settings_load.h"
+
+int main(int argc, char** argv) {
+  const terrace::server::Startup startup = terrace::server::LoadSettings(argc, argv);
+  std::fputs(startup.output.c_str(), startup.exit_code == 0 ? stdout : stderr);
+  if (startup.action == terrace::server::Startup::Action::kExit) return startup.exit_code;
+
+  // Signals are taken by one thread that waits for them; every other thread has them blocked.
+  std::signal(SIGPIPE, SIG_IGN);
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  terrace::server::Server server(startup);
+  const std::string error = server.Listen();
+  if (!error.empty()) {
+    std::fprintf(stderr, "terrace: %s\n", error.c_str());
+    return 1;
+  }
+  std::thread([&server, signals] {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    server.Shutdown();
+    // A second signal means now.
+    sigwait(&signals, &signal);
+    std::_Exit(130);
+  }).detach();
+  return server.Run();
+}

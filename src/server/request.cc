@@ -1,0 +1,271 @@
+#include "server/request.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/hash.h"
+#include "commands/call.h"
+#include "server/core.h"
+#include "server/stats.h"
+
+namespace terrace::server {
+namespace {
+
+using commands::Command;
+using Status = resp::RequestParser::Status;
+
+// Redis shows at most this much of a command that it does not know.
+constexpr size_t kUnknownNameMax = 128;
+
+void ReplyUnknown(const commands::Registry& registry, commands::Args args, resp::Reply& reply) {
+  if (args.size() >= 2 && registry.Find(args[0]) != nullptr) {
+    const Command* container = registry.Find(args[0]);
+    std::string name(container->name);
+    for (char& c : name) c = static_cast<char>(std::toupper(c));
+    reply.Error("ERR unknown subcommand '" + std::string(args[1].substr(0, kUnknownNameMax)) +
+                "'. Try " + name + " HELP.");
+    return;
+  }
+  std::string shown;
+  for (size_t i = 1; i < args.size() && shown.size() < kUnknownNameMax; ++i) {
+    shown += "'" + std::string(args[i].substr(0, kUnknownNameMax - shown.size())) + "' ";
+  }
+  reply.Error("ERR unknown command '" + std::string(args[0].substr(0, kUnknownNameMax)) +
+              "', with args beginning with: " + shown);
+}
+
+}  // namespace
+
+RequestPath::RequestPath(Core* core, WorkerStats* stats) : core_(core), stats_(stats) {}
+
+size_t RequestPath::Process(Connection& connection, std::string_view input, base::Buffer* out) {
+  now_ms_ = core_->clock->NowMs();
+  connection.view.active_ms.store(now_ms_, std::memory_order_relaxed);
+  size_t done = 0;
+  while (done < input.size() && connection.state == ConnectionState::kReady) {
+    const size_t parsed = ParseBatch(connection, input.substr(done), out);
+    if (requests_.size() > 1) Prefetch(connection);
+    for (const Request& request : requests_) {
+      const Step step = Run(connection, request, out);
+      if (step != Step::kDone || connection.state != ConnectionState::kReady) {
+        connection.parser.Reset();  // it may be ahead of where we stop
+        return done + (step == Step::kParked ? request.begin : request.end);
+      }
+    }
+    done += parsed;
+    if (protocol_error_) {
+      connection.state = ConnectionState::kClosing;
+      return input.size();
+    }
+    if (requests_.empty() && parsed == 0) break;  // the rest is an unfinished request
+  }
+  return done;
+}
+
+// ---- parse -------------------------------------------------------------------------------------
+
+// Parses up to kBatchMax requests into requests_ and returns how many bytes they took.
+size_t RequestPath::ParseBatch(Connection& connection, std::string_view input, base::Buffer* out) {
+  arguments_.clear();
+  requests_.clear();
+  resp::RequestLimits limits;
+  limits.bulk_bytes_max = core_->hot.bulk_bytes_max.load(std::memory_order_relaxed);
+  limits.unauthenticated = !connection.authenticated;
+  size_t position = 0;
+  while (requests_.size() < kBatchMax && position < input.size()) {
+    const size_t first_argument = arguments_.size();
+    size_t consumed = 0;
+    const Status status =
+        connection.parser.Parse(input.substr(position), limits, &arguments_, &consumed);
+    if (status == Status::kIncomplete) break;
+    if (status == Status::kError) {
+      // What came before it in the batch is answered first.
+      if (requests_.empty()) {
+        protocol_error_ = true;
+        stats_->protocol_errors.Add();
+        resp::Reply(out, connection.protocol).Error("ERR " + connection.parser.error());
+      }
+      connection.parser.Reset();
+      break;
+    }
+    const size_t begin = position;
+    position += consumed;
+    if (arguments_.size() == first_argument) continue;  // an empty line
+    Admit(connection, first_argument, begin, position);
+    // The arguments of an inline request live in the parser until the next one.
+    if (connection.parser.was_inline()) break;
+  }
+  hashes_.resize(arguments_.size());
+  return position;
+}
+
+void RequestPath::Admit(Connection& connection, size_t first_argument, size_t begin, size_t end) {
+  Request request;
+  request.first_argument = static_cast<uint32_t>(first_argument);
+  request.argument_count = static_cast<uint32_t>(arguments_.size() - first_argument);
+  request.begin = begin;
+  request.end = end;
+  request.command = core_->registry->Resolve(ArgsOf(request));
+  requests_.push_back(request);
+}
+
+// Hashes the keys of a request; after this positions_ holds where they are.
+void RequestPath::HashKeys(const Request& request) {
+  positions_.clear();
+  if (!commands::FindKeys(*request.command, ArgsOf(request), &positions_)) positions_.clear();
+  const uint64_t seed = core_->keyspace->hash_seed();
+  for (const int position : positions_) {
+    const size_t at = request.first_argument + static_cast<size_t>(position);
+    hashes_[at] = base::HashBytes(arguments_[at], seed);
+  }
+}
+
+// Brings the buckets, then the entries, of the whole batch on their way into the cache, so that
+// their misses overlap instead of adding up. This is where pipelines win.
+void RequestPath::Prefetch(const Connection& connection) {
+  const auto each = [&](auto&& visit) {
+    for (const Request& request : requests_) {
+      const Command* command = request.command;
+      if (command == nullptr || command->keys.first == 0 ||
+          static_cast<uint32_t>(command->keys.first) >= request.argument_count) {
+        continue;
+      }
+      const size_t at = request.first_argument + static_cast<size_t>(command->keys.first);
+      visit(at);
+    }
+  };
+  keyspace::Keyspace& keyspace = *core_->keyspace;
+  const auto table_of = [&](uint64_t hash, auto&& prefetch) {
+    const keyspace::Key key{{}, hash};
+    keyspace::Shard& shard = keyspace.ShardOf(key);
+    // Another thread may be changing the table: without its lock there is no looking into it, and
+    // a lock that is taken is not worth waiting for.
+    if (keyspace.concurrent() && !shard.mutex.try_lock()) return;
+    if (const auto* part = shard.part(connection.database)) prefetch(part->table, key.table_hash());
+    if (keyspace.concurrent()) shard.mutex.unlock();
+  };
+  each([&](size_t at) {
+    hashes_[at] = base::HashBytes(arguments_[at], keyspace.hash_seed());
+    table_of(hashes_[at],
+             [](const keyspace::Table& table, uint32_t hash) { table.PrefetchBucket(hash); });
+  });
+  each([&](size_t at) {
+    table_of(hashes_[at],
+             [](const keyspace::Table& table, uint32_t hash) { table.PrefetchEntry(hash); });
+  });
+}
+
+// ---- check -------------------------------------------------------------------------------------
+
+// Replies the error and returns false when the request may not run.
+bool RequestPath::Check(Connection& connection, const Request& request, resp::Reply& reply) {
+  const commands::Args args = ArgsOf(request);
+  const Command* command = request.command;
+  if (command == nullptr) {
+    ReplyUnknown(*core_->registry, args, reply);
+    return false;
+  }
+  if (!command->ArityFits(args.size())) {
+    reply.Error("ERR wrong number of arguments for '" + std::string(command->name) + "' command");
+    return false;
+  }
+  if (!connection.authenticated && !command->has(commands::kNoAuth)) {
+    reply.Error("NOAUTH Authentication required.");
+    return false;
+  }
+  if (command->has(commands::kWrite) && core_->keyspace->IsOverLimit()) {
+    const bool fits = core_->keyspace->MakeRoom(now_ms_);
+    if (!fits && command->has(commands::kDenyOom)) {
+      reply.Error("OOM command not allowed when used memory > 'maxmemory'.");
+      return false;
+    }
+  }
+  return true;
+}
+
+// ---- resolve, execute, reply -------------------------------------------------------------------
+
+RequestPath::Step RequestPath::Run(Connection& connection, const Request& request,
+                                   base::Buffer* out) {
+  const size_t reply_begin = out->size();
+  resp::Reply reply(out, connection.protocol);
+  const uint64_t begin_cycles = base::ReadCycles();
+  Step step = Step::kDone;
+  if (Check(connection, request, reply)) [[likely]] {
+    step = Execute(connection, request, reply);
+    if (step == Step::kParked) return step;
+    Count(*request.command, begin_cycles, reply);
+  } else {
+    if (request.command != nullptr) {
+      stats_->commands[static_cast<size_t>(request.command->id)].rejected.Add();
+    }
+    CountError(reply.last_error_code());
+  }
+  stats_->commands_processed.Add();
+  connection.view.last_command.store(request.command, std::memory_order_relaxed);
+  connection.view.commands.fetch_add(1, std::memory_order_relaxed);
+  if (connection.reply_mode != ReplyMode::kOn) [[unlikely]] {
+    // SKIP leaves out its own reply and the next one.
+    if (connection.reply_mode == ReplyMode::kSkipping) connection.reply_mode = ReplyMode::kOn;
+    if (connection.reply_mode == ReplyMode::kSkipNext) connection.reply_mode = ReplyMode::kSkipping;
+    out->Truncate(reply_begin);
+  }
+  return step;
+}
+
+RequestPath::Step RequestPath::Execute(Connection& connection, const Request& request,
+                                       resp::Reply& reply) {
+  keyspace::ShardSet shards = 0;
+  if (!request.command->has(commands::kNoLocks)) {
+    HashKeys(request);
+    shards = ShardsOf(request);
+  }
+  keyspace::Database database(core_->keyspace, connection.database, now_ms_);
+  const uint64_t version = core_->limits_version.load(std::memory_order_acquire);
+  if (limits_version_ != version) {
+    limits_ = core_->limits();
+    limits_version_ = version;
+  }
+  commands::Call call{*request.command, ArgsOf(request), reply,
+                      database,         connection,      *limits_,
+                      *core_->registry, *core_->clock,   hashes_.data() + request.first_argument};
+  {
+    keyspace::ShardLock lock(*core_->keyspace, shards);
+    request.command->handler(call);
+  }
+  return Step::kDone;
+}
+
+keyspace::ShardSet RequestPath::ShardsOf(const Request& request) {
+  if (request.command->has(commands::kAllShards)) return core_->keyspace->AllShards();
+  keyspace::ShardSet shards = 0;
+  for (const int position : positions_) {
+    const size_t at = request.first_argument + static_cast<size_t>(position);
+    shards |= core_->keyspace->SetOf({{}, hashes_[at]});
+  }
+  return shards;
+}
+
+void RequestPath::Count(const Command& command, uint64_t begin_cycles, const resp::Reply& reply) {
+  CommandStats& stats = stats_->commands[static_cast<size_t>(command.id)];
+  stats.calls.Add();
+  stats.cycles.Add(base::ReadCycles() - begin_cycles);
+  if (reply.error_count() > 0) [[unlikely]] {
+    stats.failed.Add();
+    CountError(reply.last_error_code());
+  }
+}
+
+void RequestPath::CountError(std::string_view code) {
+  std::lock_guard lock(stats_->errors_mutex);
+  const auto found = stats_->errors.find(code);
+  if (found != stats_->errors.end()) {
+    ++found->second;
+    return;
+  }
+  // Codes come from our own texts and from scripts; a script must not fill memory with them.
+  constexpr size_t kCodesMax = 128;
+  if (stats_->errors.size() < kCodesMax) stats_->errors.emplace(code, 1);
+}
+
+}  // namespace terrace::server

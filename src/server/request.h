@@ -1,0 +1,85 @@
+#pragma once
+
+// RequestPath: from received bytes to written replies, in one place and in time order:
+//
+//   parse -> check -> resolve -> execute -> reply
+//
+// See docs/request-path.md. The straight-line version, which request.cc is the desugaring of:
+//
+//   for each request in the input:
+//     command = look up; reply an error unless arity, authentication and memory allow it
+//     await every key of the command is present, absent or failed     (only on routes with tiers)
+//     lock the shards of its keys; handler(call); unlock
+//     the reply goes out with those of the whole batch
+//
+// A request that awaits parks its connection: the bytes stay at the front of the connection's
+// input, and Resume parses them again and goes on at resolve. Nothing else is kept.
+//
+// Threads: one per worker, confined to its loop.
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/buffer.h"
+#include "commands/command.h"
+#include "commands/limits.h"
+#include "keyspace/keyspace.h"
+#include "resp/reply.h"
+#include "server/connection.h"
+
+namespace terrace::server {
+
+struct Core;
+struct WorkerStats;
+
+class RequestPath {
+ public:
+  RequestPath(Core* core, WorkerStats* stats);
+
+  // Executes what can be executed of input and returns how many bytes that took. Replies are
+  // appended to *out. Stops early when the connection parks or is to be closed.
+  size_t Process(Connection& connection, std::string_view input, base::Buffer* out);
+
+ private:
+  static constexpr size_t kBatchMax = 64;
+
+  struct Request {
+    const commands::Command* command;
+    uint32_t first_argument;  // in arguments_ and hashes_
+    uint32_t argument_count;
+    size_t begin;  // in the input of this Process
+    size_t end;
+  };
+  enum class Step : uint8_t { kDone, kParked, kClose };
+
+  size_t ParseBatch(Connection& connection, std::string_view input, base::Buffer* out);
+  void Admit(Connection& connection, size_t first_argument, size_t begin, size_t end);
+  void HashKeys(const Request& request);
+  void Prefetch(const Connection& connection);
+  Step Run(Connection& connection, const Request& request, base::Buffer* out);
+  bool Check(Connection& connection, const Request& request, resp::Reply& reply);
+  Step Execute(Connection& connection, const Request& request, resp::Reply& reply);
+  keyspace::ShardSet ShardsOf(const Request& request);
+  void Count(const commands::Command& command, uint64_t begin_cycles, const resp::Reply& reply);
+  void CountError(std::string_view code);
+  commands::Args ArgsOf(const Request& request) const {
+    return {arguments_.data() + request.first_argument, request.argument_count};
+  }
+
+  Core* const core_;
+  WorkerStats* const stats_;
+
+  // Scratch of one batch, kept for its memory.
+  std::vector<std::string_view> arguments_;
+  std::vector<uint64_t> hashes_;  // parallel to arguments_; set for the keys
+  std::vector<Request> requests_;
+  std::vector<int> positions_;
+  int64_t now_ms_ = 0;
+  uint64_t limits_version_ = 0;
+  std::shared_ptr<const commands::Limits> limits_;  // of that version
+  bool protocol_error_ = false;
+};
+
+}  // namespace terrace::server

@@ -1,0 +1,392 @@
+#include "server/server.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "base/memory.h"
+#include "runtime/socket.h"
+#include "server/commands.h"
+
+namespace terrace::server {
+namespace {
+
+// New clients taken from a listener in one turn.
+constexpr int kAcceptsPerTurn = 256;
+// How long to leave a listener alone when descriptors have run out.
+constexpr int64_t kExhaustedPauseMs = 100;
+// Descriptors kept for files, listeners and upstreams beside those of clients.
+constexpr int64_t kReservedDescriptors = 64;
+
+std::string RandomHex(size_t digits) {
+  std::random_device device;
+  std::string text;
+  while (text.size() < digits) text += "0123456789abcdef"[device() & 15];
+  return text;
+}
+
+uint64_t RandomSeed() {
+  std::random_device device;
+  return uint64_t{device()} << 32 | device();
+}
+
+// Several shards a thread, so that threads seldom meet; a power of two.
+int ShardCountFor(int threads) {
+  int count = 8;
+  while (count < 4 * threads && count < keyspace::kShardsMax) count *= 2;
+  return count;
+}
+
+int ThreadsOf(const Settings& settings) {
+  if (settings.threads > 0) return static_cast<int>(settings.threads);
+  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+std::vector<std::span<const commands::Command>> Families() {
+  std::vector<std::span<const commands::Command>> families;
+  for (const auto& family : commands::DataFamilies()) families.push_back(family);
+  for (const auto& family : ServerFamilies()) families.push_back(family);
+  return families;
+}
+
+// Raises the limit of open files to what maxclients needs, or lowers maxclients to what is left.
+int64_t FitClientsToDescriptors(int64_t maxclients) {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return maxclients;
+  const auto wanted = static_cast<rlim_t>(maxclients + kReservedDescriptors);
+  if (limit.rlim_cur < wanted) {
+    limit.rlim_cur = std::min(wanted, limit.rlim_max);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  return std::max<int64_t>(
+      1, std::min(maxclients, static_cast<int64_t>(limit.rlim_cur) - kReservedDescriptors));
+}
+
+}  // namespace
+
+class Server::Listener {
+ public:
+  Listener(Server* server, runtime::Loop* loop, int fd) : server_(server), loop_(loop), fd_(fd) {
+    watcher_ = loop->Watch(fd, [this](int) { server_->AcceptFrom(fd_); });
+    watcher_->SetEvents(runtime::kReadable);
+  }
+  ~Listener() {
+    watcher_.reset();
+    close(fd_);
+  }
+  int fd() const { return fd_; }
+  void Pause(int64_t pause_ms) {
+    watcher_->SetEvents(0);
+    loop_->After(pause_ms, [this] { watcher_->SetEvents(runtime::kReadable); });
+  }
+
+ private:
+  Server* const server_;
+  runtime::Loop* const loop_;
+  const int fd_;
+  std::unique_ptr<runtime::FdWatcher> watcher_;
+};
+
+Server::Server(const Startup& startup)
+    : log_(&clock_),
+      registry_(Families()),
+      settings_(startup.settings),
+      files_(startup.files),
+      config_(startup.files, [this](std::string_view name,
+                                    const Settings& settings) { return Apply(name, settings); }),
+      start_ms_(clock_.NowMs()),
+      run_id_(RandomHex(40)) {
+  settings_.maxclients = FitClientsToDescriptors(settings_.maxclients);
+  const int threads = ThreadsOf(settings_);
+  keyspace::KeyspaceOptions options;
+  options.database_count = static_cast<int>(settings_.databases);
+  options.shard_count = ShardCountFor(threads);
+  options.concurrent = threads > 1;
+  options.seed = RandomSeed();
+  options.policy = settings_.maxmemory_policy;
+  options.memory_bytes_max = settings_.maxmemory;
+  keyspace_ = std::make_unique<keyspace::Keyspace>(options);
+  core_.clock = &clock_;
+  core_.log = &log_;
+  core_.keyspace = keyspace_.get();
+  core_.registry = &registry_;
+  core_.server = this;
+  core_.cycles.emplace(clock_.MonoUs());
+  core_.worker_count = static_cast<size_t>(threads);
+  for (int i = 0; i < threads; ++i) {
+    loops_.push_back(std::make_unique<runtime::UvLoop>(&clock_));
+    workers_.push_back(
+        std::make_unique<Worker>(&core_, i, loops_.back().get(), registry_.rows().size()));
+  }
+  ApplyAll();
+}
+
+Server::~Server() {
+  listeners_.clear();
+  workers_.clear();
+  loops_.clear();
+}
+
+// ---- Settings
+// ------------------------------------------------------------------------------------
+
+Settings Server::settings() const {
+  std::lock_guard lock(settings_mutex_);
+  return settings_;
+}
+
+std::string Server::SetConfig(std::span<const ConfigTable::Pair> pairs,
+                              ConfigTable::Client client) {
+  std::lock_guard lock(settings_mutex_);
+  return config_.Set(settings_, pairs, client);
+}
+
+std::string Server::RewriteConfig() {
+  std::lock_guard lock(settings_mutex_);
+  return config_.Rewrite(settings_);
+}
+
+void Server::ApplyAll() {
+  for (const char* name : {"loglevel", "log-format", "logfile", "requirepass", "proto-max-bulk-len",
+                           "client-query-buffer-limit"}) {
+    const std::string error = Apply(name, settings_);
+    if (!error.empty()) log_.Warning("setting_ignored", {{"name", name}, {"why", error}});
+  }
+}
+
+// Brings one setting into effect. Called with settings_mutex_ held; takes shard locks at most.
+std::string Server::Apply(std::string_view name, const Settings& settings) {
+  if (name == "maxmemory") {
+    keyspace_->SetMemoryLimit(settings.maxmemory);
+  } else if (name == "maxmemory-policy") {
+    keyspace_->SetPolicy(settings.maxmemory_policy, clock_.NowMs());
+  } else if (name == "loglevel") {
+    log_.set_level(static_cast<base::Log::Level>(settings.loglevel));
+  } else if (name == "log-format") {
+    log_.set_format(static_cast<base::Log::Format>(settings.log_format));
+  } else if (name == "logfile") {
+    if (!log_.OpenFile(settings.logfile)) return "cannot open the file";
+  } else if (name == "requirepass") {
+    core_.hot.password_required.store(!settings.requirepass.empty());
+  } else if (name == "proto-max-bulk-len") {
+    core_.hot.bulk_bytes_max.store(static_cast<int64_t>(settings.proto_max_bulk_len));
+  } else if (name == "client-query-buffer-limit") {
+    core_.hot.query_buffer_max.store(settings.client_query_buffer_limit);
+  } else if (name == "maxclients") {
+    if (FitClientsToDescriptors(settings.maxclients) < settings.maxclients) {
+      return "the operating system does not allow so many open files";
+    }
+  }
+  auto limits = std::make_shared<commands::Limits>();
+  limits->string_bytes_max = settings.proto_max_bulk_len;
+  core_.set_limits(std::move(limits));
+  return "";
+}
+
+// ---- Clients
+// -------------------------------------------------------------------------------------
+
+std::string Server::Listen() {
+  const Settings settings = this->settings();
+  std::string error;
+  const int backlog = static_cast<int>(settings.tcp_backlog);
+  bool any = settings.port == 0;
+  for (const std::string& entry : settings.port == 0 ? std::vector<std::string>{} : settings.bind) {
+    const bool optional = entry.starts_with("-");
+    const std::string host = optional ? entry.substr(1) : entry;
+    const int fd = runtime::ListenTcp(host, static_cast<int>(settings.port), backlog, &error);
+    if (fd >= 0) {
+      listeners_.push_back(std::make_unique<Listener>(this, loops_[0].get(), fd));
+      any = true;
+    } else if (!optional) {
+      return "cannot listen on " + host + ":" + std::to_string(settings.port) + ": " + error +
+             " (choose another with --port or --bind)";
+    }
+  }
+  if (!any) return "cannot listen on port " + std::to_string(settings.port) + ": " + error;
+  if (!settings.unixsocket.empty()) {
+    const int fd = runtime::ListenUnix(settings.unixsocket,
+                                       static_cast<int>(settings.unixsocketperm), backlog, &error);
+    if (fd < 0) return "cannot listen on " + settings.unixsocket + ": " + error;
+    listeners_.push_back(std::make_unique<Listener>(this, loops_[0].get(), fd));
+  }
+  return "";
+}
+
+void Server::AcceptFrom(int listener) {
+  const auto keepalive_s = static_cast<int>(settings().tcp_keepalive);
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    const runtime::AcceptResult accepted = runtime::Accept(listener, keepalive_s);
+    if (accepted.status == runtime::AcceptStatus::kNone) return;
+    if (accepted.status == runtime::AcceptStatus::kExhausted) {
+      log_.Warning("accept_failed", {{"why", "no file descriptors or memory left"}});
+      for (auto& candidate : listeners_) {
+        if (candidate->fd() == listener) candidate->Pause(kExhaustedPauseMs);
+      }
+      return;
+    }
+    if (accepted.status == runtime::AcceptStatus::kAccepted) Place(accepted.fd);
+  }
+}
+
+// Hands a new client to the least loaded worker, or turns it away.
+void Server::Place(int fd) {
+  size_t clients = 0;
+  Worker* least = workers_[0].get();
+  for (const auto& worker : workers_) {
+    clients += worker->connection_count();
+    if (worker->connection_count() < least->connection_count()) least = worker.get();
+  }
+  const Settings settings = this->settings();
+  const auto refuse = [&](std::string_view text) {
+    rejected_connections_.fetch_add(1);
+    [[maybe_unused]] const ssize_t ignored = write(fd, text.data(), text.size());
+    close(fd);
+  };
+  if (clients >= static_cast<size_t>(settings.maxclients)) {
+    return refuse("-ERR max number of clients reached\r\n");
+  }
+  const uint64_t id = next_client_id_.fetch_add(1);
+  const bool is_protected = settings.protected_mode && settings.requirepass.empty();
+  const auto adopt = [this, least, id, fd, is_protected] {
+    Connection* connection = least->Adopt(id, [&](base::Function<void(int)> on_events) {
+      return runtime::NewSocketStream(&least->loop(), fd, std::move(on_events));
+    });
+    if (!is_protected || connection->stream->is_loopback()) return;
+    rejected_connections_.fetch_add(1);
+    least->Send(*connection,
+                "-DENIED Terrace is running in protected mode because protected mode is enabled "
+                "and no password is set for the default user. In this mode connections are only "
+                "accepted from the loopback interface. To connect from elsewhere set a password "
+                "(requirepass), or turn protected mode off (protected-mode no) where the network "
+                "is trusted.\r\n");
+    least->CloseSoon(*connection);
+  };
+  if (least == workers_[0].get()) {
+    adopt();
+  } else {
+    least->loop().Post(adopt);
+  }
+}
+
+bool Server::WithConnection(uint64_t id, std::function<void(Worker&, Connection&)> visit) {
+  for (const auto& worker : workers_) {
+    bool found = false;
+    worker->VisitClients([&](const Connection& connection) { found |= connection.id == id; });
+    if (!found) continue;
+    worker->loop().Post([owner = worker.get(), id, visit = std::move(visit)] {
+      if (Connection* connection = owner->Find(id)) visit(*owner, *connection);
+    });
+    return true;
+  }
+  return false;
+}
+
+// ---- Life
+// ----------------------------------------------------------------------------------------
+
+int Server::Run() {
+  base::EnableBackgroundPurge();
+  for (const auto& worker : workers_) {
+    // Each worker ticks on its own loop.
+    struct Ticker {
+      Server* server;
+      Worker* worker;
+      void operator()() const {
+        const Settings settings = server->settings();
+        worker->Tick(settings);
+        if (worker->index() == 0) server->Tick();
+        worker->loop().After(1000 / std::clamp<int64_t>(settings.hz, 1, 500), *this);
+      }
+    };
+    worker->loop().Post(Ticker{this, worker.get()});
+  }
+  StartThreads();
+  log_.Notice("ready", {{"port", std::to_string(settings().port)},
+                        {"threads", std::to_string(workers_.size())},
+                        {"pid", std::to_string(getpid())}});
+  loops_[0]->Run();
+  StopThreads();
+  log_.Notice("stopped", {});
+  return 0;
+}
+
+void Server::StartThreads() {
+  for (size_t i = 1; i < loops_.size(); ++i) {
+    threads_.emplace_back([loop = loops_[i].get()] { loop->Run(); });
+  }
+}
+
+void Server::StopThreads() {
+  for (size_t i = 1; i < loops_.size(); ++i) loops_[i]->Stop();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+void Server::Shutdown() {
+  if (stopping_.exchange(true)) return;
+  loops_[0]->Post([this] {
+    log_.Notice("stopping", {});
+    listeners_.clear();
+    // What is ready goes out with this turn of each loop; then they stop.
+    loops_[0]->After(1, [this] { loops_[0]->Stop(); });
+  });
+}
+
+// ---- Housekeeping
+// --------------------------------------------------------------------------------
+
+void Server::Tick() {
+  ReadMemory();
+  constexpr int64_t kRateUs = 500'000;
+  const int64_t now_us = clock_.MonoUs();
+  if (now_us - rate_us_ < kRateUs) return;
+  uint64_t operations = 0, input = 0, output = 0;
+  for (const auto& worker : workers_) {
+    operations += worker->stats().commands_processed.value();
+    input += worker->stats().input_bytes.value();
+    output += worker->stats().output_bytes.value();
+  }
+  const double seconds = static_cast<double>(now_us - rate_us_) / 1e6;
+  const auto rate = [&](uint64_t now, uint64_t& before) {
+    const uint64_t grown = now >= before ? now - before : now;
+    before = now;
+    return static_cast<double>(grown) / seconds;
+  };
+  std::lock_guard lock(rates_mutex_);
+  rates_ = {rate(operations, rate_operations_), rate(input, rate_input_),
+            rate(output, rate_output_)};
+  rate_us_ = now_us;
+}
+
+Server::Rates Server::rates() const {
+  std::lock_guard lock(rates_mutex_);
+  return rates_;
+}
+
+// The keyspace knows its own bytes at every moment; everything else the process allocates (buffers,
+// tables of clients) is learnt here and counts against the limit too.
+void Server::ReadMemory() {
+  const base::MemoryStats stats = base::ReadMemoryStats();
+  resident_bytes_.store(base::ReadResidentBytes(), std::memory_order_relaxed);
+  const int64_t keyspace = keyspace_->used_bytes();
+  if (stats.allocated > 0) {
+    keyspace_->set_other_bytes(
+        std::max<int64_t>(0, static_cast<int64_t>(stats.allocated) - keyspace));
+  }
+  const auto used = static_cast<size_t>(std::max<int64_t>(0, keyspace + keyspace_->other_bytes()));
+  if (used > memory_peak_.load()) memory_peak_.store(used);
+}
+
+void Server::ResetStats() {
+  keyspace_->ResetStats();
+  rejected_connections_.store(0);
+  memory_peak_.store(0);
+  for (const auto& worker : workers_) worker->stats().Reset();
+}
+
+}  // namespace terrace::server

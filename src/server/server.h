@@ -1,0 +1,107 @@
+#pragma once
+
+// Server: owns every part and wires them: clock, log, keyspace, command table, workers and their
+// threads, listeners, tiers. Start() to Stop() is the life of the process.
+//
+// Threads: constructed and run on the main thread, which becomes worker 0's. What other threads may
+//          call says so.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "runtime/uv_loop.h"
+#include "server/config_table.h"
+#include "server/core.h"
+#include "server/settings_load.h"
+#include "server/worker.h"
+
+namespace terrace::server {
+
+class Server {
+ public:
+  explicit Server(const Startup& startup);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Opens the listeners; "" or why it cannot.
+  std::string Listen();
+  // Serves until Shutdown() and returns the exit code.
+  int Run();
+  // Any thread. Ends Run(): no new clients, replies that are ready go out, tiers drain.
+  void Shutdown();
+
+  // Any thread: a copy of the live settings.
+  Settings settings() const;
+  // Any thread: CONFIG SET and REWRITE; "" or the error text.
+  std::string SetConfig(std::span<const ConfigTable::Pair> pairs, ConfigTable::Client client);
+  std::string RewriteConfig();
+  const ConfigFiles& config_files() const { return files_; }
+
+  Core& core() { return core_; }
+  const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+
+  // Any thread: runs visit on the loop of the worker that owns the connection, soon; false when
+  // there is no such connection now.
+  bool WithConnection(uint64_t id, std::function<void(Worker&, Connection&)> visit);
+
+  int64_t start_ms() const { return start_ms_; }
+  const std::string& run_id() const { return run_id_; }
+  uint64_t rejected_connections() const { return rejected_connections_.load(); }
+  size_t memory_peak() const { return memory_peak_.load(std::memory_order_relaxed); }
+  size_t resident_bytes() const { return resident_bytes_.load(std::memory_order_relaxed); }
+  void ResetStats();
+  // Operations, input and output bytes a second over the last seconds.
+  struct Rates {
+    double operations = 0, input_bytes = 0, output_bytes = 0;
+  };
+  Rates rates() const;
+
+ private:
+  class Listener;
+
+  std::string Apply(std::string_view name, const Settings& settings);
+  void ApplyAll();
+  void AcceptFrom(int listener);
+  void Place(int fd);
+  void Tick();
+  void ReadMemory();
+  void StartThreads();
+  void StopThreads();
+
+  runtime::SystemClock clock_;
+  base::Log log_;
+  commands::Registry registry_;
+  Core core_;
+  std::unique_ptr<keyspace::Keyspace> keyspace_;
+
+  mutable std::mutex settings_mutex_;
+  Settings settings_;  // guarded by settings_mutex_
+  const ConfigFiles files_;
+  ConfigTable config_;  // used under settings_mutex_
+
+  std::vector<std::unique_ptr<runtime::UvLoop>> loops_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::thread> threads_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::atomic<uint64_t> next_client_id_{1};
+  std::atomic<uint64_t> rejected_connections_{0};
+  std::atomic<bool> stopping_{false};
+
+  const int64_t start_ms_;
+  const std::string run_id_;
+  std::atomic<size_t> memory_peak_{0};
+  std::atomic<size_t> resident_bytes_{0};
+  mutable std::mutex rates_mutex_;
+  Rates rates_;  // guarded by rates_mutex_
+  uint64_t rate_operations_ = 0, rate_input_ = 0, rate_output_ = 0;
+  int64_t rate_us_ = 0;
+};
+
+}  // namespace terrace::server

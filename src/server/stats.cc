@@ -1,0 +1,21 @@
+#include "server/stats.h"
+
+namespace terrace::server {
+
+void WorkerStats::Reset() {
+  for (base::Counter* counter :
+       {&connections_received, &commands_processed, &input_bytes, &output_bytes, &protocol_errors,
+        &output_limit_disconnections, &query_limit_disconnections}) {
+    counter->Set(0);
+  }
+  for (CommandStats& command : commands) {
+    command.calls.Set(0);
+    command.cycles.Set(0);
+    command.rejected.Set(0);
+    command.failed.Set(0);
+  }
+  std::lock_guard lock(errors_mutex);
+  errors.clear();
+}
+
+}  // namespace terrace::server

@@ -1,0 +1,288 @@
+#include "server/worker.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace terrace::server {
+namespace {
+
+// A client whose unsent replies reach this much is not read from until it takes some. Well above
+// what clients send before they start reading, so that a client which writes a long pipeline first
+// does not lock up against a server that waits for it to read.
+constexpr size_t kUnsentPauseBytes = 64u << 20;
+// A parked connection is read ahead up to this much, to notice its end and to look for more misses.
+constexpr size_t kParkedInputBytes = 1u << 20;
+// Buffers above this are given back when they run empty.
+constexpr size_t kKeepBufferBytes = 16 * 1024;
+// One turn removes at most so many expired keys from a shard before others get their turn.
+constexpr size_t kExpireBatch = 256;
+
+}  // namespace
+
+Worker::Worker(Core* core, int index, runtime::Loop* loop, size_t command_count)
+    : core_(core),
+      index_(index),
+      loop_(loop),
+      stats_(command_count),
+      path_(core, &stats_),
+      read_buffer_(std::make_unique<char[]>(kReadBytes)) {}
+
+Worker::~Worker() = default;
+
+Connection* Worker::Adopt(uint64_t id, const MakeStream& make_stream) {
+  auto owned = std::make_unique<Connection>(this);
+  Connection* const connection = owned.get();
+  connection->id = id;
+  connection->authenticated = !core_->hot.password_required.load(std::memory_order_relaxed);
+  connection->stream =
+      make_stream([this, connection](int events) { OnEvents(*connection, events); });
+  ClientView& view = connection->view;
+  view.created_ms.store(core_->clock->NowMs());
+  view.active_ms.store(view.created_ms.load());
+  view.peer_address = connection->stream->peer_address();
+  view.local_address = connection->stream->local_address();
+  view.fd = connection->stream->fd();
+  view.is_unix = connection->stream->is_unix();
+  view.authenticated.store(connection->authenticated);
+  {
+    std::lock_guard lock(connections_mutex_);
+    connections_.emplace(id, std::move(owned));
+  }
+  connection_count_.fetch_add(1, std::memory_order_relaxed);
+  stats_.connections_received.Add();
+  UpdateEvents(*connection);
+  return connection;
+}
+
+Connection* Worker::Find(uint64_t connection_id) {
+  const auto found = connections_.find(connection_id);
+  return found != connections_.end() ? found->second.get() : nullptr;
+}
+
+void Worker::VisitClients(const std::function<void(const Connection&)>& visit) {
+  std::lock_guard lock(connections_mutex_);
+  for (const auto& [id, connection] : connections_) visit(*connection);
+}
+
+// ---- Reading
+// -------------------------------------------------------------------------------------
+
+void Worker::OnEvents(Connection& connection, int events) {
+  if (connection.state == ConnectionState::kClosed) return;
+  if ((events & runtime::kWritable) != 0 && !connection.output.empty()) Flush(connection);
+  const bool wants_read = (connection.events & runtime::kReadable) != 0;
+  if ((events & runtime::kReadable) != 0 && wants_read &&
+      connection.state != ConnectionState::kClosed) {
+    ReadAndProcess(connection);
+  }
+  if (connection.state != ConnectionState::kClosed) UpdateEvents(connection);
+}
+
+void Worker::ReadAndProcess(Connection& connection) {
+  // With nothing left over, requests are parsed where they were received and an idle connection
+  // holds no buffer at all.
+  const bool shared = connection.input.empty();
+  char* target = read_buffer_.get();
+  size_t room = kReadBytes;
+  if (!shared) {
+    const size_t wanted = connection.parser.bytes_wanted();
+    const size_t missing = wanted > connection.input.size() ? wanted - connection.input.size() : 0;
+    // A client names the size of what it will send; believe it a megabyte at a time.
+    target = connection.input.Reserve(std::clamp(missing, size_t{16} << 10, size_t{1} << 20));
+    room = connection.input.room();
+  }
+  const ssize_t count = connection.stream->Read(target, room);
+  if (count == runtime::kWouldBlock) return;
+  if (count <= 0) return CloseNow(connection);
+  stats_.input_bytes.Add(static_cast<uint64_t>(count));
+  connection.view.input_total.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
+  if (!shared) {
+    connection.input.Commit(static_cast<size_t>(count));
+    if (connection.state == ConnectionState::kReady) {
+      ProcessInput(connection, connection.input.view(), true);
+    }
+  } else {
+    ProcessInput(connection, {target, static_cast<size_t>(count)}, false);
+  }
+  if (connection.input.size() > core_->hot.query_buffer_max.load(std::memory_order_relaxed)) {
+    core_->log->Warning("client_closed", {{"reason", "query buffer limit"},
+                                          {"client", connection.view.peer_address}});
+    stats_.query_limit_disconnections.Add();
+    CloseNow(connection);
+  }
+}
+
+void Worker::ProcessInput(Connection& connection, std::string_view input, bool is_own_buffer) {
+  // Replies keep their order: where older ones still wait, new ones queue behind them.
+  base::Buffer* const out = connection.output.empty() ? &replies_ : &connection.output;
+  const size_t consumed = path_.Process(connection, input, out);
+  if (connection.state != ConnectionState::kClosed) {
+    if (is_own_buffer) {
+      connection.input.Consume(consumed);
+      if (connection.input.empty()) connection.input.ClearAndTrim(kKeepBufferBytes);
+    } else if (consumed < input.size()) {
+      connection.input.Append(input.substr(consumed));
+    }
+    if (out == &replies_) {
+      WriteSome(connection, replies_.view());
+    } else {
+      Flush(connection);
+    }
+  }
+  replies_.ClearAndTrim(size_t{1} << 20);
+}
+
+void Worker::Resume(uint64_t connection_id) {
+  Connection* connection = Find(connection_id);
+  if (connection == nullptr || connection->state != ConnectionState::kParked) return;
+  connection->state = ConnectionState::kReady;
+  ProcessInput(*connection, connection->input.view(), true);
+  if (connection->state != ConnectionState::kClosed) UpdateEvents(*connection);
+}
+
+// ---- Writing
+// -------------------------------------------------------------------------------------
+
+void Worker::WriteSome(Connection& connection, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = connection.stream->Write(bytes.data(), bytes.size());
+    if (count == runtime::kWouldBlock) break;
+    if (count < 0) return CloseNow(connection);
+    stats_.output_bytes.Add(static_cast<uint64_t>(count));
+    connection.view.output_total.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
+    bytes.remove_prefix(static_cast<size_t>(count));
+  }
+  connection.output.Append(bytes);
+  if (connection.state == ConnectionState::kClosing && bytes.empty()) CloseNow(connection);
+}
+
+void Worker::Flush(Connection& connection) {
+  while (!connection.output.empty()) {
+    const ssize_t count =
+        connection.stream->Write(connection.output.data(), connection.output.size());
+    if (count == runtime::kWouldBlock) return;
+    if (count < 0) return CloseNow(connection);
+    stats_.output_bytes.Add(static_cast<uint64_t>(count));
+    connection.view.output_total.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
+    connection.output.Consume(static_cast<size_t>(count));
+  }
+  connection.output.ClearAndTrim(kKeepBufferBytes);
+  if (connection.state == ConnectionState::kClosing) CloseNow(connection);
+}
+
+void Worker::Send(Connection& connection, std::string_view bytes) {
+  if (connection.state == ConnectionState::kClosed) return;
+  if (connection.output.empty()) {
+    WriteSome(connection, bytes);
+  } else {
+    connection.output.Append(bytes);
+  }
+  if (connection.state != ConnectionState::kClosed) UpdateEvents(connection);
+}
+
+void Worker::UpdateEvents(Connection& connection) {
+  int events = 0;
+  const bool reads_ahead =
+      connection.state == ConnectionState::kParked && connection.input.size() < kParkedInputBytes;
+  if ((connection.state == ConnectionState::kReady || reads_ahead) &&
+      connection.output.size() < kUnsentPauseBytes) {
+    events |= runtime::kReadable;
+  }
+  if (!connection.output.empty()) events |= runtime::kWritable;
+  if (events != connection.events) {
+    connection.events = events;
+    connection.stream->SetEvents(events);
+  }
+  UpdateView(connection);
+}
+
+void Worker::UpdateView(Connection& connection) {
+  ClientView& view = connection.view;
+  view.input_bytes.store(connection.input.size(), std::memory_order_relaxed);
+  view.input_capacity.store(connection.input.capacity(), std::memory_order_relaxed);
+  view.output_bytes.store(connection.output.size(), std::memory_order_relaxed);
+  view.parked.store(connection.state == ConnectionState::kParked, std::memory_order_relaxed);
+}
+
+// ---- Closing
+// -------------------------------------------------------------------------------------
+
+void Worker::CloseSoon(Connection& connection) {
+  if (connection.state == ConnectionState::kClosed) return;
+  connection.state = ConnectionState::kClosing;
+  if (connection.output.empty()) {
+    CloseNow(connection);
+  } else {
+    UpdateEvents(connection);
+  }
+}
+
+void Worker::CloseNow(Connection& connection) {
+  if (connection.state == ConnectionState::kClosed) return;
+  connection.state = ConnectionState::kClosed;
+  connection.stream->SetEvents(0);
+  connection_count_.fetch_sub(1, std::memory_order_relaxed);
+  // The caller may be deep inside a function that still uses the connection.
+  loop_->Post([this, id = connection.id] {
+    std::unique_ptr<Connection> gone;
+    std::lock_guard lock(connections_mutex_);
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) return;
+    gone = std::move(found->second);
+    connections_.erase(found);
+  });
+}
+
+// ---- Housekeeping
+// --------------------------------------------------------------------------------
+
+void Worker::Tick(const Settings& settings) {
+  ExpireKeys(settings);
+  const int64_t now_ms = core_->clock->NowMs();
+  std::vector<Connection*> to_close;
+  for (const auto& [id, connection] : connections_) {
+    const bool is_idle = settings.timeout > 0 && connection->state == ConnectionState::kReady &&
+                         now_ms - connection->view.active_ms.load() > settings.timeout * 1000;
+    if (is_idle || IsOverOutputLimit(*connection, settings, now_ms)) {
+      to_close.push_back(connection.get());
+    }
+  }
+  for (Connection* connection : to_close) CloseNow(*connection);
+}
+
+bool Worker::IsOverOutputLimit(Connection& connection, const Settings& settings, int64_t now_ms) {
+  const OutputBufferLimit& limit = settings.client_output_buffer_limit.normal;
+  const size_t unsent = connection.output.size();
+  const bool over_hard = limit.hard_bytes > 0 && unsent > limit.hard_bytes;
+  const bool over_soft = limit.soft_bytes > 0 && unsent > limit.soft_bytes;
+  if (!over_soft) {
+    connection.soft_limit_since_ms = 0;
+  } else if (connection.soft_limit_since_ms == 0) {
+    connection.soft_limit_since_ms = now_ms;
+  }
+  const bool soft_too_long =
+      over_soft && now_ms - connection.soft_limit_since_ms >= limit.soft_seconds * 1000;
+  if (!over_hard && !soft_too_long) return false;
+  core_->log->Warning("client_closed", {{"reason", "output buffer limit"},
+                                        {"client", connection.view.peer_address},
+                                        {"unsent_bytes", std::to_string(unsent)}});
+  stats_.output_limit_disconnections.Add();
+  return true;
+}
+
+void Worker::ExpireKeys(const Settings& settings) {
+  if (!core_->active_expire.load(std::memory_order_relaxed)) return;
+  // At most a quarter of the time between two ticks, so that a wave of expiries does not hold up
+  // requests; the rest follows in the next tick.
+  const int64_t budget_us = 250'000 / std::max<int64_t>(settings.hz, 1);
+  const int64_t start_us = core_->clock->MonoUs();
+  const int64_t now_ms = core_->clock->NowMs();
+  const auto step = static_cast<int>(core_->worker_count);
+  for (int shard = index_; shard < core_->keyspace->shard_count(); shard += step) {
+    while (core_->keyspace->ExpireDue(shard, now_ms, kExpireBatch)) {
+      if (core_->clock->MonoUs() - start_us > budget_us) return;
+    }
+  }
+}
+
+}  // namespace terrace::server

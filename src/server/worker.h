@@ -1,0 +1,89 @@
+#pragma once
+
+// Worker: one thread's share of the server: its loop, its connections, its request path, its
+// counters.
+//
+// Ownership: owns its connections; the server owns the workers and their loops.
+// Threads:   everything on the loop's thread, except where stated.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/loop.h"
+#include "server/connection.h"
+#include "server/core.h"
+#include "server/request.h"
+#include "server/stats.h"
+
+namespace terrace::server {
+
+class Worker {
+ public:
+  Worker(Core* core, int index, runtime::Loop* loop, size_t command_count);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  int index() const { return index_; }
+  runtime::Loop& loop() { return *loop_; }
+  Core& core() { return *core_; }
+  WorkerStats& stats() { return stats_; }  // readable from any thread
+
+  // Begins to serve a client. make_stream gets the callback for the stream's events.
+  using MakeStream =
+      std::function<std::unique_ptr<runtime::Stream>(base::Function<void(int)> on_events)>;
+  Connection* Adopt(uint64_t id, const MakeStream& make_stream);
+
+  // The parked request at the front of this connection can go on. Ids of connections that are gone
+  // are ignored.
+  void Resume(uint64_t connection_id);
+
+  // Closes after sending what is still to be sent.
+  void CloseSoon(Connection& connection);
+  void CloseNow(Connection& connection);
+
+  // Sends bytes that are no reply (a push) to a connection, behind what is already on its way.
+  void Send(Connection& connection, std::string_view bytes);
+
+  // Any thread: calls visit for every connection, under the mutex that guards the set; visit may
+  // look at id and view only.
+  void VisitClients(const std::function<void(const Connection&)>& visit);
+  // Any thread.
+  size_t connection_count() const { return connection_count_.load(std::memory_order_relaxed); }
+
+  Connection* Find(uint64_t connection_id);
+
+  // Housekeeping: expiry of this worker's shards, idle clients, buffer limits.
+  void Tick(const Settings& settings);
+
+ private:
+  static constexpr size_t kReadBytes = 64 * 1024;
+
+  void OnEvents(Connection& connection, int events);
+  void ReadAndProcess(Connection& connection);
+  void ProcessInput(Connection& connection, std::string_view input, bool is_own_buffer);
+  void Flush(Connection& connection);
+  void WriteSome(Connection& connection, std::string_view bytes);
+  void UpdateEvents(Connection& connection);
+  void UpdateView(Connection& connection);
+  void ExpireKeys(const Settings& settings);
+  bool IsOverOutputLimit(Connection& connection, const Settings& settings, int64_t now_ms);
+
+  Core* const core_;
+  const int index_;
+  runtime::Loop* const loop_;
+  WorkerStats stats_;
+  RequestPath path_;
+  std::unique_ptr<char[]> read_buffer_;
+  base::Buffer replies_;  // of the requests being processed, until they are sent
+
+  std::mutex connections_mutex_;  // taken to change the map, and by other threads to read it
+  std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
+  std::atomic<size_t> connection_count_{0};
+};
+
+}  // namespace terrace::server
