@@ -76,14 +76,14 @@ Entry* Database::Peek(const Key& key) {
 // --------------------------------------------------------------
 
 void Database::Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent event, Entry* entry,
-                    bool created) {
+                    bool created, bool had_regional_copy) {
   // Eviction, expiry and dropped copies do not change what the authority says, but a fetch that
   // began before an expiry could bring the dead value back, so expiry counts as a write.
   if (kind != MutationKind::kEvicted && kind != MutationKind::kDropped) {
     shard.BumpVersion(key.table_hash());
   }
   if (keyspace_->sinks().empty()) return;
-  const Mutation mutation{index_, key, kind, event, entry, created};
+  const Mutation mutation{index_, key, kind, event, entry, created, had_regional_copy};
   for (MutationSink* sink : keyspace_->sinks()) sink->OnMutation(mutation);
 }
 
@@ -156,11 +156,12 @@ Entry* Database::Put(const Key& key, const EntrySpec& spec, KeyEvent event) {
   if (!found.slot) return InsertNew(key, spec, event, MutationKind::kChanged);
   Entry* old = found.slot.entry();
   const size_t old_charge = old->charge();
+  const bool had_regional_copy = old->has_tier() && old->tier().regional_copy;
   Entry* entry = ReplaceEntry(key, found, spec);
   Entry::Free(old);
   Recharge(*found.shard, entry, old_charge, entry->charge());
   found.shard->policy().OnHit(key.table_hash(), *entry->word(), now32());
-  Tell(key, *found.shard, MutationKind::kChanged, event, entry, false);
+  Tell(key, *found.shard, MutationKind::kChanged, event, entry, false, had_regional_copy);
   return entry;
 }
 
@@ -464,7 +465,7 @@ void Database::Clear() {
     shard.AccountStructures();
     shard.BumpAllVersions();
   }
-  const Mutation mutation{index_, {}, MutationKind::kCleared, events::kNone, nullptr, false};
+  const Mutation mutation{index_, {}, MutationKind::kCleared, events::kNone, nullptr, false, false};
   for (MutationSink* sink : keyspace_->sinks()) sink->OnMutation(mutation);
 }
 
@@ -474,7 +475,8 @@ void Database::Swap(int other) {
     keyspace_->shard(i).BumpAllVersions();
   }
   for (const int index : {index_, other}) {
-    const Mutation mutation{index, {}, MutationKind::kCleared, events::kNone, nullptr, false};
+    const Mutation mutation{index, {},   MutationKind::kCleared, events::kNone, nullptr,
+                            false, false};
     for (MutationSink* sink : keyspace_->sinks()) sink->OnMutation(mutation);
   }
 }

@@ -133,7 +133,7 @@ class Database {
   void Schedule(Shard::Part& part, const Key& key, int64_t before_ms, int64_t after_ms);
   void Recharge(Shard& shard, Entry* entry, size_t old_charge, size_t new_charge);
   void Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent event, Entry* entry,
-            bool created);
+            bool created, bool had_regional_copy = false);
   uint32_t now32() const { return static_cast<uint32_t>(now_ms_); }
 
   Keyspace* keyspace_;

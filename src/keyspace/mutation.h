@@ -56,6 +56,8 @@ struct Mutation {
   Entry* entry =
       nullptr;           // the key's entry: after a change, before a removal; nullptr when cleared
   bool created = false;  // the key did not exist before
+  // What was overwritten had the same value in the regional tier (TierBlock::regional_copy).
+  bool had_regional_copy = false;
 };
 
 class MutationSink {

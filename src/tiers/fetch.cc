@@ -1,0 +1,276 @@
+#include "tiers/fetch.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tiers/value_codec.h"
+
+namespace terrace::tiers {
+
+std::string QualifiedKey(int database, std::string_view key) {
+  std::string qualified;
+  qualified.reserve(key.size() + 2);
+  qualified.push_back(static_cast<char>(database & 0xff));
+  qualified.push_back(static_cast<char>(database >> 8));
+  qualified.append(key);
+  return qualified;
+}
+
+struct Fetches::Fetch {
+  const Route* route;
+  int database;
+  std::string key;
+  uint64_t hash;
+  uint32_t version;     // the key's write version at the start
+  uint32_t generation;  // of the regional connection the value came over
+  int64_t start_us;
+  int64_t deadline_us;
+  std::vector<std::shared_ptr<ParkedRequest>> waiters;  // guarded by the shard's lock
+
+  keyspace::Key AsKey() const { return {key, hash}; }
+};
+
+Fetches::Fetches(keyspace::Keyspace* keyspace, runtime::Loop* home, FetchLimits limits,
+                 uint64_t seed)
+    : keyspace_(keyspace),
+      home_(home),
+      limits_(limits),
+      rng_(seed),
+      shards_(static_cast<size_t>(keyspace->shard_count())) {}
+
+Fetches::~Fetches() = default;
+
+Fetches::Started Fetches::Await(const Route& route, int database, const keyspace::Key& key,
+                                std::shared_ptr<ParkedRequest> waiter) {
+  PerShard& mine = shards_[static_cast<size_t>(keyspace_->ShardIndex(key))];
+  const uint32_t version = keyspace_->ShardOf(key).version(key.table_hash());
+  FetchPtr& slot = mine.in_flight[QualifiedKey(database, key.bytes)];
+  // A superseded fetch answers those who already wait; whoever comes later needs a new one.
+  if (slot != nullptr && slot->version == version) {
+    if (waiter == nullptr) return Started::kAwaiting;
+    if (slot->waiters.size() >= static_cast<size_t>(limits_.waiters_per_fetch_max)) {
+      limited_.fetch_add(1, std::memory_order_relaxed);
+      return Started::kTooMany;
+    }
+    route.stats.coalesced.fetch_add(1, std::memory_order_relaxed);
+    waiter->Await();
+    slot->waiters.push_back(std::move(waiter));
+    return Started::kAwaiting;
+  }
+  if (in_flight() >= limits_.fetches_in_flight_max) {
+    limited_.fetch_add(1, std::memory_order_relaxed);
+    if (slot == nullptr) mine.in_flight.erase(QualifiedKey(database, key.bytes));
+    return Started::kTooMany;
+  }
+  const int64_t now_us = home_->clock().MonoUs();
+  auto fetch = std::make_shared<Fetch>(Fetch{&route,
+                                             database,
+                                             std::string(key.bytes),
+                                             key.hash,
+                                             version,
+                                             0,
+                                             now_us,
+                                             now_us + route.timeout_ms * 1000,
+                                             {}});
+  if (waiter != nullptr) {
+    waiter->Await();
+    fetch->waiters.push_back(std::move(waiter));
+  }
+  slot = fetch;
+  in_flight_.fetch_add(1, std::memory_order_relaxed);
+  route.stats.fetches_in_flight.fetch_add(1, std::memory_order_relaxed);
+  home_->Post([this, fetch = std::move(fetch)] { Start(fetch); });
+  return Started::kAwaiting;
+}
+
+bool Fetches::IsKnownAbsent(int database, const keyspace::Key& key, int64_t now_ms) {
+  NegativeCache& absent = shards_[static_cast<size_t>(keyspace_->ShardIndex(key))].absent;
+  return absent.size() != 0 && absent.Knows(QualifiedKey(database, key.bytes), now_ms);
+}
+
+void Fetches::ForgetAbsence(int database, const keyspace::Key& key) {
+  NegativeCache& absent = shards_[static_cast<size_t>(keyspace_->ShardIndex(key))].absent;
+  if (absent.size() != 0) absent.Forget(QualifiedKey(database, key.bytes));
+}
+
+// ---- On the home loop, in time order
+// -------------------------------------------------------------
+
+void Fetches::Start(FetchPtr fetch) {
+  if (fetch->route->regional != nullptr) {
+    AskRegional(std::move(fetch));
+  } else {
+    AskOrigin(std::move(fetch));
+  }
+}
+
+void Fetches::AskRegional(FetchPtr fetch) {
+  const Route& route = *fetch->route;
+  GetRequest request;
+  request.database = fetch->database;
+  request.key = fetch->key;
+  const int64_t sent_us = home_->clock().MonoUs();
+  request.deadline_us = std::min(fetch->deadline_us, sent_us + route.regional_timeout_ms * 1000);
+  request.value_bytes_max = route.value_bytes_max;
+  route.regional->Get(std::move(request), [this, fetch, sent_us](GetResult result) {
+    const Route& of = *fetch->route;
+    of.stats.regional.latency_us.Record(static_cast<uint64_t>(home_->clock().MonoUs() - sent_us));
+    fetch->generation = static_cast<uint32_t>(of.regional->generation());
+    switch (result.outcome) {
+      case Outcome::kValue:
+        of.stats.regional.hits.fetch_add(1, std::memory_order_relaxed);
+        return Finish(fetch, std::move(result), of.regional);
+      case Outcome::kFailed:
+        // The regional tier may hold a newer value than the origin: without it nothing is known.
+        of.stats.regional.errors.fetch_add(1, std::memory_order_relaxed);
+        return Finish(fetch, std::move(result), of.regional);
+      case Outcome::kAbsent:
+        of.stats.regional.misses.fetch_add(1, std::memory_order_relaxed);
+        if (of.origin == nullptr) return Finish(fetch, std::move(result), of.regional);
+        return AskOrigin(fetch);
+    }
+  });
+}
+
+void Fetches::AskOrigin(FetchPtr fetch) {
+  const Route& route = *fetch->route;
+  GetRequest request;
+  request.database = fetch->database;
+  request.key = fetch->key;
+  const int64_t sent_us = home_->clock().MonoUs();
+  request.deadline_us = std::min(fetch->deadline_us, sent_us + route.origin_timeout_ms * 1000);
+  request.value_bytes_max = route.value_bytes_max;
+  route.origin->Get(std::move(request), [this, fetch, sent_us](GetResult result) {
+    const Route& of = *fetch->route;
+    of.stats.origin.latency_us.Record(static_cast<uint64_t>(home_->clock().MonoUs() - sent_us));
+    auto& counter = result.outcome == Outcome::kValue    ? of.stats.origin.hits
+                    : result.outcome == Outcome::kAbsent ? of.stats.origin.misses
+                                                         : of.stats.origin.errors;
+    counter.fetch_add(1, std::memory_order_relaxed);
+    Finish(fetch, std::move(result), of.origin);
+  });
+}
+
+void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
+  const Route& route = *fetch->route;
+  auto shared = std::make_shared<FetchResult>();
+  shared->outcome = result.outcome;
+  shared->failure = result.failure;
+  shared->version = fetch->version;
+  if (result.outcome == Outcome::kFailed) {
+    shared->detail = std::string(source == route.regional ? "regional " : "origin ") +
+                     std::string(source->name()) + ": " + std::string(FailureName(result.failure)) +
+                     (result.detail.empty() ? "" : " (" + result.detail + ")");
+  }
+  std::vector<std::shared_ptr<ParkedRequest>> waiters;
+  bool is_current;
+  {
+    const keyspace::Key key = fetch->AsKey();
+    keyspace::ShardLock lock(*keyspace_, keyspace_->SetOf(key));
+    is_current = Fill(*fetch, result);
+    PerShard& mine = shards_[static_cast<size_t>(keyspace_->ShardIndex(key))];
+    const auto found = mine.in_flight.find(QualifiedKey(fetch->database, fetch->key));
+    if (found != mine.in_flight.end() && found->second == fetch) mine.in_flight.erase(found);
+    waiters.swap(fetch->waiters);
+  }
+  if (!is_current) route.stats.superseded.fetch_add(1, std::memory_order_relaxed);
+  // A write that was acknowledged since is already behind this on the home loop or has changed the
+  // version; so the put reaches the regional tier before any later write does.
+  const bool from_origin = source == route.origin && route.regional != nullptr;
+  if (is_current && from_origin && result.outcome == Outcome::kValue && result.value.storable) {
+    StoreRegional(*fetch, result.value);
+  }
+  in_flight_.fetch_sub(1, std::memory_order_relaxed);
+  route.stats.fetches_in_flight.fetch_sub(1, std::memory_order_relaxed);
+  shared->value = std::move(result.value);
+  for (const auto& waiter : waiters) waiter->DeliverFetch(fetch->key, shared);
+}
+
+int64_t Fetches::FreshUntilMs(const Route& route, const Value& value, int64_t now_ms) {
+  int64_t ttl_ms = route.ttl_ms;
+  if (ttl_ms != kNoTtl && route.jitter > 0) {
+    ttl_ms -= static_cast<int64_t>(route.jitter * rng_.Unit() * static_cast<double>(ttl_ms));
+  }
+  if (value.ttl_ms != kNoTtl && (ttl_ms == kNoTtl || value.ttl_ms < ttl_ms)) ttl_ms = value.ttl_ms;
+  return ttl_ms == kNoTtl ? keyspace::kNoDeadline : now_ms + ttl_ms;
+}
+
+bool Fetches::Fill(Fetch& fetch, const GetResult& result) {
+  const Route& route = *fetch.route;
+  const keyspace::Key key = fetch.AsKey();
+  if (keyspace_->ShardOf(key).version(key.table_hash()) != fetch.version) return false;
+  const int64_t now_ms = home_->clock().NowMs();
+  if (result.outcome == Outcome::kAbsent) {
+    const int64_t ttl_ms = result.absent_ttl_ms == kNoTtl
+                               ? route.negative_ttl_ms
+                               : std::min(result.absent_ttl_ms, route.negative_ttl_ms);
+    if (ttl_ms > 0) {
+      const auto limit =
+          std::max<size_t>(2, static_cast<size_t>(limits_.negative_entries_max) / shards_.size());
+      shards_[static_cast<size_t>(keyspace_->ShardIndex(key))].absent.Remember(
+          QualifiedKey(fetch.database, fetch.key), now_ms + ttl_ms, now_ms, limit);
+    }
+    return true;
+  }
+  if (result.outcome != Outcome::kValue || !result.value.storable || result.value.ttl_ms == 0) {
+    return true;
+  }
+  if (route.regional != nullptr &&
+      static_cast<uint32_t>(route.regional->generation()) != fetch.generation) {
+    return true;
+  }
+  // Copies can be fetched again: where memory is full and nothing may leave, they stay out.
+  keyspace::Database database(keyspace_, fetch.database, now_ms);
+  if (keyspace_->IsOverLimit() && keyspace_->policy_name() == "noeviction") return true;
+  ReadyValue ready;
+  if (!Decode(result.value, &ready)) return true;
+  const size_t bytes =
+      fetch.key.size() + ready.string.size() + (ready.object ? ready.object->bytes() : size_t{0});
+  if (!keyspace_->ShardOf(key).policy().AdmitFetched(key.table_hash(),
+                                                     static_cast<uint32_t>(bytes))) {
+    return true;
+  }
+  keyspace::Database::Fill fill;
+  fill.string = ready.string;
+  fill.object = std::move(ready.object);
+  fill.tier.route = route.index;
+  fill.tier.generation = fetch.generation;
+  fill.tier.fetched_at_s = static_cast<uint32_t>(now_ms / 1000);
+  // What the regional tier says is the key's own lifetime, which clients see. What an origin says
+  // is its lifetime too, since it is stored in the regional tier with it.
+  if (result.value.ttl_ms != kNoTtl) fill.deadline_ms = now_ms + result.value.ttl_ms;
+  if (route.authority == Authority::kSpill) {
+    fill.tier.regional_copy = true;
+  } else {
+    fill.tier.fresh_until_ms = FreshUntilMs(route, result.value, now_ms);
+  }
+  database.FillCopy(key, std::move(fill));
+  route.stats.fills.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+void Fetches::StoreRegional(const Fetch& fetch, const Value& value) {
+  const Route& route = *fetch.route;
+  PutRequest put;
+  put.database = fetch.database;
+  put.key = fetch.key;
+  put.value = value;
+  put.only_if_absent = true;
+  if (put.value.ttl_ms == kNoTtl) put.value.ttl_ms = route.ttl_ms;
+  put.deadline_us = home_->clock().MonoUs() + route.regional_timeout_ms * 1000;
+  route.regional->Put(std::move(put), [this, &route, database = fetch.database, key = fetch.key,
+                                       hash = fetch.hash](PutResult result) {
+    if (result.failure != Failure::kNone) {
+      route.stats.regional.errors.fetch_add(1, std::memory_order_relaxed);
+    }
+    if (result.failure == Failure::kNone && result.stored) return;
+    // Somebody else wrote the key meanwhile, or nobody knows: the copy made here is not to be
+    // trusted any more.
+    const keyspace::Key dropped{key, hash};
+    keyspace::ShardLock lock(*keyspace_, keyspace_->SetOf(dropped));
+    keyspace::Database(keyspace_, database, home_->clock().NowMs()).DropCopy(dropped);
+    keyspace_->ShardOf(dropped).BumpVersion(dropped.table_hash());
+  });
+}
+
+}  // namespace terrace::tiers

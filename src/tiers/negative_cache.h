@@ -1,0 +1,50 @@
+#pragma once
+
+// NegativeCache: keys that are known to be absent below, each for a while. One per shard.
+//
+// Promises:  holds at most its limit of keys; when it is full the oldest half goes.
+// Threads:   under the shard's lock.
+// Units:     milliseconds on NowMs time.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace terrace::tiers {
+
+class NegativeCache {
+ public:
+  void Remember(std::string key, int64_t until_ms, int64_t now_ms, size_t limit) {
+    if (absent_.size() >= limit) MakeRoom(now_ms);
+    absent_[std::move(key)] = until_ms;
+  }
+  bool Knows(const std::string& key, int64_t now_ms) {
+    if (absent_.empty()) return false;
+    const auto found = absent_.find(key);
+    if (found == absent_.end()) return false;
+    if (found->second > now_ms) return true;
+    absent_.erase(found);
+    return false;
+  }
+  void Forget(const std::string& key) {
+    if (!absent_.empty()) absent_.erase(key);
+  }
+  void Clear() { absent_.clear(); }
+  size_t size() const { return absent_.size(); }
+
+ private:
+  // Drops what has run out; if that is not enough, every second entry.
+  void MakeRoom(int64_t now_ms) {
+    const size_t before = absent_.size();
+    std::erase_if(absent_, [&](const auto& item) { return item.second <= now_ms; });
+    if (absent_.size() * 2 <= before) return;
+    bool drop = false;
+    std::erase_if(absent_, [&](const auto&) { return drop = !drop; });
+  }
+
+  std::unordered_map<std::string, int64_t> absent_;
+};
+
+}  // namespace terrace::tiers

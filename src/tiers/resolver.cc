@@ -1,0 +1,324 @@
+#include "tiers/resolver.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tiers/value_codec.h"
+
+namespace terrace::tiers {
+namespace {
+
+using keyspace::Database;
+using keyspace::Entry;
+using keyspace::Key;
+
+std::string TierError(const Route& route, const std::string& what, const std::string& advice) {
+  return "TIER " + what + "; route " + route.display_name() + "; " + advice;
+}
+
+}  // namespace
+
+Overlay::~Overlay() {
+  for (Entry* entry : entries_) Entry::Free(entry);
+}
+
+Entry* Overlay::Add(Entry* entry) {
+  entries_.push_back(entry);
+  return entry;
+}
+
+Resolver::Resolver(keyspace::Keyspace* keyspace, const RouteTable* routes, Fetches* fetches,
+                   SpillLedger* spill, runtime::Loop* home, ResolverLimits limits)
+    : keyspace_(keyspace),
+      routes_(routes),
+      fetches_(fetches),
+      spill_(spill),
+      home_(home),
+      limits_(limits) {}
+
+// ---- Plan
+// ----------------------------------------------------------------------------------------
+
+Resolver::Plan Resolver::MakePlan(const Access& access,
+                                  std::span<const std::string_view> keys) const {
+  Plan plan;
+  if (keys.empty()) return plan;
+  const Route* first = nullptr;
+  bool mixed = false, any_relayed = false, any_tiers = false, any_spill = false;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const Route* route = routes_->Match(keys[i]);
+    if (route != nullptr && !route->has_tiers()) route = nullptr;
+    if (i == 0) first = route;
+    mixed |= route != first;
+    any_tiers |= route != nullptr;
+    any_relayed |= route != nullptr && route->authority == Authority::kRegional;
+    any_spill |= route != nullptr && route->authority == Authority::kSpill;
+  }
+  if (!any_tiers) return plan;
+  // Two routes over one regional tier with the same authority are as good as one.
+  if (mixed && !access.splits_by_key) {
+    plan.where = Where::kRefused;
+    plan.error = "CROSSROUTE Keys in request are on different routes";
+    return plan;
+  }
+  if (access.is_write && any_spill && !spill_->AcceptsWrites()) {
+    plan.where = Where::kRefused;
+    plan.error = TierError(*first, "too many deletions wait for the regional tier",
+                           "it must come back, or raise limits.tombstones_max");
+    return plan;
+  }
+  if (access.is_write && any_relayed) {
+    plan.where = mixed ? Where::kSplit : Where::kRelay;
+    plan.route = first;
+    return plan;
+  }
+  plan.where = access.needs_value ? Where::kResolve : Where::kLocal;
+  return plan;
+}
+
+// ---- Resolve
+// -------------------------------------------------------------------------------------
+
+Resolver::Outcome Resolver::Resolve(Database& database, const Access& access,
+                                    std::span<const Key> keys,
+                                    const std::shared_ptr<ParkedRequest>& parked,
+                                    Overlay* overlay) {
+  Outcome outcome;
+  for (const Key& key : keys) {
+    const Route* route = routes_->Match(key.bytes);
+    if (route == nullptr || !route->has_tiers()) continue;
+    switch (ResolveKey(database, access, *route, key, parked, overlay, &outcome.error)) {
+      case KeyState::kKnown:
+        break;
+      case KeyState::kAwaiting:
+        // Go on: the fetches of all missing keys run at the same time.
+        outcome.state = State::kAwaiting;
+        break;
+      case KeyState::kFailed:
+        outcome.state = State::kFailed;
+        return outcome;
+      case KeyState::kTooMany:
+        outcome.state = State::kTooMany;
+        return outcome;
+    }
+  }
+  return outcome;
+}
+
+Resolver::KeyState Resolver::ResolveKey(Database& database, const Access& access,
+                                        const Route& route, const Key& key,
+                                        const std::shared_ptr<ParkedRequest>& parked,
+                                        Overlay* overlay, std::string* error) {
+  const bool is_first_round = parked->rounds == 0;
+  if (UseCopy(database, route, key)) {
+    if (is_first_round) route.stats.local_hits.fetch_add(1, std::memory_order_relaxed);
+    return KeyState::kKnown;
+  }
+  if (const FetchResult* result = parked->Find(key.bytes)) {
+    const KeyState state = UseResult(database, access, route, key, *result, overlay, error);
+    if (state != KeyState::kAwaiting) return state;
+  }
+  if (fetches_->IsKnownAbsent(database.index(), key, database.now_ms())) {
+    route.stats.negative_hits.fetch_add(1, std::memory_order_relaxed);
+    return KeyState::kKnown;
+  }
+  if (route.authority == Authority::kSpill &&
+      spill_->Recall(database, key, route) != SpillLedger::Recalled::kUnknown) {
+    return KeyState::kKnown;
+  }
+  if (is_first_round) route.stats.local_misses.fetch_add(1, std::memory_order_relaxed);
+  if (parked->rounds >= limits_.resolve_rounds_max) {
+    *error = TierError(
+        route,
+        "the key changed " + std::to_string(parked->rounds) + " times while it was being fetched",
+        "try again, or raise limits.resolve_rounds_max");
+    return KeyState::kTooMany;
+  }
+  if (fetches_->Await(route, database.index(), key, parked) == Fetches::Started::kTooMany) {
+    *error = TierError(route, "too many fetches or waiters",
+                       "try again, or raise limits.fetches_in_flight_max or "
+                       "limits.waiters_per_fetch_max");
+    return KeyState::kTooMany;
+  }
+  return KeyState::kAwaiting;
+}
+
+// Is there a local copy that may be used? One from an earlier connection may not: what was written
+// while there was none is not known here.
+bool Resolver::UseCopy(Database& database, const Route& route, const Key& key) {
+  Entry* entry = database.Peek(key);
+  if (entry == nullptr) return false;
+  if (route.authority == Authority::kRegional && entry->has_tier() &&
+      entry->tier().generation != route.generation.load(std::memory_order_acquire)) {
+    database.DropCopy(key);
+    return false;
+  }
+  return true;
+}
+
+// Uses what was fetched for this request; kAwaiting when it has to be fetched again.
+Resolver::KeyState Resolver::UseResult(Database& database, const Access& access, const Route& route,
+                                       const Key& key, const FetchResult& result, Overlay* overlay,
+                                       std::string* error) {
+  const bool is_current = keyspace_->ShardOf(key).version(key.table_hash()) == result.version;
+  if (access.is_write && !is_current) return KeyState::kAwaiting;
+  switch (result.outcome) {
+    case tiers::Outcome::kAbsent:
+      return KeyState::kKnown;
+    case tiers::Outcome::kFailed:
+      *error = TierError(route, result.detail, "the key could not be read");
+      return KeyState::kFailed;
+    case tiers::Outcome::kValue:
+      break;
+  }
+  ReadyValue ready;
+  if (!Decode(result.value, &ready)) {
+    *error =
+        TierError(route, "the value that was read makes no sense", "the key could not be read");
+    return KeyState::kFailed;
+  }
+  const int64_t deadline_ms = result.value.ttl_ms == kNoTtl
+                                  ? keyspace::kNoDeadline
+                                  : database.now_ms() + std::max<int64_t>(1, result.value.ttl_ms);
+  if (!access.is_write) {
+    database.Overlay(key, overlay->Add(MakeEntry(key.bytes, std::move(ready), deadline_ms)));
+    return KeyState::kKnown;
+  }
+  // A write builds on it, so it must be there, admitted or not.
+  Database::Fill fill;
+  fill.string = ready.string;
+  fill.object = std::move(ready.object);
+  fill.deadline_ms = deadline_ms;
+  fill.tier.route = route.index;
+  fill.tier.regional_copy = route.authority == Authority::kSpill;
+  database.FillCopy(key, std::move(fill));
+  return KeyState::kKnown;
+}
+
+void Resolver::FetchAhead(Database& database, const Key& key) {
+  const Route* route = routes_->Match(key.bytes);
+  if (route == nullptr || !route->has_tiers()) return;
+  if (UseCopy(database, *route, key)) return;
+  if (fetches_->IsKnownAbsent(database.index(), key, database.now_ms())) return;
+  if (route->authority == Authority::kSpill &&
+      spill_->Recall(database, key, *route) != SpillLedger::Recalled::kUnknown) {
+    return;
+  }
+  // Ahead of time and for nobody yet: when a limit is reached, the request will say so itself.
+  (void)fetches_->Await(*route, database.index(), key, nullptr);
+}
+
+// ---- Relay
+// ---------------------------------------------------------------------------------------
+
+std::string Resolver::Relay(const Route& route, int database, std::vector<std::string> args,
+                            std::vector<std::string> keys, std::shared_ptr<ParkedRequest> parked,
+                            size_t part) {
+  if (route.stats.relays_in_flight.load(std::memory_order_relaxed) >= route.relay_in_flight_max) {
+    return TierError(route, "too many commands wait for the regional tier",
+                     "try again, or raise the route's relay_in_flight_max");
+  }
+  route.stats.relays_in_flight.fetch_add(1, std::memory_order_relaxed);
+  route.stats.relays.fetch_add(1, std::memory_order_relaxed);
+  // Fetches that began before this moment may read the old value: supersede them.
+  DropCopies(database, keys);
+  parked->Await();
+  const int64_t sent_us = home_->clock().MonoUs();
+  RelayRequest request;
+  request.database = database;
+  request.args = std::move(args);
+  request.deadline_us = sent_us + route.regional_timeout_ms * 1000;
+  home_->Post([this, &route, sent_us, part, request = std::move(request), keys = std::move(keys),
+               parked = std::move(parked)]() mutable {
+    const int request_database = request.database;
+    route.regional->Relay(std::move(request),
+                          [this, &route, sent_us, part, request_database, keys = std::move(keys),
+                           parked = std::move(parked)](RelayResult result) mutable {
+                            route.stats.relays_in_flight.fetch_sub(1, std::memory_order_relaxed);
+                            route.stats.regional.latency_us.Record(
+                                static_cast<uint64_t>(home_->clock().MonoUs() - sent_us));
+                            if (result.failure != Failure::kNone) {
+                              route.stats.regional.errors.fetch_add(1, std::memory_order_relaxed);
+                            }
+                            DropCopies(request_database, keys);
+                            parked->DeliverRelay(part, std::move(result));
+                          });
+  });
+  return "";
+}
+
+void Resolver::DropCopies(int database, const std::vector<std::string>& keys) {
+  for (const std::string& bytes : keys) {
+    const Key key = keyspace_->MakeKey(bytes);
+    keyspace::ShardLock lock(*keyspace_, keyspace_->SetOf(key));
+    Database(keyspace_, database, home_->clock().NowMs()).DropCopy(key);
+    keyspace_->ShardOf(key).BumpVersion(key.table_hash());
+    fetches_->ForgetAbsence(database, key);
+  }
+}
+
+std::string Resolver::RelayError(const Route& route, const RelayResult& result) {
+  const bool unknown =
+      result.failure == Failure::kTimeout || result.failure == Failure::kUnreachable;
+  return TierError(route,
+                   "regional " + std::string(route.regional->name()) + ": " +
+                       std::string(FailureName(result.failure)) +
+                       (result.detail.empty() ? "" : " (" + result.detail + ")"),
+                   unknown ? "the write may or may not have happened" : "nothing was written");
+}
+
+// ---- Explain
+// -------------------------------------------------------------------------------------
+
+std::vector<std::pair<std::string, std::string>> Resolver::Explain(Database& database,
+                                                                   const Key& key) {
+  std::vector<std::pair<std::string, std::string>> facts;
+  const auto fact = [&](std::string name, std::string value) {
+    facts.emplace_back(std::move(name), std::move(value));
+  };
+  const Route* route = routes_->Match(key.bytes);
+  fact("route", route == nullptr ? "none" : route->display_name());
+  fact("write", std::string(route == nullptr ? "local" : AuthorityName(route->authority)));
+  fact("regional", route == nullptr || route->regional == nullptr
+                       ? "none"
+                       : std::string(route->regional->name()));
+  fact("origin",
+       route == nullptr || route->origin == nullptr ? "none" : std::string(route->origin->name()));
+  Entry* entry = database.Peek(key);
+  const bool is_outdated = entry != nullptr && route != nullptr &&
+                           route->authority == Authority::kRegional && entry->has_tier() &&
+                           entry->tier().generation != route->generation.load();
+  fact("local", entry == nullptr ? "absent" : is_outdated ? "outdated" : "present");
+  if (entry != nullptr) {
+    fact("type", std::string(keyspace::TypeName(entry->type())));
+    fact("bytes", std::to_string(entry->charge()));
+    fact("ttl_ms",
+         entry->has_deadline() ? std::to_string(entry->deadline_ms() - database.now_ms()) : "-1");
+  }
+  if (entry != nullptr && entry->has_tier()) {
+    const keyspace::TierBlock tier = entry->tier();
+    fact("age_s", std::to_string(database.now_ms() / 1000 - tier.fetched_at_s));
+    fact("fresh_ms", tier.fresh_until_ms == keyspace::kNoDeadline
+                         ? "-1"
+                         : std::to_string(tier.fresh_until_ms - database.now_ms()));
+    fact("regional_copy", tier.regional_copy ? "same" : "unknown");
+  }
+  std::string next = "answer from local";
+  if (entry == nullptr || is_outdated) {
+    const bool tiers = route != nullptr && route->has_tiers();
+    if (!tiers) {
+      next = "answer absent";
+    } else if (fetches_->IsKnownAbsent(database.index(), key, database.now_ms())) {
+      next = "answer absent (remembered)";
+    } else if (route->regional == nullptr) {
+      next = "fetch from origin " + std::string(route->origin->name());
+    } else {
+      next = "fetch from regional " + std::string(route->regional->name());
+      if (route->origin != nullptr) next += ", then origin " + std::string(route->origin->name());
+    }
+  }
+  fact("get_would", next);
+  return facts;
+}
+
+}  // namespace terrace::tiers

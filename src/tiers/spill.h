@@ -1,0 +1,103 @@
+#pragma once
+
+// SpillLedger: what the regional tier still has to be told about the keys of spill routes: values
+// that were evicted here (puts) and values there that are no longer true (tombstones).
+//
+// Promises:
+//   - an evicted value is in the ledger until the regional tier has acknowledged it; a read that
+//     comes in between finds it here;
+//   - a key whose regional copy is out of date is in the ledger, as a put or a tombstone, until the
+//     regional tier knows; a read in between is answered from here and never asks below. So an old
+//     value is never seen (traps C36, C37);
+//   - one key has at most one pending operation; the later one replaces the earlier, and the one
+//     ordered connection keeps what was sent in order;
+//   - pending puts are bounded by spill_pending_bytes_max (then keys of spill routes are not
+//     evicted), tombstones by tombstones_max (then writes that would need one are refused).
+//
+// Threads: OnMutation, MayEvict and Recall under the key's shard lock, on any thread; the sending
+//          on the home loop.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "keyspace/database.h"
+#include "keyspace/mutation.h"
+#include "runtime/loop.h"
+#include "tiers/route.h"
+
+namespace terrace::tiers {
+
+struct SpillLimits {
+  uint64_t pending_bytes_max = 64u << 20;
+  int64_t tombstones_max = 100000;
+};
+
+class SpillLedger : public keyspace::MutationSink {
+ public:
+  SpillLedger(keyspace::Keyspace* keyspace, const RouteTable* routes, runtime::Loop* home,
+              SpillLimits limits);
+  ~SpillLedger() override;
+
+  // keyspace::MutationSink
+  void OnMutation(const keyspace::Mutation& mutation) override;
+  bool MayEvict(int database, const keyspace::Key& key, keyspace::Entry* entry) override;
+
+  enum class Recalled : uint8_t {
+    kUnknown,  // nothing pending: the regional tier knows
+    kAbsent,   // a tombstone is pending: the key does not exist
+    kValue,    // the value was still here and is in the local tier again
+  };
+  Recalled Recall(keyspace::Database& database, const keyspace::Key& key, const Route& route);
+
+  // May a write to a spill route go ahead? False when too many tombstones are pending.
+  bool AcceptsWrites() const {
+    return tombstones_.load(std::memory_order_relaxed) < limits_.tombstones_max;
+  }
+
+  // Moves every value of the spill routes that the regional tier does not have into it, then calls
+  // done with how many could not be moved by the deadline. Home loop; no more requests run.
+  void Drain(int64_t deadline_us, base::Function<void(size_t lost)> done);
+
+  int64_t pending_bytes() const { return pending_bytes_.load(std::memory_order_relaxed); }
+  int64_t tombstones() const { return tombstones_.load(std::memory_order_relaxed); }
+  // Sends again what a lost connection may have swallowed. Home loop.
+  void Resend();
+
+ private:
+  struct Operation {
+    uint64_t sequence = 0;
+    const Route* route = nullptr;
+    int database = 0;
+    std::string key;
+    bool is_put = false;
+    bool in_flight = false;
+    Value value;            // of a put; ttl_ms as of queued_ms
+    int64_t queued_ms = 0;  // NowMs
+    size_t bytes() const { return key.size() + value.bytes.size() + sizeof(Operation); }
+  };
+  using PerShard = std::unordered_map<std::string, Operation>;  // guarded by the shard's lock
+
+  void Queue(Operation operation, const keyspace::Key& key);
+  void Send(int shard, std::string qualified, uint64_t sequence);
+  void Acknowledge(int shard, const std::string& qualified, uint64_t sequence, bool done);
+  void Forget(const Operation& operation);
+  void ScheduleResend();
+
+  keyspace::Keyspace* const keyspace_;
+  const RouteTable* const routes_;
+  runtime::Loop* const home_;
+  const SpillLimits limits_;
+  std::vector<PerShard> shards_;
+  std::atomic<uint64_t> next_sequence_{1};
+  std::atomic<int64_t> pending_bytes_{0};
+  std::atomic<int64_t> tombstones_{0};
+  std::atomic<int64_t> operations_{0};
+  bool resend_scheduled_ = false;  // home loop
+};
+
+}  // namespace terrace::tiers

@@ -1,0 +1,45 @@
+#include "tiers/value_codec.h"
+
+#include <utility>
+
+#include "keyspace/dump.h"
+
+namespace terrace::tiers {
+
+bool Decode(Value value, ReadyValue* ready) {
+  if (value.form == Value::Form::kString) {
+    ready->string = std::move(value.bytes);
+    return true;
+  }
+  keyspace::DumpValue dumped;
+  if (keyspace::DecodeDump(value.bytes, &dumped) != keyspace::DumpStatus::kOk) return false;
+  ready->string = std::move(dumped.string);
+  return true;
+}
+
+Value Encode(const keyspace::Entry& entry, int64_t now_ms) {
+  Value value;
+  value.form = Value::Form::kString;
+  value.bytes = std::string(entry.string());
+  if (entry.has_deadline()) {
+    value.ttl_ms = entry.deadline_ms() > now_ms ? entry.deadline_ms() - now_ms : 1;
+  }
+  return value;
+}
+
+keyspace::Entry* MakeEntry(std::string_view key, ReadyValue ready, int64_t deadline_ms) {
+  keyspace::EntrySpec spec;
+  spec.key = key;
+  spec.deadline_ms = deadline_ms;
+  if (ready.object) {
+    spec.type = ready.object->type();
+    spec.object = ready.object.release();
+  } else if (ready.string.size() <= keyspace::Entry::kInlineValueMax) {
+    spec.string = ready.string;
+  } else {
+    spec.heap = keyspace::HeapString::New(ready.string, ready.string.size());
+  }
+  return keyspace::Entry::New(spec);
+}
+
+}  // namespace terrace::tiers
