@@ -22,6 +22,10 @@
 #include "resp/request_parser.h"
 #include "server/settings.h"
 
+namespace terrace::tiers {
+class Resolver;
+}
+
 namespace terrace::server {
 
 class Server;
@@ -38,6 +42,7 @@ struct Core {
   base::Log* log = nullptr;
   keyspace::Keyspace* keyspace = nullptr;
   const commands::Registry* registry = nullptr;
+  tiers::Resolver* resolver = nullptr;  // null where no route has lower tiers
   Server* server = nullptr;  // for the administrative commands; null in tests without one
   std::optional<base::CycleScale> cycles;  // set when the server starts
   HotSettings hot;

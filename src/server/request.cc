@@ -45,8 +45,10 @@ size_t RequestPath::Process(Connection& connection, std::string_view input, base
   while (done < input.size() && connection.state == ConnectionState::kReady) {
     const size_t parsed = ParseBatch(connection, input.substr(done), out);
     if (requests_.size() > 1) Prefetch(connection);
-    for (const Request& request : requests_) {
+    for (size_t i = 0; i < requests_.size(); ++i) {
+      const Request request = requests_[i];
       const Step step = Run(connection, request, out);
+      if (step == Step::kParked) FetchAhead(connection, i);
       if (step != Step::kDone || connection.state != ConnectionState::kReady) {
         connection.parser.Reset();  // it may be ahead of where we stop
         return done + (step == Step::kParked ? request.begin : request.end);
@@ -215,34 +217,36 @@ RequestPath::Step RequestPath::Run(Connection& connection, const Request& reques
 
 RequestPath::Step RequestPath::Execute(Connection& connection, const Request& request,
                                        resp::Reply& reply) {
-  keyspace::ShardSet shards = 0;
-  if (!request.command->has(commands::kNoLocks)) {
-    HashKeys(request);
-    shards = ShardsOf(request);
+  positions_.clear();
+  if (!request.command->has(commands::kNoLocks)) HashKeys(request);
+  const Work work{request.command, ArgsOf(request), hashes_.data() + request.first_argument,
+                  positions_};
+  if (core_->resolver != nullptr && !positions_.empty()) {
+    return ExecuteTiered(connection, work, reply);
   }
   keyspace::Database database(core_->keyspace, connection.database, now_ms_);
+  keyspace::ShardLock lock(*core_->keyspace, ShardsOf(work));
+  Call(connection, work, database, reply);
+  return Step::kDone;
+}
+
+// Runs the handler. REQUIRES: the locks of ShardsOf(work).
+void RequestPath::Call(Connection& connection, const Work& work, keyspace::Database& database,
+                       resp::Reply& reply) {
   const uint64_t version = core_->limits_version.load(std::memory_order_acquire);
   if (limits_version_ != version) {
     limits_ = core_->limits();
     limits_version_ = version;
   }
-  commands::Call call{*request.command, ArgsOf(request), reply,
-                      database,         connection,      *limits_,
-                      *core_->registry, *core_->clock,   hashes_.data() + request.first_argument};
-  {
-    keyspace::ShardLock lock(*core_->keyspace, shards);
-    request.command->handler(call);
-  }
-  return Step::kDone;
+  commands::Call call{*work.command, work.args,        reply,         database,   connection,
+                      *limits_,      *core_->registry, *core_->clock, work.hashes};
+  work.command->handler(call);
 }
 
-keyspace::ShardSet RequestPath::ShardsOf(const Request& request) {
-  if (request.command->has(commands::kAllShards)) return core_->keyspace->AllShards();
+keyspace::ShardSet RequestPath::ShardsOf(const Work& work) const {
+  if (work.command->has(commands::kAllShards)) return core_->keyspace->AllShards();
   keyspace::ShardSet shards = 0;
-  for (const int position : positions_) {
-    const size_t at = request.first_argument + static_cast<size_t>(position);
-    shards |= core_->keyspace->SetOf({{}, hashes_[at]});
-  }
+  for (size_t i = 0; i < work.key_count(); ++i) shards |= core_->keyspace->SetOf(work.AsKey(i));
   return shards;
 }
 

@@ -19,6 +19,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -28,6 +29,7 @@
 #include "keyspace/keyspace.h"
 #include "resp/reply.h"
 #include "server/connection.h"
+#include "tiers/resolver.h"
 
 namespace terrace::server {
 
@@ -54,6 +56,19 @@ class RequestPath {
   };
   enum class Step : uint8_t { kDone, kParked, kClose };
 
+  // What runs: a request, or the part of one whose other keys are elsewhere.
+  struct Work {
+    const commands::Command* command;
+    commands::Args args;
+    const uint64_t* hashes;              // parallel to args; set for the keys
+    std::span<const int> key_positions;  // in args
+    size_t key_count() const { return key_positions.size(); }
+    std::string_view key(size_t i) const { return args[static_cast<size_t>(key_positions[i])]; }
+    keyspace::Key AsKey(size_t i) const {
+      return {key(i), hashes[static_cast<size_t>(key_positions[i])]};
+    }
+  };
+
   size_t ParseBatch(Connection& connection, std::string_view input, base::Buffer* out);
   void Admit(Connection& connection, size_t first_argument, size_t begin, size_t end);
   void HashKeys(const Request& request);
@@ -61,12 +76,29 @@ class RequestPath {
   Step Run(Connection& connection, const Request& request, base::Buffer* out);
   bool Check(Connection& connection, const Request& request, resp::Reply& reply);
   Step Execute(Connection& connection, const Request& request, resp::Reply& reply);
-  keyspace::ShardSet ShardsOf(const Request& request);
+  void Call(Connection& connection, const Work& work, keyspace::Database& database,
+            resp::Reply& reply);
+  keyspace::ShardSet ShardsOf(const Work& work) const;
   void Count(const commands::Command& command, uint64_t begin_cycles, const resp::Reply& reply);
   void CountError(std::string_view code);
   commands::Args ArgsOf(const Request& request) const {
     return {arguments_.data() + request.first_argument, request.argument_count};
   }
+
+  // In request_tiers.cc: the resolve stage of requests whose keys have lower tiers.
+  Step ExecuteTiered(Connection& connection, const Work& work, resp::Reply& reply);
+  Step ResolveAndCall(Connection& connection, const Work& work, const tiers::Access& access,
+                      tiers::Resolver::Where where, resp::Reply& reply);
+  Step RelayWhole(Connection& connection, const Work& work, const tiers::Route& route,
+                  resp::Reply& reply);
+  Step RelaySplit(Connection& connection, const Work& work, resp::Reply& reply);
+  Step CallLocalPart(Connection& connection, const Work& work, std::span<const size_t> local_keys,
+                     int64_t relayed_sum, resp::Reply& reply);
+  std::shared_ptr<tiers::ParkedRequest>& ParkedOf(Connection& connection);
+  std::string MayPark(const Connection& connection) const;
+  Step Park(Connection& connection);
+  void Unpark(Connection& connection);
+  void FetchAhead(Connection& connection, size_t parked_index);
 
   Core* const core_;
   WorkerStats* const stats_;
@@ -76,10 +108,13 @@ class RequestPath {
   std::vector<uint64_t> hashes_;  // parallel to arguments_; set for the keys
   std::vector<Request> requests_;
   std::vector<int> positions_;
+  std::vector<std::string_view> key_views_;
+  std::vector<keyspace::Key> keys_;
   int64_t now_ms_ = 0;
   uint64_t limits_version_ = 0;
   std::shared_ptr<const commands::Limits> limits_;  // of that version
   bool protocol_error_ = false;
+  std::shared_ptr<tiers::ParkedRequest> spare_;  // for the next request that may have to park
 };
 
 }  // namespace terrace::server

@@ -119,8 +119,14 @@ Server::Server(const Startup& startup)
   core_.worker_count = static_cast<size_t>(threads);
   for (int i = 0; i < threads; ++i) {
     loops_.push_back(std::make_unique<runtime::UvLoop>(&clock_));
-    workers_.push_back(
-        std::make_unique<Worker>(&core_, i, loops_.back().get(), registry_.rows().size()));
+  }
+  // Upstreams live on worker 0's loop.
+  tiers_ = std::make_unique<TierSystem>(settings_, keyspace_.get(), loops_[0].get(), &log_,
+                                        RandomSeed());
+  core_.resolver = tiers_->resolver();
+  for (int i = 0; i < threads; ++i) {
+    workers_.push_back(std::make_unique<Worker>(&core_, i, loops_[static_cast<size_t>(i)].get(),
+                                                registry_.rows().size()));
   }
   ApplyAll();
 }
@@ -128,6 +134,7 @@ Server::Server(const Startup& startup)
 Server::~Server() {
   listeners_.clear();
   workers_.clear();
+  tiers_.reset();
   loops_.clear();
 }
 
@@ -332,8 +339,11 @@ void Server::Shutdown() {
   loops_[0]->Post([this] {
     log_.Notice("stopping", {});
     listeners_.clear();
-    // What is ready goes out with this turn of each loop; then they stop.
-    loops_[0]->After(1, [this] { loops_[0]->Stop(); });
+    // What is ready goes out with this turn of each loop; then the tiers drain, then they stop.
+    loops_[0]->After(1, [this] {
+      for (size_t i = 1; i < loops_.size(); ++i) loops_[i]->Stop();
+      tiers_->Close(settings().shutdown_timeout * 1000, [this] { loops_[0]->Stop(); });
+    });
   });
 }
 

@@ -19,6 +19,7 @@
 #include "server/config_table.h"
 #include "server/core.h"
 #include "server/settings_load.h"
+#include "server/tier_system.h"
 #include "server/worker.h"
 
 namespace terrace::server {
@@ -45,6 +46,7 @@ class Server {
   const ConfigFiles& config_files() const { return files_; }
 
   Core& core() { return core_; }
+  TierSystem& tiers() { return *tiers_; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
 
   // Any thread: runs visit on the loop of the worker that owns the connection, soon; false when
@@ -87,6 +89,7 @@ class Server {
   ConfigTable config_;  // used under settings_mutex_
 
   std::vector<std::unique_ptr<runtime::UvLoop>> loops_;
+  std::unique_ptr<TierSystem> tiers_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
   std::vector<std::unique_ptr<Listener>> listeners_;

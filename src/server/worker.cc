@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tiers/resolver.h"
+
 namespace terrace::server {
 namespace {
 
@@ -132,9 +134,10 @@ void Worker::ProcessInput(Connection& connection, std::string_view input, bool i
   replies_.ClearAndTrim(size_t{1} << 20);
 }
 
-void Worker::Resume(uint64_t connection_id) {
+void Worker::Resume(uint64_t connection_id, const tiers::ParkedRequest* parked) {
   Connection* connection = Find(connection_id);
   if (connection == nullptr || connection->state != ConnectionState::kParked) return;
+  if (connection->parked.get() != parked) return;  // an answer nobody needs any more
   connection->state = ConnectionState::kReady;
   ProcessInput(*connection, connection->input.view(), true);
   if (connection->state != ConnectionState::kClosed) UpdateEvents(*connection);
@@ -220,6 +223,10 @@ void Worker::CloseSoon(Connection& connection) {
 void Worker::CloseNow(Connection& connection) {
   if (connection.state == ConnectionState::kClosed) return;
   connection.state = ConnectionState::kClosed;
+  if (connection.parked != nullptr) {
+    connection.parked.reset();  // what it awaits goes on for others
+    core_->resolver->CountParked(-1);
+  }
   connection.stream->SetEvents(0);
   connection_count_.fetch_sub(1, std::memory_order_relaxed);
   // The caller may be deep inside a function that still uses the connection.

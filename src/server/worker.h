@@ -38,9 +38,9 @@ class Worker {
       std::function<std::unique_ptr<runtime::Stream>(base::Function<void(int)> on_events)>;
   Connection* Adopt(uint64_t id, const MakeStream& make_stream);
 
-  // The parked request at the front of this connection can go on. Ids of connections that are gone
-  // are ignored.
-  void Resume(uint64_t connection_id);
+  // This parked request, at the front of this connection, can go on. Ignored when the connection is
+  // gone or has gone on already.
+  void Resume(uint64_t connection_id, const tiers::ParkedRequest* parked);
 
   // Closes after sending what is still to be sent.
   void CloseSoon(Connection& connection);

@@ -85,12 +85,9 @@ Fetches::Started Fetches::Await(const Route& route, int database, const keyspace
 
 bool Fetches::IsKnownAbsent(int database, const keyspace::Key& key, int64_t now_ms) {
   NegativeCache& absent = shards_[static_cast<size_t>(keyspace_->ShardIndex(key))].absent;
-  return absent.size() != 0 && absent.Knows(QualifiedKey(database, key.bytes), now_ms);
-}
-
-void Fetches::ForgetAbsence(int database, const keyspace::Key& key) {
-  NegativeCache& absent = shards_[static_cast<size_t>(keyspace_->ShardIndex(key))].absent;
-  if (absent.size() != 0) absent.Forget(QualifiedKey(database, key.bytes));
+  return absent.size() != 0 &&
+         absent.Knows(QualifiedKey(database, key.bytes),
+                      keyspace_->ShardOf(key).version(key.table_hash()), now_ms);
 }
 
 // ---- On the home loop, in time order
@@ -208,7 +205,7 @@ bool Fetches::Fill(Fetch& fetch, const GetResult& result) {
       const auto limit =
           std::max<size_t>(2, static_cast<size_t>(limits_.negative_entries_max) / shards_.size());
       shards_[static_cast<size_t>(keyspace_->ShardIndex(key))].absent.Remember(
-          QualifiedKey(fetch.database, fetch.key), now_ms + ttl_ms, now_ms, limit);
+          QualifiedKey(fetch.database, fetch.key), fetch.version, now_ms + ttl_ms, now_ms, limit);
     }
     return true;
   }

@@ -64,8 +64,6 @@ class Fetches {
 
   // Is the key known to be absent below? REQUIRES: the lock of the key's shard.
   bool IsKnownAbsent(int database, const keyspace::Key& key, int64_t now_ms);
-  // A write happened: the absence is no longer known. REQUIRES: the lock of the key's shard.
-  void ForgetAbsence(int database, const keyspace::Key& key);
 
   int64_t in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
   uint64_t limited() const { return limited_.load(std::memory_order_relaxed); }

@@ -2,7 +2,9 @@
 
 // NegativeCache: keys that are known to be absent below, each for a while. One per shard.
 //
-// Promises:  holds at most its limit of keys; when it is full the oldest half goes.
+// Promises:  an absence is forgotten when the key's write version changes, so that no write needs
+// to
+//            look here. Holds at most its limit of keys; when it is full half of them go.
 // Threads:   under the shard's lock.
 // Units:     milliseconds on NowMs time.
 
@@ -16,20 +18,16 @@ namespace terrace::tiers {
 
 class NegativeCache {
  public:
-  void Remember(std::string key, int64_t until_ms, int64_t now_ms, size_t limit) {
+  void Remember(std::string key, uint32_t version, int64_t until_ms, int64_t now_ms, size_t limit) {
     if (absent_.size() >= limit) MakeRoom(now_ms);
-    absent_[std::move(key)] = until_ms;
+    absent_[std::move(key)] = {until_ms, version};
   }
-  bool Knows(const std::string& key, int64_t now_ms) {
-    if (absent_.empty()) return false;
+  bool Knows(const std::string& key, uint32_t version, int64_t now_ms) {
     const auto found = absent_.find(key);
     if (found == absent_.end()) return false;
-    if (found->second > now_ms) return true;
+    if (found->second.until_ms > now_ms && found->second.version == version) return true;
     absent_.erase(found);
     return false;
-  }
-  void Forget(const std::string& key) {
-    if (!absent_.empty()) absent_.erase(key);
   }
   void Clear() { absent_.clear(); }
   size_t size() const { return absent_.size(); }
@@ -38,13 +36,17 @@ class NegativeCache {
   // Drops what has run out; if that is not enough, every second entry.
   void MakeRoom(int64_t now_ms) {
     const size_t before = absent_.size();
-    std::erase_if(absent_, [&](const auto& item) { return item.second <= now_ms; });
+    std::erase_if(absent_, [&](const auto& item) { return item.second.until_ms <= now_ms; });
     if (absent_.size() * 2 <= before) return;
     bool drop = false;
     std::erase_if(absent_, [&](const auto&) { return drop = !drop; });
   }
 
-  std::unordered_map<std::string, int64_t> absent_;
+  struct Absence {
+    int64_t until_ms;
+    uint32_t version;  // of the key when it was found absent
+  };
+  std::unordered_map<std::string, Absence> absent_;
 };
 
 }  // namespace terrace::tiers

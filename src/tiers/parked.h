@@ -34,11 +34,16 @@ struct FetchResult {
 
 class ParkedRequest : public std::enable_shared_from_this<ParkedRequest> {
  public:
-  ParkedRequest(runtime::Loop* loop, base::Task wake) : loop_(loop), wake_(std::move(wake)) {}
+  explicit ParkedRequest(runtime::Loop* loop) : loop_(loop) {}
+
+  // What to do when nothing is awaited any more. Set before the loop's next turn.
+  void OnWake(base::Function<void()> wake) { wake_ = std::move(wake); }
 
   // One more answer is awaited. REQUIRES: the connection's loop.
   void Await() { ++awaited_; }
   int awaited() const { return awaited_; }
+  // Has nothing been awaited or answered yet? Then it can serve another request.
+  bool is_unused() const { return awaited_ == 0 && results_.empty() && relays_.empty(); }
 
   // The answer for a key, or of a relayed command. Each ends one wait.
   void DeliverFetch(std::string key, std::shared_ptr<const FetchResult> result) {
@@ -75,11 +80,11 @@ class ParkedRequest : public std::enable_shared_from_this<ParkedRequest> {
     std::shared_ptr<const FetchResult> result;
   };
   void Arrived() {
-    if (--awaited_ == 0) wake_();
+    if (--awaited_ == 0 && wake_) wake_();
   }
 
   runtime::Loop* const loop_;
-  base::Task wake_;
+  base::Function<void()> wake_;
   int awaited_ = 0;
   std::vector<Result> results_;
   std::vector<std::optional<RelayResult>> relays_;

@@ -253,7 +253,6 @@ void Resolver::DropCopies(int database, const std::vector<std::string>& keys) {
     keyspace::ShardLock lock(*keyspace_, keyspace_->SetOf(key));
     Database(keyspace_, database, home_->clock().NowMs()).DropCopy(key);
     keyspace_->ShardOf(key).BumpVersion(key.table_hash());
-    fetches_->ForgetAbsence(database, key);
   }
 }
 
