@@ -5,12 +5,38 @@
 namespace terrace::server {
 
 std::span<const std::span<const commands::Command>> ServerFamilies() {
-  static const std::span<const commands::Command> families[] = {ConnectionCommands()};
+  static const std::span<const commands::Command> families[] = {
+      ConnectionCommands(), ClientCommands(), AdminCommands(), CommandCommands(),
+      DebugCommands(),      InfoCommands(),   TierCommands(),
+  };
   return families;
 }
 
 Connection& ConnectionOf(commands::Call& call) { return static_cast<Connection&>(call.session); }
 
 Core& CoreOf(commands::Call& call) { return ConnectionOf(call).worker->core(); }
+
+bool IsPrintableWord(std::string_view text) {
+  for (const char c : text) {
+    if (c < '!' || c > '~') return false;
+  }
+  return true;
+}
+
+void SetClientName(Connection& connection, std::string_view name) {
+  connection.name = std::string(name);
+  std::lock_guard lock(connection.view.names_mutex);
+  connection.view.name = std::string(name);
+}
+
+void ReplyHelp(commands::Call& call, std::span<const std::string_view> lines) {
+  std::string name(call.args[0]);
+  for (char& c : name) c = static_cast<char>(std::toupper(c));
+  call.reply.Array(lines.size() + 3);
+  call.reply.Simple(name + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+  for (const std::string_view line : lines) call.reply.Simple(line);
+  call.reply.Simple("HELP");
+  call.reply.Simple("    Print this help.");
+}
 
 }  // namespace terrace::server

@@ -4,6 +4,8 @@
 // handlers reach the server through the session, which is always a Connection here.
 
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "commands/call.h"
 #include "commands/command.h"
@@ -13,10 +15,23 @@
 namespace terrace::server {
 
 std::span<const commands::Command> ConnectionCommands();
+std::span<const commands::Command> ClientCommands();
+std::span<const commands::Command> AdminCommands();
+std::span<const commands::Command> CommandCommands();
+std::span<const commands::Command> DebugCommands();
+std::span<const commands::Command> InfoCommands();
+std::span<const commands::Command> TierCommands();
 
 std::span<const std::span<const commands::Command>> ServerFamilies();
 
 Connection& ConnectionOf(commands::Call& call);
 Core& CoreOf(commands::Call& call);
+
+// Printable, without blanks: what client names and library names may be.
+bool IsPrintableWord(std::string_view text);
+void SetClientName(Connection& connection, std::string_view name);
+
+// Answers the lines of a HELP subcommand.
+void ReplyHelp(commands::Call& call, std::span<const std::string_view> lines);
 
 }  // namespace terrace::server

@@ -1,18 +1,27 @@
-// The connection family: what a client says about itself.
+// The connection family: how a client introduces itself, chooses, and leaves.
 
 #include "base/numbers.h"
 #include "commands/registry.h"
 #include "server/commands.h"
+#include "server/server.h"
+#include "server/version.h"
+#include "server/worker.h"
 
 namespace terrace::server {
 namespace {
 
 using commands::Call;
 using commands::Command;
+using commands::kAllowBusy;
+using commands::kConnection;
 using commands::kFast;
 using commands::kLoading;
+using commands::kNoAuth;
 using commands::kNoLocks;
+using commands::kNoScript;
 using commands::kStale;
+
+constexpr uint32_t kPlain = kFast | kNoLocks | kLoading | kStale;
 
 void Ping(Call& call) {
   if (call.argc() > 2) {
@@ -35,31 +44,184 @@ void Select(Call& call) {
   call.reply.Ok();
 }
 
+// Compares in a time that does not tell how much was right.
+bool SamePassword(std::string_view given, std::string_view expected) {
+  unsigned char difference = given.size() != expected.size() ? 1 : 0;
+  for (size_t i = 0; i < given.size(); ++i) {
+    const char c = expected.empty() ? '\0' : expected[i % expected.size()];
+    difference = static_cast<unsigned char>(difference | (given[i] ^ c));
+  }
+  return difference == 0;
+}
+
+// Replies the error and returns false when the credentials are wrong.
+bool Authenticate(Call& call, std::string_view user, std::string_view password) {
+  const std::string expected = CoreOf(call).server->settings().requirepass;
+  if (user != "default" || (!expected.empty() && !SamePassword(password, expected))) {
+    call.reply.Error("WRONGPASS invalid username-password pair or user is disabled.");
+    return false;
+  }
+  Connection& connection = ConnectionOf(call);
+  connection.authenticated = true;
+  connection.view.authenticated.store(true);
+  return true;
+}
+
+void Auth(Call& call) {
+  if (call.argc() > 3) return call.reply.SyntaxError();
+  if (call.argc() == 2 && CoreOf(call).server->settings().requirepass.empty()) {
+    return call.reply.Error(
+        "ERR AUTH <password> called without any password configured for the default user. Are "
+        "you sure your configuration is correct?");
+  }
+  const std::string_view user = call.argc() == 3 ? call.args[1] : "default";
+  if (Authenticate(call, user, call.args[call.argc() - 1])) call.reply.Ok();
+}
+
+void WriteHello(Call& call) {
+  resp::Reply& reply = call.reply;
+  reply.Map(7);
+  reply.Bulk("server");
+  reply.Bulk("redis");
+  reply.Bulk("version");
+  reply.Bulk(kRedisVersion);
+  reply.Bulk("proto");
+  reply.Integer(call.session.protocol);
+  reply.Bulk("id");
+  reply.Integer(static_cast<int64_t>(call.session.id));
+  reply.Bulk("mode");
+  reply.Bulk("standalone");
+  reply.Bulk("role");
+  reply.Bulk("master");
+  reply.Bulk("modules");
+  reply.Array(0);
+}
+
+void Hello(Call& call) {
+  int64_t protocol = call.session.protocol;
+  size_t at = 1;
+  if (call.argc() > 1) {
+    const auto wanted = base::ParseInt64(call.args[at++]);
+    if (!wanted) {
+      return call.reply.Error("ERR Protocol version is not an integer or out of range");
+    }
+    if (*wanted < 2 || *wanted > 3) return call.reply.Error("NOPROTO unsupported protocol version");
+    protocol = *wanted;
+  }
+  std::string_view user, password, name;
+  bool has_auth = false, has_name = false;
+  for (; at < call.argc(); ++at) {
+    const size_t left = call.argc() - at - 1;
+    if (call.Is(at, "auth") && left >= 2) {
+      has_auth = true;
+      user = call.args[++at];
+      password = call.args[++at];
+    } else if (call.Is(at, "setname") && left >= 1) {
+      has_name = true;
+      name = call.args[++at];
+      if (!IsPrintableWord(name)) {
+        return call.reply.Error(
+            "ERR Client names cannot contain spaces, newlines or special characters.");
+      }
+    } else {
+      return call.reply.Error("ERR Syntax error in HELLO option '" + std::string(call.args[at]) +
+                              "'");
+    }
+  }
+  if (has_auth && !Authenticate(call, user, password)) return;
+  Connection& connection = ConnectionOf(call);
+  if (!connection.authenticated) {
+    return call.reply.Error(
+        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
+        "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
+        "RESP protocol version at the same time");
+  }
+  if (has_name) SetClientName(connection, name);
+  connection.protocol = static_cast<int>(protocol);
+  connection.view.protocol.store(connection.protocol);
+  call.reply.set_protocol(connection.protocol);
+  WriteHello(call);
+}
+
+void Quit(Call& call) {
+  call.reply.Ok();
+  ConnectionOf(call).state = ConnectionState::kClosing;
+}
+
+void Reset(Call& call) {
+  Connection& connection = ConnectionOf(call);
+  connection.database = 0;
+  connection.view.database.store(0);
+  connection.protocol = 2;
+  connection.view.protocol.store(2);
+  call.reply.set_protocol(2);
+  connection.no_touch = false;
+  connection.view.no_touch.store(false);
+  connection.view.no_evict.store(false);
+  connection.reply_mode = ReplyMode::kOn;
+  SetClientName(connection, "");
+  connection.authenticated = !CoreOf(call).hot.password_required.load();
+  connection.view.authenticated.store(connection.authenticated);
+  call.reply.Simple("RESET");
+}
+
 constexpr Command kCommands[] = {
     {.name = "ping",
      .arity = -1,
      .flags = kFast | kNoLocks,
-     .categories = commands::kConnection,
+     .categories = kConnection,
      .handler = Ping,
      .group = "connection",
      .since = "1.0.0",
      .summary = "Answers PONG, or the message it is given."},
     {.name = "echo",
      .arity = 2,
-     .flags = kFast | kNoLocks | kLoading | kStale,
-     .categories = commands::kConnection,
+     .flags = kPlain,
+     .categories = kConnection,
      .handler = Echo,
      .group = "connection",
      .since = "1.0.0",
      .summary = "Answers the message it is given."},
     {.name = "select",
      .arity = 2,
-     .flags = kFast | kNoLocks | kLoading | kStale,
-     .categories = commands::kConnection,
+     .flags = kPlain,
+     .categories = kConnection,
      .handler = Select,
      .group = "connection",
      .since = "1.0.0",
      .summary = "Selects the database of this connection."},
+    {.name = "auth",
+     .arity = -2,
+     .flags = kPlain | kNoAuth | kNoScript | kAllowBusy,
+     .categories = kConnection,
+     .handler = Auth,
+     .group = "connection",
+     .since = "1.0.0",
+     .summary = "Authenticates this connection."},
+    {.name = "hello",
+     .arity = -1,
+     .flags = kPlain | kNoAuth | kNoScript | kAllowBusy,
+     .categories = kConnection,
+     .handler = Hello,
+     .group = "connection",
+     .since = "6.0.0",
+     .summary = "Chooses the protocol and describes the server."},
+    {.name = "quit",
+     .arity = -1,
+     .flags = kPlain | kNoAuth | kNoScript | kAllowBusy,
+     .categories = kConnection,
+     .handler = Quit,
+     .group = "connection",
+     .since = "1.0.0",
+     .summary = "Closes this connection."},
+    {.name = "reset",
+     .arity = 1,
+     .flags = kPlain | kNoAuth | kNoScript | kAllowBusy,
+     .categories = kConnection,
+     .handler = Reset,
+     .group = "connection",
+     .since = "6.2.0",
+     .summary = "Gives this connection the state of a new one."},
 };
 
 }  // namespace

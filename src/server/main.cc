@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   terrace::server::Server server(startup);
@@ -28,7 +29,9 @@ int main(int argc, char** argv) {
   }
   std::thread([&server, signals] {
     int signal = 0;
-    sigwait(&signals, &signal);
+    for (sigwait(&signals, &signal); signal == SIGHUP; sigwait(&signals, &signal)) {
+      server.ReloadConfig();
+    }
     server.Shutdown();
     // A second signal means now.
     sigwait(&signals, &signal);

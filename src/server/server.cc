@@ -157,6 +157,11 @@ std::string Server::RewriteConfig() {
   return config_.Rewrite(settings_);
 }
 
+ConfigTable::Reloaded Server::ReloadConfig() {
+  std::lock_guard lock(settings_mutex_);
+  return config_.Reload(settings_);
+}
+
 void Server::ApplyAll() {
   for (const char* name : {"loglevel", "log-format", "logfile", "requirepass", "proto-max-bulk-len",
                            "client-query-buffer-limit"}) {
@@ -352,6 +357,7 @@ void Server::Shutdown() {
 
 void Server::Tick() {
   ReadMemory();
+  ReadHealth();
   constexpr int64_t kRateUs = 500'000;
   const int64_t now_us = clock_.MonoUs();
   if (now_us - rate_us_ < kRateUs) return;
@@ -390,6 +396,32 @@ void Server::ReadMemory() {
   }
   const auto used = static_cast<size_t>(std::max<int64_t>(0, keyspace + keyspace_->other_bytes()));
   if (used > memory_peak_.load()) memory_peak_.store(used);
+}
+
+// Also the one log line for each change of an upstream's state.
+void Server::ReadHealth() {
+  std::vector<UpstreamHealth> current;
+  const auto add = [&](const tiers::Upstream& upstream, const char* kind) {
+    const tiers::Health health = upstream.health();
+    current.push_back({std::string(upstream.name()), kind, health.state, health.detail,
+                       health.in_flight, health.queued});
+  };
+  for (const auto& regional : tiers_->regionals()) add(*regional, "regional");
+  for (const auto& origin : tiers_->origins()) add(*origin, "origin");
+  std::lock_guard lock(health_mutex_);
+  for (size_t i = 0; i < current.size(); ++i) {
+    if (i < health_.size() && health_[i].state == current[i].state) continue;
+    log_.Notice("upstream_state", {{"kind", current[i].kind},
+                                   {"name", current[i].name},
+                                   {"state", current[i].state},
+                                   {"detail", current[i].detail}});
+  }
+  health_ = std::move(current);
+}
+
+std::vector<UpstreamHealth> Server::upstream_health() const {
+  std::lock_guard lock(health_mutex_);
+  return health_;
 }
 
 void Server::ResetStats() {

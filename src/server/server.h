@@ -24,6 +24,16 @@
 
 namespace terrace::server {
 
+// An upstream's health as it was at the last tick.
+struct UpstreamHealth {
+  std::string name;
+  std::string kind;
+  std::string state;
+  std::string detail;
+  uint64_t in_flight = 0;
+  uint64_t queued = 0;
+};
+
 class Server {
  public:
   explicit Server(const Startup& startup);
@@ -43,6 +53,8 @@ class Server {
   // Any thread: CONFIG SET and REWRITE; "" or the error text.
   std::string SetConfig(std::span<const ConfigTable::Pair> pairs, ConfigTable::Client client);
   std::string RewriteConfig();
+  // Reads the configuration file again: CONFIG RELOAD, SIGHUP.
+  ConfigTable::Reloaded ReloadConfig();
   const ConfigFiles& config_files() const { return files_; }
 
   Core& core() { return core_; }
@@ -59,6 +71,8 @@ class Server {
   size_t memory_peak() const { return memory_peak_.load(std::memory_order_relaxed); }
   size_t resident_bytes() const { return resident_bytes_.load(std::memory_order_relaxed); }
   void ResetStats();
+  // Any thread. Upstreams belong to their loop, so this is what its last tick saw.
+  std::vector<UpstreamHealth> upstream_health() const;
   // Operations, input and output bytes a second over the last seconds.
   struct Rates {
     double operations = 0, input_bytes = 0, output_bytes = 0;
@@ -74,6 +88,7 @@ class Server {
   void Place(int fd);
   void Tick();
   void ReadMemory();
+  void ReadHealth();
   void StartThreads();
   void StopThreads();
 
@@ -101,6 +116,8 @@ class Server {
   const std::string run_id_;
   std::atomic<size_t> memory_peak_{0};
   std::atomic<size_t> resident_bytes_{0};
+  mutable std::mutex health_mutex_;
+  std::vector<UpstreamHealth> health_;  // guarded by health_mutex_
   mutable std::mutex rates_mutex_;
   Rates rates_;  // guarded by rates_mutex_
   uint64_t rate_operations_ = 0, rate_input_ = 0, rate_output_ = 0;

@@ -1,0 +1,239 @@
+// Administration: CONFIG, TIME, SHUTDOWN, and the answers of a server without persistence or
+// replicas.
+
+#include <vector>
+
+#include "base/memory.h"
+#include "commands/registry.h"
+#include "server/commands.h"
+#include "server/server.h"
+#include "server/worker.h"
+
+namespace terrace::server {
+namespace {
+
+using commands::Call;
+using commands::Command;
+using commands::kAdmin;
+using commands::kDangerous;
+using commands::kFast;
+using commands::kLoading;
+using commands::kNoLocks;
+using commands::kNoScript;
+using commands::kStale;
+
+void ConfigGet(Call& call) {
+  std::vector<std::string> patterns(call.args.begin() + 2, call.args.end());
+  const auto pairs = ConfigTable::Get(CoreOf(call).server->settings(), patterns);
+  call.reply.Map(pairs.size());
+  for (const auto& [name, value] : pairs) {
+    call.reply.Bulk(name);
+    call.reply.Bulk(value);
+  }
+}
+
+void ConfigSet(Call& call) {
+  if (call.argc() % 2 != 0) {
+    return call.reply.Error("ERR wrong number of arguments for 'config|set' command");
+  }
+  std::vector<ConfigTable::Pair> pairs;
+  for (size_t at = 2; at < call.argc(); at += 2) {
+    pairs.emplace_back(call.args[at], call.args[at + 1]);
+  }
+  const auto client = ConnectionOf(call).stream->is_loopback() ? ConfigTable::Client::kLocal
+                                                               : ConfigTable::Client::kRemote;
+  const std::string error = CoreOf(call).server->SetConfig(pairs, client);
+  if (!error.empty()) return call.reply.Error(error);
+  call.reply.Ok();
+}
+
+void ConfigRewrite(Call& call) {
+  const std::string error = CoreOf(call).server->RewriteConfig();
+  if (!error.empty()) return call.reply.Error(error);
+  call.reply.Ok();
+}
+
+void ConfigResetStat(Call& call) {
+  CoreOf(call).server->ResetStats();
+  call.reply.Ok();
+}
+
+void ConfigReload(Call& call) {
+  const auto reloaded = CoreOf(call).server->ReloadConfig();
+  if (!reloaded.error.empty()) return call.reply.Error(reloaded.error);
+  call.reply.Map(2);
+  const auto list = [&](std::string_view title, const auto& names) {
+    call.reply.Bulk(title);
+    call.reply.Array(names.size());
+    for (const auto& name : names) call.reply.Bulk(name);
+  };
+  list("changed", reloaded.changed);
+  list("needs_restart", reloaded.needs_restart);
+}
+
+void ConfigHelp(Call& call) {
+  static constexpr std::string_view kLines[] = {
+      "GET <pattern>",
+      "    Return parameters matching the glob-like <pattern> and their values.",
+      "SET <directive> <value>",
+      "    Set the configuration <directive> to <value>.",
+      "RESETSTAT",
+      "    Reset statistics reported by the INFO command.",
+      "REWRITE",
+      "    Save what was changed at run time beside the configuration file.",
+      "RELOAD",
+      "    Read the configuration file again and apply what can change live.",
+  };
+  ReplyHelp(call, kLines);
+}
+
+void Time(Call& call) {
+  // Microseconds of the wall clock are not kept; clients use the seconds.
+  const int64_t wall_ms = call.clock.WallMs();
+  const int64_t us = call.clock.MonoUs() % 1000;
+  call.reply.Array(2);
+  call.reply.BulkInteger(wall_ms / 1000);
+  call.reply.BulkInteger(wall_ms % 1000 * 1000 + us);
+}
+
+void Shutdown(Call& call) {
+  bool abort = false;
+  for (size_t at = 1; at < call.argc(); ++at) {
+    abort |= call.Is(at, "abort");
+    if (!call.Is(at, "nosave") && !call.Is(at, "save") && !call.Is(at, "now") &&
+        !call.Is(at, "force") && !call.Is(at, "abort")) {
+      return call.reply.SyntaxError();
+    }
+  }
+  if (abort) return call.reply.Error("ERR No shutdown in progress.");
+  CoreOf(call).server->Shutdown();
+  ConnectionOf(call).state = ConnectionState::kClosing;
+}
+
+void MemoryUsage(Call& call) {
+  if (call.argc() != 3 && !(call.argc() == 5 && call.Is(3, "samples"))) {
+    return call.reply.SyntaxError();
+  }
+  const keyspace::Entry* entry = call.db.Peek(call.key(2));
+  if (entry == nullptr) return call.reply.Null();
+  call.reply.Integer(static_cast<int64_t>(entry->charge()));
+}
+
+void MemoryPurge(Call& call) {
+  base::PurgeNow();
+  call.reply.Ok();
+}
+
+void MemoryDoctor(Call& call) {
+  call.reply.Verbatim("txt", "See INFO memory for where memory is.\n");
+}
+
+void LastSave(Call& call) { call.reply.Integer(CoreOf(call).server->start_ms() / 1000); }
+
+void Role(Call& call) {
+  call.reply.Array(3);
+  call.reply.Bulk("master");
+  call.reply.Integer(0);
+  call.reply.Array(0);
+}
+
+constexpr uint32_t kPlain = kNoScript | kLoading | kStale | kNoLocks;
+
+constexpr Command Sub(std::string_view name, int arity, commands::Handler handler,
+                      std::string_view since, std::string_view summary) {
+  return {.name = name,
+          .arity = arity,
+          .flags = kPlain | kAdmin,
+          .categories = kDangerous,
+          .handler = handler,
+          .group = "server",
+          .since = since,
+          .summary = summary};
+}
+
+constexpr Command kConfigSubcommands[] = {
+    Sub("config|get", -3, ConfigGet, "2.0.0", "Answers the values of settings."),
+    Sub("config|set", -4, ConfigSet, "2.0.0", "Changes settings, all or none."),
+    Sub("config|rewrite", 2, ConfigRewrite, "2.8.0", "Saves what was changed at run time."),
+    Sub("config|resetstat", 2, ConfigResetStat, "2.0.0", "Sets the statistics to zero."),
+    Sub("config|reload", 2, ConfigReload, "7.2.0", "Reads the configuration file again."),
+    Sub("config|help", 2, ConfigHelp, "5.0.0", "Describes the subcommands."),
+};
+
+constexpr Command kMemorySubcommands[] = {
+    {.name = "memory|usage",
+     .arity = -3,
+     .flags = commands::kReadOnly,
+     .keys = {2, 2, 1},
+     .resolve = commands::Resolve::kValue,
+     .handler = MemoryUsage,
+     .group = "server",
+     .since = "4.0.0",
+     .summary = "Answers the bytes a key and its value take."},
+    {.name = "memory|purge",
+     .arity = 2,
+     .flags = kNoLocks,
+     .handler = MemoryPurge,
+     .group = "server",
+     .since = "4.0.0",
+     .summary = "Returns unused memory to the system."},
+    {.name = "memory|doctor",
+     .arity = 2,
+     .flags = kNoLocks,
+     .handler = MemoryDoctor,
+     .group = "server",
+     .since = "4.0.0",
+     .summary = "Says where to look for memory problems."},
+};
+
+constexpr Command kCommands[] = {
+    {.name = "config",
+     .arity = -2,
+     .group = "server",
+     .since = "2.0.0",
+     .summary = "A container for configuration commands.",
+     .subcommands = kConfigSubcommands},
+    {.name = "memory",
+     .arity = -2,
+     .group = "server",
+     .since = "4.0.0",
+     .summary = "A container for memory commands.",
+     .subcommands = kMemorySubcommands},
+    {.name = "time",
+     .arity = 1,
+     .flags = kLoading | kStale | kFast | kNoLocks,
+     .handler = Time,
+     .group = "server",
+     .since = "2.6.0",
+     .summary = "Answers the server's time."},
+    {.name = "shutdown",
+     .arity = -1,
+     .flags = kPlain | kAdmin,
+     .categories = kDangerous,
+     .handler = Shutdown,
+     .group = "server",
+     .since = "1.0.0",
+     .summary = "Moves spilled values below and stops the server."},
+    {.name = "lastsave",
+     .arity = 1,
+     .flags = kLoading | kStale | kFast | kNoLocks,
+     .categories = kDangerous,
+     .handler = LastSave,
+     .group = "server",
+     .since = "1.0.0",
+     .summary = "Answers when the server started, as there are no snapshots."},
+    {.name = "role",
+     .arity = 1,
+     .flags = kPlain | kFast | kAdmin,
+     .categories = kDangerous,
+     .handler = Role,
+     .group = "server",
+     .since = "2.8.12",
+     .summary = "Answers the replication role."},
+};
+
+}  // namespace
+
+std::span<const Command> AdminCommands() { return kCommands; }
+
+}  // namespace terrace::server

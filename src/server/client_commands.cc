@@ -1,0 +1,335 @@
+// CLIENT: who is connected, and what each connection may say about itself.
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "base/numbers.h"
+#include "commands/registry.h"
+#include "server/commands.h"
+#include "server/server.h"
+#include "server/worker.h"
+
+namespace terrace::server {
+namespace {
+
+using commands::Call;
+using commands::Command;
+using commands::kAdmin;
+using commands::kConnection;
+using commands::kDangerous;
+using commands::kLoading;
+using commands::kNoLocks;
+using commands::kNoScript;
+using commands::kStale;
+
+std::string Describe(const Connection& connection, int64_t now_ms) {
+  const ClientView& view = connection.view;
+  std::string name, library_name, library_version;
+  {
+    auto& mutable_view = const_cast<ClientView&>(view);
+    std::lock_guard lock(mutable_view.names_mutex);
+    name = view.name;
+    library_name = view.library_name;
+    library_version = view.library_version;
+  }
+  std::string flags;
+  if (view.parked) flags += 'b';
+  if (view.is_unix) flags += 'U';
+  if (view.no_evict) flags += 'e';
+  if (view.no_touch) flags += 'T';
+  if (flags.empty()) flags = "N";
+  const Command* command = view.last_command.load();
+  const auto number = [](auto value) { return std::to_string(value); };
+  const size_t input = view.input_bytes, capacity = view.input_capacity;
+  return "id=" + number(connection.id) + " addr=" + view.peer_address +
+         " laddr=" + view.local_address + " fd=" + number(view.fd) + " name=" + name +
+         " age=" + number((now_ms - view.created_ms) / 1000) +
+         " idle=" + number((now_ms - view.active_ms) / 1000) + " flags=" + flags +
+         " db=" + number(view.database.load()) + " sub=0 psub=0 ssub=0 multi=-1" +
+         " qbuf=" + number(input) + " qbuf-free=" + number(capacity - std::min(capacity, input)) +
+         " argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=" +
+         number(view.output_bytes.load()) +
+         " tot-mem=" + number(sizeof(Connection) + capacity + view.output_bytes) +
+         " events=" + (view.output_bytes > 0 ? "rw" : "r") +
+         " cmd=" + (command != nullptr ? std::string(command->name) : "NULL") +
+         " user=default redir=-1 resp=" + number(view.protocol.load()) +
+         " lib-name=" + library_name + " lib-ver=" + library_version;
+}
+
+void ClientId(Call& call) { call.reply.Integer(static_cast<int64_t>(call.session.id)); }
+
+void ClientInfo(Call& call) {
+  Connection& connection = ConnectionOf(call);
+  connection.view.last_command.store(&call.command);
+  call.reply.Verbatim("txt", Describe(connection, call.now_ms()) + "\n");
+}
+
+// A filter of CLIENT LIST and CLIENT KILL.
+struct Filter {
+  std::vector<uint64_t> ids;
+  std::optional<std::string> type, address, local_address, user;
+  bool skip_me = true;
+
+  bool Matches(const Connection& connection) const {
+    const ClientView& view = connection.view;
+    if (!ids.empty() && std::find(ids.begin(), ids.end(), connection.id) == ids.end()) return false;
+    if (type && *type != "normal") return false;
+    if (address && *address != view.peer_address) return false;
+    if (local_address && *local_address != view.local_address) return false;
+    return !user || *user == "default";
+  }
+};
+
+std::string LowerCase(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = static_cast<char>(std::tolower(c));
+  return lower;
+}
+
+bool IsClientType(const std::string& type) {
+  return type == "normal" || type == "master" || type == "replica" || type == "slave" ||
+         type == "pubsub";
+}
+
+// Replies the error and returns false when it is no client type.
+bool ReadType(Call& call, size_t at, Filter* filter) {
+  filter->type = LowerCase(call.args[at]);
+  if (IsClientType(*filter->type)) return true;
+  call.reply.Error("ERR Unknown client type '" + std::string(call.args[at]) + "'");
+  return false;
+}
+
+void ForEachClient(Call& call, const std::function<void(Worker&, const Connection&)>& visit) {
+  for (const auto& worker : CoreOf(call).server->workers()) {
+    worker->VisitClients([&](const Connection& connection) { visit(*worker, connection); });
+  }
+}
+
+void ClientList(Call& call) {
+  Filter filter;
+  if (call.argc() > 2) {
+    if (call.Is(2, "type") && call.argc() == 4) {
+      if (!ReadType(call, 3, &filter)) return;
+    } else if (call.Is(2, "id") && call.argc() > 3) {
+      for (size_t at = 3; at < call.argc(); ++at) {
+        const auto id = base::ParseInt64(call.args[at]);
+        if (!id || *id < 1) return call.reply.Error("ERR Invalid client ID");
+        filter.ids.push_back(static_cast<uint64_t>(*id));
+      }
+    } else {
+      return call.reply.SyntaxError();
+    }
+  }
+  ConnectionOf(call).view.last_command.store(&call.command);
+  std::vector<std::pair<uint64_t, std::string>> lines;
+  ForEachClient(call, [&](Worker&, const Connection& connection) {
+    if (connection.state == ConnectionState::kClosed || !filter.Matches(connection)) return;
+    lines.emplace_back(connection.id, Describe(connection, call.now_ms()));
+  });
+  std::sort(lines.begin(), lines.end());
+  std::string text;
+  for (const auto& [id, line] : lines) text += line + "\n";
+  call.reply.Verbatim("txt", text);
+}
+
+// Closes every client the filter matches and returns how many.
+int64_t KillClients(Call& call, const Filter& filter) {
+  std::vector<uint64_t> victims;
+  bool me = false;
+  ForEachClient(call, [&](Worker&, const Connection& connection) {
+    if (connection.state == ConnectionState::kClosed || !filter.Matches(connection)) return;
+    if (connection.id == call.session.id) {
+      me = !filter.skip_me;
+    } else {
+      victims.push_back(connection.id);
+    }
+  });
+  int64_t killed = me ? 1 : 0;
+  for (const uint64_t id : victims) {
+    killed += CoreOf(call).server->WithConnection(
+        id, [](Worker& worker, Connection& victim) { worker.CloseNow(victim); });
+  }
+  if (me) ConnectionOf(call).state = ConnectionState::kClosing;
+  return killed;
+}
+
+void ClientKill(Call& call) {
+  Filter filter;
+  if (call.argc() == 3) {
+    filter.address = std::string(call.args[2]);
+    filter.skip_me = false;
+    if (KillClients(call, filter) == 0) return call.reply.Error("ERR No such client");
+    return call.reply.Ok();
+  }
+  if (call.argc() % 2 != 0) return call.reply.SyntaxError();
+  for (size_t at = 2; at + 1 < call.argc(); at += 2) {
+    const std::string_view value = call.args[at + 1];
+    if (call.Is(at, "id")) {
+      const auto id = base::ParseInt64(value);
+      if (!id || *id < 1) return call.reply.Error("ERR client-id should be greater than 0");
+      filter.ids.push_back(static_cast<uint64_t>(*id));
+    } else if (call.Is(at, "type")) {
+      if (!ReadType(call, at + 1, &filter)) return;
+    } else if (call.Is(at, "addr")) {
+      filter.address = std::string(value);
+    } else if (call.Is(at, "laddr")) {
+      filter.local_address = std::string(value);
+    } else if (call.Is(at, "user")) {
+      if (value != "default") {
+        return call.reply.Error("ERR No such user '" + std::string(value) + "'");
+      }
+      filter.user = std::string(value);
+    } else if (call.Is(at, "skipme")) {
+      if (!commands::SameName(value, "yes") && !commands::SameName(value, "no")) {
+        return call.reply.SyntaxError();
+      }
+      filter.skip_me = commands::SameName(value, "yes");
+    } else {
+      return call.reply.SyntaxError();
+    }
+  }
+  call.reply.Integer(KillClients(call, filter));
+}
+
+void ClientSetName(Call& call) {
+  if (!IsPrintableWord(call.args[2])) {
+    return call.reply.Error(
+        "ERR Client names cannot contain spaces, newlines or special characters.");
+  }
+  SetClientName(ConnectionOf(call), call.args[2]);
+  call.reply.Ok();
+}
+
+void ClientGetName(Call& call) {
+  if (call.session.name.empty()) return call.reply.Null();
+  call.reply.Bulk(call.session.name);
+}
+
+void ClientSetInfo(Call& call) {
+  ClientView& view = ConnectionOf(call).view;
+  const bool is_name = call.Is(2, "lib-name");
+  if (!is_name && !call.Is(2, "lib-ver")) {
+    return call.reply.Error("ERR Unrecognized option '" + std::string(call.args[2]) + "'");
+  }
+  if (!IsPrintableWord(call.args[3])) {
+    return call.reply.Error("ERR " + LowerCase(call.args[2]) +
+                            " cannot contain spaces, newlines or special characters.");
+  }
+  std::lock_guard lock(view.names_mutex);
+  (is_name ? view.library_name : view.library_version) = std::string(call.args[3]);
+  call.reply.Ok();
+}
+
+// Reads ON or OFF; replies the error and returns nullopt otherwise.
+std::optional<bool> ReadSwitch(Call& call, size_t at) {
+  if (call.Is(at, "on")) return true;
+  if (call.Is(at, "off")) return false;
+  call.reply.SyntaxError();
+  return std::nullopt;
+}
+
+void ClientNoEvict(Call& call) {
+  const auto on = ReadSwitch(call, 2);
+  if (!on) return;
+  ConnectionOf(call).view.no_evict.store(*on);
+  call.reply.Ok();
+}
+
+void ClientNoTouch(Call& call) {
+  const auto on = ReadSwitch(call, 2);
+  if (!on) return;
+  call.session.no_touch = *on;
+  ConnectionOf(call).view.no_touch.store(*on);
+  call.reply.Ok();
+}
+
+void ClientReply(Call& call) {
+  Connection& connection = ConnectionOf(call);
+  if (call.Is(2, "on")) {
+    connection.reply_mode = ReplyMode::kOn;
+    return call.reply.Ok();
+  }
+  if (call.Is(2, "off")) {
+    connection.reply_mode = ReplyMode::kOff;
+  } else if (call.Is(2, "skip")) {
+    if (connection.reply_mode == ReplyMode::kOn) connection.reply_mode = ReplyMode::kSkipNext;
+  } else {
+    call.reply.SyntaxError();
+  }
+}
+
+void ClientHelp(Call& call) {
+  static constexpr std::string_view kLines[] = {
+      "GETNAME",
+      "    Return the name of the current connection.",
+      "ID",
+      "    Return the ID of the current connection.",
+      "INFO",
+      "    Return information about the current client connection.",
+      "KILL <ip:port>",
+      "    Kill connection made from <ip:port>.",
+      "KILL <option> <value> [<option> <value> [...]]",
+      "    Kill connections. Options are: ADDR, LADDR, TYPE, USER, SKIPME, ID.",
+      "LIST [options ...]",
+      "    Return information about client connections: TYPE, ID.",
+      "NO-EVICT (ON|OFF)",
+      "    Protect current client connection from eviction.",
+      "NO-TOUCH (ON|OFF)",
+      "    Will not touch LRU/LFU stats when this mode is on.",
+      "REPLY (ON|OFF|SKIP)",
+      "    Control the replies sent to the current connection.",
+      "SETINFO <option> <value>",
+      "    Set LIB-NAME or LIB-VER of this connection.",
+      "SETNAME <name>",
+      "    Assign the name <name> to the current connection.",
+  };
+  ReplyHelp(call, kLines);
+}
+
+constexpr uint32_t kPlain = kNoScript | kLoading | kStale | kNoLocks;
+
+constexpr Command Sub(std::string_view name, int arity, commands::Handler handler,
+                      std::string_view since, std::string_view summary, uint32_t flags = 0,
+                      uint32_t categories = 0) {
+  return {.name = name,
+          .arity = arity,
+          .flags = kPlain | flags,
+          .categories = kConnection | categories,
+          .handler = handler,
+          .group = "connection",
+          .since = since,
+          .summary = summary};
+}
+
+constexpr Command kSubcommands[] = {
+    Sub("client|id", 2, ClientId, "5.0.0", "Answers the id of this connection."),
+    Sub("client|info", 2, ClientInfo, "6.2.0", "Describes this connection."),
+    Sub("client|list", -2, ClientList, "2.4.0", "Lists connections.", kAdmin, kDangerous),
+    Sub("client|kill", -3, ClientKill, "2.4.0", "Closes connections.", kAdmin, kDangerous),
+    Sub("client|setname", 3, ClientSetName, "2.6.9", "Names this connection."),
+    Sub("client|getname", 2, ClientGetName, "2.6.9", "Answers the name of this connection."),
+    Sub("client|setinfo", 4, ClientSetInfo, "7.2.0", "Tells the client library's name or version."),
+    Sub("client|no-evict", 3, ClientNoEvict, "7.0.0",
+        "Spares this connection from client eviction.", kAdmin, kDangerous),
+    Sub("client|no-touch", 3, ClientNoTouch, "7.2.0",
+        "Keeps what this connection reads from counting as used."),
+    Sub("client|reply", 3, ClientReply, "3.2.0", "Switches replies on, off, or skips one."),
+    Sub("client|help", 2, ClientHelp, "5.0.0", "Describes the subcommands."),
+};
+
+constexpr Command kCommands[] = {
+    {.name = "client",
+     .arity = -2,
+     .categories = kConnection,
+     .group = "connection",
+     .since = "2.4.0",
+     .summary = "A container for client connection commands.",
+     .subcommands = kSubcommands},
+};
+
+}  // namespace
+
+std::span<const Command> ClientCommands() { return kCommands; }
+
+}  // namespace terrace::server

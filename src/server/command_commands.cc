@@ -1,0 +1,339 @@
+// COMMAND: the command table as clients ask for it.
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/glob.h"
+#include "commands/registry.h"
+#include "server/commands.h"
+
+namespace terrace::server {
+namespace {
+
+using commands::Call;
+using commands::Command;
+using commands::kLoading;
+using commands::kNoLocks;
+using commands::kStale;
+
+struct Name {
+  uint32_t bit;
+  std::string_view name;
+};
+
+constexpr Name kFlagNames[] = {
+    {commands::kWrite, "write"},
+    {commands::kReadOnly, "readonly"},
+    {commands::kDenyOom, "denyoom"},
+    {commands::kAdmin, "admin"},
+    {commands::kPubSub, "pubsub"},
+    {commands::kNoScript, "noscript"},
+    {commands::kBlocking, "blocking"},
+    {commands::kLoading, "loading"},
+    {commands::kStale, "stale"},
+    {commands::kSkipMonitor, "skip_monitor"},
+    {commands::kSkipSlowlog, "skip_slowlog"},
+    {commands::kFast, "fast"},
+    {commands::kNoAuth, "no_auth"},
+    {commands::kMayReplicate, "may_replicate"},
+    {commands::kNoMulti, "no_multi"},
+    {commands::kMovableKeys, "movablekeys"},
+    {commands::kAllowBusy, "allow_busy"},
+    {commands::kNoMandatoryKeys, "no_mandatory_keys"},
+};
+
+constexpr Name kCategoryNames[] = {
+    {commands::kKeyspace, "keyspace"},
+    {commands::kString, "string"},
+    {commands::kList, "list"},
+    {commands::kSet, "set"},
+    {commands::kSortedSet, "sortedset"},
+    {commands::kHash, "hash"},
+    {commands::kStream, "stream"},
+    {commands::kBitmap, "bitmap"},
+    {commands::kHyperLogLog, "hyperloglog"},
+    {commands::kGeo, "geo"},
+    {commands::kPubSubCategory, "pubsub"},
+    {commands::kConnection, "connection"},
+    {commands::kTransaction, "transaction"},
+    {commands::kScripting, "scripting"},
+    {commands::kDangerous, "dangerous"},
+};
+
+// What the flags imply, and what the row adds.
+std::vector<std::string> CategoriesOf(const Command& command) {
+  std::vector<std::string> categories;
+  const auto add = [&](bool holds, std::string_view name) {
+    if (holds) categories.push_back("@" + std::string(name));
+  };
+  add(command.has(commands::kWrite), "write");
+  add(command.has(commands::kReadOnly), "read");
+  for (const Name& category : kCategoryNames) {
+    add((command.categories & category.bit) != 0, category.name);
+  }
+  add(command.has(commands::kAdmin), "admin");
+  add(command.has(commands::kAdmin) && (command.categories & commands::kDangerous) == 0,
+      "dangerous");
+  add(command.has(commands::kBlocking), "blocking");
+  add(command.has(commands::kFast), "fast");
+  add(!command.has(commands::kFast), "slow");
+  return categories;
+}
+
+void WriteInfo(Call& call, const Command& command) {
+  resp::Reply& reply = call.reply;
+  reply.Array(10);
+  reply.Bulk(command.name);
+  reply.Integer(command.arity);
+  const auto flags = std::count_if(std::begin(kFlagNames), std::end(kFlagNames),
+                                   [&](const Name& flag) { return command.has(flag.bit); });
+  reply.Set(static_cast<size_t>(flags));
+  for (const Name& flag : kFlagNames) {
+    if (command.has(flag.bit)) reply.Simple(flag.name);
+  }
+  reply.Integer(command.keys.first);
+  reply.Integer(command.keys.last);
+  reply.Integer(command.keys.step);
+  const auto categories = CategoriesOf(command);
+  reply.Set(categories.size());
+  for (const std::string& category : categories) reply.Simple(category);
+  reply.Array(0);  // tips
+  if (command.keys.first == 0) {
+    reply.Array(0);
+  } else {
+    reply.Array(1);
+    reply.Map(3);
+    reply.Bulk("flags");
+    reply.Set(1);
+    reply.Simple(command.has(commands::kWrite) ? "RW" : "RO");
+    reply.Bulk("begin_search");
+    reply.Map(2);
+    reply.Bulk("type");
+    reply.Bulk("index");
+    reply.Bulk("spec");
+    reply.Map(1);
+    reply.Bulk("index");
+    reply.Integer(command.keys.first);
+    reply.Bulk("find_keys");
+    reply.Map(2);
+    reply.Bulk("type");
+    reply.Bulk("range");
+    reply.Bulk("spec");
+    reply.Map(3);
+    reply.Bulk("lastkey");
+    reply.Integer(command.keys.last < 0 ? command.keys.last
+                                        : command.keys.last - command.keys.first);
+    reply.Bulk("keystep");
+    reply.Integer(command.keys.step);
+    reply.Bulk("limit");
+    reply.Integer(0);
+  }
+  reply.Array(command.subcommands.size());
+  for (const Command& subcommand : command.subcommands) WriteInfo(call, subcommand);
+}
+
+const Command* FindByFullName(const commands::Registry& registry, std::string_view name) {
+  const size_t bar = name.find('|');
+  if (bar == name.npos) return registry.Find(name);
+  const std::string_view parts[] = {name.substr(0, bar), name.substr(bar + 1)};
+  const Command* container = registry.Find(parts[0]);
+  if (container == nullptr || container->subcommands.empty()) return nullptr;
+  return registry.Resolve(parts);
+}
+
+void CommandAll(Call& call) {
+  call.reply.Array(call.registry.all().size());
+  for (const Command* command : call.registry.all()) WriteInfo(call, *command);
+}
+
+void CommandCount(Call& call) {
+  call.reply.Integer(static_cast<int64_t>(call.registry.all().size()));
+}
+
+void CommandInfo(Call& call) {
+  if (call.argc() == 2) return CommandAll(call);
+  call.reply.Array(call.argc() - 2);
+  for (size_t at = 2; at < call.argc(); ++at) {
+    if (const Command* command = FindByFullName(call.registry, call.args[at])) {
+      WriteInfo(call, *command);
+    } else {
+      call.reply.NullArray();
+    }
+  }
+}
+
+void WriteDocs(Call& call, const Command& command) {
+  resp::Reply& reply = call.reply;
+  reply.Bulk(command.name);
+  reply.Map(command.subcommands.empty() ? 3 : 4);
+  reply.Bulk("summary");
+  reply.Bulk(command.summary);
+  reply.Bulk("since");
+  reply.Bulk(command.since);
+  reply.Bulk("group");
+  reply.Bulk(command.group);
+  if (command.subcommands.empty()) return;
+  reply.Bulk("subcommands");
+  reply.Map(command.subcommands.size());
+  for (const Command& subcommand : command.subcommands) WriteDocs(call, subcommand);
+}
+
+void CommandDocs(Call& call) {
+  std::vector<const Command*> wanted;
+  for (size_t at = 2; at < call.argc(); ++at) {
+    if (const Command* command = FindByFullName(call.registry, call.args[at])) {
+      wanted.push_back(command);
+    }
+  }
+  if (call.argc() == 2) wanted.assign(call.registry.all().begin(), call.registry.all().end());
+  call.reply.Map(wanted.size());
+  for (const Command* command : wanted) WriteDocs(call, *command);
+}
+
+void CommandList(Call& call) {
+  std::vector<std::string_view> names;
+  std::string_view filter, value;
+  if (call.argc() > 2) {
+    if (call.argc() != 5 || !call.Is(2, "filterby")) return call.reply.SyntaxError();
+    filter = call.args[3];
+    value = call.args[4];
+    if (!commands::SameName(filter, "module") && !commands::SameName(filter, "aclcat") &&
+        !commands::SameName(filter, "pattern")) {
+      return call.reply.SyntaxError();
+    }
+  }
+  const auto add = [&](const Command& command) {
+    if (commands::SameName(filter, "module")) return;
+    if (commands::SameName(filter, "aclcat")) {
+      const auto categories = CategoriesOf(command);
+      if (std::find(categories.begin(), categories.end(), "@" + std::string(value)) ==
+          categories.end()) {
+        return;
+      }
+    }
+    if (commands::SameName(filter, "pattern") &&
+        !base::GlobMatch(value, command.name, base::GlobCase::kInsensitive)) {
+      return;
+    }
+    names.push_back(command.name);
+  };
+  for (const Command* command : call.registry.all()) {
+    add(*command);
+    for (const Command& subcommand : command->subcommands) {
+      if (!filter.empty()) add(subcommand);
+    }
+  }
+  call.reply.Set(names.size());
+  for (const std::string_view name : names) call.reply.Bulk(name);
+}
+
+// The keys of the command line given after GETKEYS; replies the error when there are none.
+bool KeysOf(Call& call, const Command** command, std::vector<int>* positions) {
+  const commands::Args args = call.args.subspan(2);
+  *command = call.registry.Resolve(args);
+  if (*command == nullptr) {
+    call.reply.Error("ERR Invalid command specified");
+    return false;
+  }
+  if ((*command)->keys.first == 0 && (*command)->keys.find == nullptr) {
+    call.reply.Error("ERR The command has no key arguments");
+    return false;
+  }
+  if (!(*command)->ArityFits(args.size())) {
+    call.reply.Error("ERR Invalid number of arguments specified for command");
+    return false;
+  }
+  if (!commands::FindKeys(**command, args, positions) || positions->empty()) {
+    call.reply.Error((*command)->has(commands::kNoMandatoryKeys)
+                         ? "ERR The command has no key arguments"
+                         : "ERR Invalid arguments specified for command");
+    return false;
+  }
+  return true;
+}
+
+void CommandGetKeys(Call& call) {
+  const Command* command;
+  std::vector<int> positions;
+  if (!KeysOf(call, &command, &positions)) return;
+  call.reply.Array(positions.size());
+  for (const int at : positions) call.reply.Bulk(call.args[2 + static_cast<size_t>(at)]);
+}
+
+void CommandGetKeysAndFlags(Call& call) {
+  const Command* command;
+  std::vector<int> positions;
+  if (!KeysOf(call, &command, &positions)) return;
+  call.reply.Array(positions.size());
+  for (const int at : positions) {
+    call.reply.Array(2);
+    call.reply.Bulk(call.args[2 + static_cast<size_t>(at)]);
+    call.reply.Set(1);
+    call.reply.Simple(command->has(commands::kWrite) ? "RW" : "RO");
+  }
+}
+
+void CommandHelp(Call& call) {
+  static constexpr std::string_view kLines[] = {
+      "(no subcommand)",
+      "    Return details about all commands.",
+      "COUNT",
+      "    Return the total number of commands in this server.",
+      "LIST",
+      "    Return a list of all commands in this server.",
+      "INFO [<command-name> ...]",
+      "    Return details about multiple commands.",
+      "DOCS [<command-name> ...]",
+      "    Return documentation details about multiple commands.",
+      "GETKEYS <full-command>",
+      "    Return the keys from a full command.",
+      "GETKEYSANDFLAGS <full-command>",
+      "    Return the keys and the access flags.",
+  };
+  ReplyHelp(call, kLines);
+}
+
+constexpr uint32_t kPlain = kLoading | kStale | kNoLocks;
+
+constexpr Command Sub(std::string_view name, int arity, commands::Handler handler,
+                      std::string_view since, std::string_view summary) {
+  return {.name = name,
+          .arity = arity,
+          .flags = kPlain,
+          .categories = commands::kConnection,
+          .handler = handler,
+          .group = "server",
+          .since = since,
+          .summary = summary};
+}
+
+constexpr Command kSubcommands[] = {
+    Sub("command|count", 2, CommandCount, "2.8.13", "Counts the commands."),
+    Sub("command|info", -2, CommandInfo, "2.8.13", "Describes commands."),
+    Sub("command|docs", -2, CommandDocs, "7.0.0", "Documents commands."),
+    Sub("command|list", -2, CommandList, "7.0.0", "Lists the names of commands."),
+    Sub("command|getkeys", -3, CommandGetKeys, "2.8.13", "Extracts the keys of a command line."),
+    Sub("command|getkeysandflags", -3, CommandGetKeysAndFlags, "7.0.0",
+        "Extracts the keys of a command line, with what is done to them."),
+    Sub("command|help", 2, CommandHelp, "5.0.0", "Describes the subcommands."),
+};
+
+constexpr Command kCommands[] = {
+    {.name = "command",
+     .arity = -1,
+     .flags = kPlain,
+     .categories = commands::kConnection,
+     .handler = CommandAll,
+     .group = "server",
+     .since = "2.8.13",
+     .summary = "Describes all commands.",
+     .subcommands = kSubcommands},
+};
+
+}  // namespace
+
+std::span<const Command> CommandCommands() { return kCommands; }
+
+}  // namespace terrace::server

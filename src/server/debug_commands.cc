@@ -1,0 +1,130 @@
+// DEBUG: what test suites use. Off unless enable-debug-command allows it.
+
+#include <charconv>
+#include <chrono>
+#include <thread>
+
+#include "base/glob.h"
+#include "base/numbers.h"
+#include "server/commands.h"
+#include "server/server.h"
+
+namespace terrace::server {
+namespace {
+
+using commands::Call;
+using commands::Command;
+
+bool IsAllowed(Call& call) {
+  const Permission permission = CoreOf(call).server->settings().enable_debug_command;
+  if (permission == Permission::kYes) return true;
+  return permission == Permission::kLocal && ConnectionOf(call).stream->is_loopback();
+}
+
+void DebugProtocol(Call& call) {
+  resp::Reply& reply = call.reply;
+  const std::string kind(call.args[2]);
+  if (kind == "string") return reply.Bulk("Hello World");
+  if (kind == "integer") return reply.Integer(12345);
+  if (kind == "double") return reply.Double(3.141);
+  if (kind == "null") return reply.Null();
+  if (kind == "bignum") return reply.BigNumber("1234567999999999999999999999999999999");
+  if (kind == "true") return reply.Boolean(true);
+  if (kind == "false") return reply.Boolean(false);
+  if (kind == "verbatim") return reply.Verbatim("txt", "This is a verbatim\nstring");
+  if (kind == "array" || kind == "set") {
+    kind == "array" ? reply.Array(3) : reply.Set(3);
+    for (int i = 0; i < 3; ++i) reply.Integer(i);
+    return;
+  }
+  if (kind == "map") {
+    reply.Map(3);
+    for (int i = 0; i < 3; ++i) {
+      reply.Integer(i);
+      reply.Boolean(i == 1);
+    }
+    return;
+  }
+  if (kind == "attrib") {
+    if (reply.protocol() >= 3) {
+      reply.Attribute(1);
+      reply.Bulk("key-popularity");
+      reply.Array(2);
+      reply.Bulk("key:123");
+      reply.Integer(90);
+    }
+    return reply.Bulk("Some real reply following the attribute");
+  }
+  reply.Error(
+      "ERR Wrong protocol type name. Please use one of the following: "
+      "string|integer|double|null|array|set|map|attrib|push|verbatim|true|false");
+}
+
+void DebugObject(Call& call) {
+  const keyspace::Key key = call.db.keyspace().MakeKey(call.args[2]);
+  keyspace::ShardLock lock(call.db.keyspace(), call.db.keyspace().SetOf(key));
+  const keyspace::Entry* entry = call.db.Peek(key);
+  if (entry == nullptr) return call.reply.NoSuchKey();
+  const std::string encoding =
+      entry->is_string() ? "string" : std::string(entry->object()->encoding());
+  call.reply.Simple("Value at:0x0 refcount:1 encoding:" + encoding + " serializedlength:" +
+                    std::to_string(entry->charge()) + " lru:0 lru_seconds_idle:0");
+}
+
+void Sleep(Call& call) {
+  const auto seconds = base::ParseDouble(call.args[2]);
+  if (!seconds || *seconds < 0) return call.reply.NotAFloat();
+  std::this_thread::sleep_for(std::chrono::duration<double>(*seconds));
+  call.reply.Ok();
+}
+
+void Debug(Call& call) {
+  if (!IsAllowed(call)) {
+    return call.reply.Error(
+        "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", "
+        "you can run it from a local connection, otherwise you need to set this option in the "
+        "configuration file, and then restart the server.");
+  }
+  const size_t argc = call.argc();
+  if (call.Is(1, "sleep") && argc == 3) return Sleep(call);
+  if (call.Is(1, "object") && argc >= 3) return DebugObject(call);
+  if (call.Is(1, "protocol") && argc == 3) return DebugProtocol(call);
+  if (call.Is(1, "set-active-expire") && argc == 3) {
+    CoreOf(call).active_expire.store(call.args[2] != "0");
+    return call.reply.Ok();
+  }
+  if (call.Is(1, "stringmatch-len") && argc == 4) {
+    const auto size = call.Integer(2);
+    if (!size) return;
+    const std::string text(static_cast<size_t>(*size), 'a');
+    return call.reply.Integer(base::GlobMatch(call.args[3], text, base::GlobCase::kSensitive));
+  }
+  if (call.Is(1, "error") && argc == 3) return call.reply.Error(call.args[2]);
+  // These tune or reload things that are not there to be tuned or reloaded here.
+  for (const std::string_view ignored :
+       {"jmap", "set-disable-deny-scripts", "quicklist-packed-threshold",
+        "listpack-packed-threshold", "replybuffer", "dict-resizing", "change-repl-id", "replicate",
+        "pause-cron"}) {
+    if (call.Is(1, ignored)) return call.reply.Ok();
+  }
+  call.reply.Error("ERR unknown subcommand or wrong number of arguments for '" +
+                   std::string(call.args[1]) + "'. Try DEBUG HELP.");
+}
+
+constexpr Command kCommands[] = {
+    {.name = "debug",
+     .arity = -2,
+     .flags = commands::kAdmin | commands::kNoScript | commands::kLoading | commands::kStale |
+              commands::kNoLocks,
+     .categories = commands::kDangerous,
+     .handler = Debug,
+     .group = "server",
+     .since = "1.0.0",
+     .summary = "Helps to test the server."},
+};
+
+}  // namespace
+
+std::span<const Command> DebugCommands() { return kCommands; }
+
+}  // namespace terrace::server

@@ -1,0 +1,347 @@
+// INFO: what the server knows about itself, in Redis's sections and one of its own: tiers.
+
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <functional>
+#include <set>
+
+#include "base/memory.h"
+#include "commands/registry.h"
+#include "server/commands.h"
+#include "server/server.h"
+#include "server/version.h"
+#include "server/worker.h"
+
+namespace terrace::server {
+namespace {
+
+using commands::Call;
+using commands::Command;
+
+// Text of one section, line by line.
+class Section {
+ public:
+  explicit Section(std::string* text) : text_(text) {}
+  void Line(std::string_view name, const std::string& value) {
+    text_->append(name).append(":").append(value).append("\r\n");
+  }
+  template <typename Integer>
+  void Number(std::string_view name, Integer value) {
+    Line(name, std::to_string(value));
+  }
+  void Fraction(std::string_view name, double value) {
+    char digits[32];
+    std::snprintf(digits, sizeof(digits), "%.2f", value);
+    Line(name, digits);
+  }
+
+ private:
+  std::string* text_;
+};
+
+uint64_t Sum(const Server& server, base::Counter WorkerStats::*counter) {
+  uint64_t sum = 0;
+  for (const auto& worker : server.workers()) sum += (worker->stats().*counter).value();
+  return sum;
+}
+
+std::string Human(uint64_t bytes) {
+  constexpr std::string_view kUnits = "BKMGT";
+  auto value = static_cast<double>(bytes);
+  size_t unit = 0;
+  while (value >= 1024 && unit + 1 < kUnits.size()) {
+    value /= 1024;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof(text), unit == 0 ? "%.0f%c" : "%.2f%c", value, kUnits[unit]);
+  return text;
+}
+
+void ServerSection(Call& call, Section& section) {
+  Server& server = *CoreOf(call).server;
+  const Settings settings = server.settings();
+  utsname system{};
+  uname(&system);
+  const int64_t uptime_s = (call.clock.NowMs() - server.start_ms()) / 1000;
+  section.Line("redis_version", std::string(kRedisVersion));
+  section.Line("terrace_version", std::string(kVersion));
+  section.Line("redis_mode", "standalone");
+  section.Line("os", std::string(system.sysname) + " " + system.release + " " + system.machine);
+  section.Number("arch_bits", 64);
+  section.Line("multiplexing_api", "libuv");
+  section.Number("process_id", getpid());
+  section.Line("run_id", server.run_id());
+  section.Number("tcp_port", settings.port);
+  section.Number("server_time_usec", call.clock.WallMs() * 1000);
+  section.Number("uptime_in_seconds", uptime_s);
+  section.Number("uptime_in_days", uptime_s / 86400);
+  section.Number("hz", settings.hz);
+  section.Number("configured_hz", settings.hz);
+  section.Number("worker_threads", server.workers().size());
+  section.Line("config_file", server.config_files().config_file);
+}
+
+void ClientsSection(Call& call, Section& section) {
+  Server& server = *CoreOf(call).server;
+  size_t clients = 0, parked = 0, largest_input = 0, largest_output = 0;
+  for (const auto& worker : server.workers()) {
+    worker->VisitClients([&](const Connection& connection) {
+      ++clients;
+      parked += connection.view.parked;
+      largest_input = std::max<size_t>(largest_input, connection.view.input_bytes);
+      largest_output = std::max<size_t>(largest_output, connection.view.output_bytes);
+    });
+  }
+  section.Number("connected_clients", clients);
+  section.Number("maxclients", server.settings().maxclients);
+  section.Number("client_recent_max_input_buffer", largest_input);
+  section.Number("client_recent_max_output_buffer", largest_output);
+  section.Number("blocked_clients", parked);
+  section.Number("tracking_clients", 0);
+}
+
+void MemorySection(Call& call, Section& section) {
+  Core& core = CoreOf(call);
+  const keyspace::Keyspace& keyspace = *core.keyspace;
+  const Settings settings = core.server->settings();
+  const auto used =
+      static_cast<uint64_t>(std::max<int64_t>(0, keyspace.used_bytes() + keyspace.other_bytes()));
+  const base::MemoryStats allocator = base::ReadMemoryStats();
+  const size_t resident = base::ReadResidentBytes();
+  const uint64_t peak = std::max<uint64_t>(used, core.server->memory_peak());
+  section.Number("used_memory", used);
+  section.Line("used_memory_human", Human(used));
+  section.Number("used_memory_rss", resident);
+  section.Line("used_memory_rss_human", Human(resident));
+  section.Number("used_memory_peak", peak);
+  section.Line("used_memory_peak_human", Human(peak));
+  section.Number("used_memory_dataset", keyspace.used_bytes());
+  section.Number("used_memory_overhead", keyspace.other_bytes());
+  section.Number("allocator_allocated", allocator.allocated);
+  section.Number("allocator_active", allocator.active);
+  section.Number("allocator_resident", allocator.resident);
+  section.Number("maxmemory", settings.maxmemory);
+  section.Line("maxmemory_human", Human(settings.maxmemory));
+  section.Line("maxmemory_policy", settings.maxmemory_policy);
+  section.Fraction("mem_fragmentation_ratio",
+                   used > 0 ? static_cast<double>(resident) / static_cast<double>(used) : 0);
+  section.Line("mem_allocator", base::AllocatorName());
+  section.Number("lazyfree_pending_objects", 0);
+}
+
+void PersistenceSection(Call&, Section& section) {
+  section.Number("loading", 0);
+  section.Number("rdb_changes_since_last_save", 0);
+  section.Number("rdb_bgsave_in_progress", 0);
+  section.Line("rdb_last_bgsave_status", "ok");
+  section.Number("aof_enabled", 0);
+  section.Number("aof_rewrite_in_progress", 0);
+}
+
+void StatsSection(Call& call, Section& section) {
+  Core& core = CoreOf(call);
+  Server& server = *core.server;
+  const keyspace::ShardStats keyspace = core.keyspace->TotalStats();
+  const Server::Rates rates = server.rates();
+  section.Number("total_connections_received", Sum(server, &WorkerStats::connections_received));
+  section.Number("total_commands_processed", Sum(server, &WorkerStats::commands_processed));
+  section.Number("instantaneous_ops_per_sec", static_cast<int64_t>(rates.operations));
+  section.Number("total_net_input_bytes", Sum(server, &WorkerStats::input_bytes));
+  section.Number("total_net_output_bytes", Sum(server, &WorkerStats::output_bytes));
+  section.Fraction("instantaneous_input_kbps", rates.input_bytes / 1024);
+  section.Fraction("instantaneous_output_kbps", rates.output_bytes / 1024);
+  section.Number("rejected_connections", server.rejected_connections());
+  section.Number("expired_keys", keyspace.expired);
+  section.Number("evicted_keys", keyspace.evicted);
+  section.Number("keyspace_hits", keyspace.hits);
+  section.Number("keyspace_misses", keyspace.misses);
+  section.Number("pubsub_channels", 0);
+  section.Number("pubsub_patterns", 0);
+  uint64_t errors = 0;
+  for (const auto& worker : server.workers()) {
+    std::lock_guard lock(worker->stats().errors_mutex);
+    for (const auto& [code, count] : worker->stats().errors) errors += count;
+  }
+  section.Number("total_error_replies", errors);
+  section.Number("protocol_errors", Sum(server, &WorkerStats::protocol_errors));
+  section.Number("client_query_buffer_limit_disconnections",
+                 Sum(server, &WorkerStats::query_limit_disconnections));
+  section.Number("client_output_buffer_limit_disconnections",
+                 Sum(server, &WorkerStats::output_limit_disconnections));
+}
+
+void ReplicationSection(Call&, Section& section) {
+  section.Line("role", "master");
+  section.Number("connected_slaves", 0);
+  section.Number("master_repl_offset", 0);
+}
+
+void CpuSection(Call&, Section& section) {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    char text[32];
+    std::snprintf(text, sizeof(text), "%ld.%06ld", static_cast<long>(time.tv_sec),
+                  static_cast<long>(time.tv_usec));
+    return std::string(text);
+  };
+  section.Line("used_cpu_sys", seconds(usage.ru_stime));
+  section.Line("used_cpu_user", seconds(usage.ru_utime));
+}
+
+void CommandStatsSection(Call& call, Section& section) {
+  Core& core = CoreOf(call);
+  const double us_per_cycle = core.cycles->UsPerCycle(call.clock.MonoUs());
+  for (const Command& command : call.registry.rows()) {
+    uint64_t calls = 0, cycles = 0, rejected = 0, failed = 0;
+    for (const auto& worker : core.server->workers()) {
+      const CommandStats& stats = worker->stats().commands[static_cast<size_t>(command.id)];
+      calls += stats.calls.value();
+      cycles += stats.cycles.value();
+      rejected += stats.rejected.value();
+      failed += stats.failed.value();
+    }
+    if (calls + rejected == 0) continue;
+    const double us = static_cast<double>(cycles) * us_per_cycle;
+    char text[160];
+    std::snprintf(text, sizeof(text),
+                  "calls=%llu,usec=%.0f,usec_per_call=%.2f,rejected_calls=%llu,failed_calls=%llu",
+                  static_cast<unsigned long long>(calls), us,
+                  calls > 0 ? us / static_cast<double>(calls) : 0.0,
+                  static_cast<unsigned long long>(rejected),
+                  static_cast<unsigned long long>(failed));
+    section.Line("cmdstat_" + std::string(command.name), text);
+  }
+}
+
+void ErrorStatsSection(Call& call, Section& section) {
+  std::map<std::string, uint64_t> errors;
+  for (const auto& worker : CoreOf(call).server->workers()) {
+    std::lock_guard lock(worker->stats().errors_mutex);
+    for (const auto& [code, count] : worker->stats().errors) errors[code] += count;
+  }
+  for (const auto& [code, count] : errors) {
+    section.Line("errorstat_" + code, "count=" + std::to_string(count));
+  }
+}
+
+void KeyspaceSection(Call& call, Section& section) {
+  for (int index = 0; index < call.db.keyspace().database_count(); ++index) {
+    const keyspace::Keyspace::Count count = call.db.keyspace().CountOf(index);
+    if (count.keys == 0) continue;
+    section.Line("db" + std::to_string(index),
+                 "keys=" + std::to_string(count.keys) +
+                     ",expires=" + std::to_string(count.keys_with_deadline) + ",avg_ttl=0");
+  }
+}
+
+std::string TierLine(const tiers::TierStats& stats) {
+  return "hits=" + std::to_string(stats.hits.load()) +
+         ",misses=" + std::to_string(stats.misses.load()) +
+         ",errors=" + std::to_string(stats.errors.load()) +
+         ",requests=" + std::to_string(stats.latency_us.count()) +
+         ",p50_us=" + std::to_string(stats.latency_us.Percentile(0.5)) +
+         ",p99_us=" + std::to_string(stats.latency_us.Percentile(0.99)) +
+         ",p999_us=" + std::to_string(stats.latency_us.Percentile(0.999));
+}
+
+void TiersSection(Call& call, Section& section) {
+  TierSystem& tiers = CoreOf(call).server->tiers();
+  section.Number("routes", tiers.routes().routes().size());
+  tiers::Resolver* resolver = tiers.resolver();
+  if (resolver == nullptr) return;
+  section.Number("parked_requests", resolver->parked_count());
+  section.Number("fetches_in_flight", resolver->fetches().in_flight());
+  section.Number("fetches_limited", resolver->fetches().limited());
+  section.Number("spill_pending_bytes", resolver->spill().pending_bytes());
+  section.Number("spill_tombstones", resolver->spill().tombstones());
+  size_t index = 0;
+  for (const UpstreamHealth& health : CoreOf(call).server->upstream_health()) {
+    section.Line("upstream" + std::to_string(index++),
+                 "name=" + health.name + ",kind=" + health.kind + ",state=" + health.state +
+                     ",in_flight=" + std::to_string(health.in_flight) +
+                     ",queued=" + std::to_string(health.queued));
+  }
+  for (const auto& route : tiers.routes().routes()) {
+    const tiers::RouteStats& stats = route->stats;
+    const std::string name = "route" + std::to_string(route->index);
+    const auto number = [](const auto& atomic) { return std::to_string(atomic.load()); };
+    section.Line(name, "prefix=" + route->prefix +
+                           ",write=" + std::string(tiers::AuthorityName(route->authority)) +
+                           ",local_hits=" + number(stats.local_hits) +
+                           ",local_misses=" + number(stats.local_misses) + ",negative_hits=" +
+                           number(stats.negative_hits) + ",fills=" + number(stats.fills) +
+                           ",spills=" + number(stats.spills) + ",relays=" + number(stats.relays) +
+                           ",coalesced=" + number(stats.coalesced) +
+                           ",superseded=" + number(stats.superseded) +
+                           ",fetches_in_flight=" + number(stats.fetches_in_flight) +
+                           ",relays_in_flight=" + number(stats.relays_in_flight));
+    if (route->regional != nullptr) section.Line(name + "_regional", TierLine(stats.regional));
+    if (route->origin != nullptr) section.Line(name + "_origin", TierLine(stats.origin));
+  }
+}
+
+struct SectionRow {
+  std::string_view name;
+  std::string_view title;
+  bool is_default;
+  void (*write)(Call& call, Section& section);
+};
+
+constexpr SectionRow kSections[] = {
+    {"server", "Server", true, ServerSection},
+    {"clients", "Clients", true, ClientsSection},
+    {"memory", "Memory", true, MemorySection},
+    {"persistence", "Persistence", true, PersistenceSection},
+    {"stats", "Stats", true, StatsSection},
+    {"replication", "Replication", true, ReplicationSection},
+    {"cpu", "CPU", true, CpuSection},
+    {"commandstats", "Commandstats", false, CommandStatsSection},
+    {"errorstats", "Errorstats", true, ErrorStatsSection},
+    {"tiers", "Tiers", true, TiersSection},
+    {"keyspace", "Keyspace", true, KeyspaceSection},
+};
+
+void Info(Call& call) {
+  bool all = false, defaults = call.argc() == 1;
+  std::set<std::string_view> wanted;
+  for (size_t at = 1; at < call.argc(); ++at) {
+    all |= call.Is(at, "all") || call.Is(at, "everything");
+    defaults |= call.Is(at, "default");
+    for (const SectionRow& row : kSections) {
+      if (call.Is(at, row.name)) wanted.insert(row.name);
+    }
+  }
+  std::string text;
+  for (const SectionRow& row : kSections) {
+    if (!all && !(defaults && row.is_default) && !wanted.contains(row.name)) continue;
+    if (!text.empty()) text += "\r\n";
+    text += "# " + std::string(row.title) + "\r\n";
+    Section section(&text);
+    row.write(call, section);
+  }
+  call.reply.Verbatim("txt", text);
+}
+
+constexpr Command kCommands[] = {
+    {.name = "info",
+     .arity = -1,
+     .flags = commands::kLoading | commands::kStale | commands::kNoLocks,
+     .categories = commands::kDangerous,
+     .handler = Info,
+     .group = "server",
+     .since = "1.0.0",
+     .summary = "Describes the server, its clients, memory, statistics and tiers."},
+};
+
+}  // namespace
+
+std::span<const Command> InfoCommands() { return kCommands; }
+
+}  // namespace terrace::server
