@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -9,14 +10,18 @@
 #include <vector>
 
 #include "support/scripted_server.h"
+#include "support/temp_dir.h"
 #include "support/test_loop.h"
+#include "support/tls_server.h"
 #include "tiers/origin.h"
 
 namespace terrace::tiers {
 namespace {
 
 using testing::ScriptedServer;
+using testing::TempDir;
 using testing::TestLoop;
+using testing::TlsServer;
 using Connection = ScriptedServer::Connection;
 
 std::string Response(const std::string& status, const std::string& body,
@@ -459,7 +464,7 @@ TEST_F(HeldHttpOriginTest, BoundsTheWireAndTheQueue) {
   EXPECT_EQ(origin_->health().queued, 3u);
   for (size_t i = 5; i < 7; ++i) EXPECT_EQ(Summary(*calls[i]->result), "overloaded");
   released_ = true;
-  EXPECT_TRUE(loop_.RunUntil([&] { return calls[4]->ends > 0; }));
+  EXPECT_TRUE(loop_.RunUntil([&] { return origin_->health().in_flight == 0; }));
   for (size_t i = 0; i < 5; ++i) {
     ASSERT_EQ(calls[i]->ends, 1);
     EXPECT_EQ(Summary(*calls[i]->result), "value:/k" + std::to_string(i));
@@ -551,6 +556,55 @@ TEST_F(HttpOriginTest, PlainServerUnderAnHttpsUrlIsUnreachable) {
   options.connect_timeout_ms = 100;
   Use(std::move(options));
   EXPECT_EQ(Get("k").failure, Failure::kUnreachable);
+}
+
+class HttpsOriginTest : public HttpOriginTest {
+ protected:
+  // As the server does: OpenSSL writes to connections the other side may have closed.
+  HttpsOriginTest() { signal(SIGPIPE, SIG_IGN); }
+
+  void ServeTls(const std::string& subject) {
+    if (origin_ != nullptr) Close();
+    tls_server_ = std::make_unique<TlsServer>(subject, Response("200 OK", "v"));
+    files_.Write("ca.pem", tls_server_->certificate_pem());
+  }
+
+  HttpOriginOptions Trusting(const std::string& ca_file) {
+    HttpOriginOptions options = OptionsFor(tls_server_->url() + "/{key}");
+    options.ca_file = ca_file;
+    return options;
+  }
+
+  TempDir files_;
+  const std::string ca_file_ = (files_.path() / "ca.pem").string();
+  std::unique_ptr<TlsServer> tls_server_;
+};
+
+TEST_F(HttpsOriginTest, ReusesConnectionsToATrustedServer) {
+  ServeTls("IP:127.0.0.1");
+  Use(Trusting(ca_file_));
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(Summary(Get("k")), "value:v");
+    loop_.RunFor(2);
+  }
+  EXPECT_EQ(tls_server_->requests(), 10);
+  EXPECT_EQ(tls_server_->connections(), 1);
+}
+
+TEST_F(HttpsOriginTest, SendsNothingToAServerItCannotTrust) {
+  ServeTls("IP:127.0.0.1");
+  Use(Trusting(""));  // the system's certificates do not know ours
+  GetResult result = Get("k");
+  EXPECT_EQ(result.failure, Failure::kUnreachable);
+  EXPECT_NE(result.detail.find("certificate"), std::string::npos) << result.detail;
+  Use(Trusting(ca_file_ + ".missing"));
+  EXPECT_EQ(Get("k").failure, Failure::kUnreachable);
+  EXPECT_EQ(tls_server_->requests(), 0);
+  ServeTls("DNS:another.example");
+  Use(Trusting(ca_file_));
+  result = Get("k");
+  EXPECT_EQ(result.failure, Failure::kUnreachable);
+  EXPECT_EQ(tls_server_->requests(), 0);
 }
 
 TEST_F(HttpOriginTest, KeysTooLongForAUrlAreRefusedNotAbsent) {
