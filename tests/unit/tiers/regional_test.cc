@@ -431,9 +431,11 @@ TEST_F(RegionalTierTest, TheNewGenerationIsKnownBeforeAnythingIsAnswered) {
   if (server_ == nullptr) return;
   Open();
   std::vector<std::string> log;
+  Ledger ledger(&loop_);
   tier_->OnNewGeneration([&](uint64_t generation) {
     EXPECT_EQ(generation, tier_->generation());
     log.push_back("generation " + std::to_string(generation));
+    tier_->Relay(Command({"ECHO", "asked by the callback"}), ledger.Expect());
   });
   EXPECT_EQ(tier_->generation(), 0u);
   tier_->Relay(Command({"PING"}), [&](RelayResult) { log.push_back("answer"); });
@@ -442,6 +444,7 @@ TEST_F(RegionalTierTest, TheNewGenerationIsKnownBeforeAnythingIsAnswered) {
   ASSERT_TRUE(WaitForGeneration(2));
   EXPECT_EQ(Relay({"PING"}), "+PONG\r\n");
   EXPECT_EQ(log, (std::vector<std::string>{"generation 1", "answer", "generation 2"}));
+  EXPECT_EQ(ledger.count("$21\r\nasked by the callback\r\n"), 2u);
 }
 
 // Keeps a number of INCRs going whose callers ask again at once, whatever the answer.
