@@ -1,8 +1,11 @@
 """servers: starts the servers that a bench compares, and reads what they cost from /proc."""
 
+import ctypes
 import os
 import pathlib
+import random
 import shlex
+import signal
 import socket
 import subprocess
 import tempfile
@@ -14,10 +17,24 @@ START_SECONDS_MAX = 20
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
+PR_SET_PDEATHSIG = 1
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the ephemeral range, so that no outgoing connection takes it before the server does."""
+    while True:
+        port = random.SystemRandom().randrange(12000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+def die_with_parent():
+    """In the child: the kernel ends it when the bench ends, however that happens."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def pinned(command, core):
@@ -63,7 +80,8 @@ class Server:
         command = pinned(kind.command(self.port, self.folder.name) + list(options), core)
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=subprocess.STDOUT, start_new_session=True)
+                                            stderr=subprocess.STDOUT, start_new_session=True,
+                                            preexec_fn=die_with_parent)
         try:
             self.wait_ready(command)
         except BaseException:
