@@ -6,9 +6,9 @@
 namespace terrace::eviction {
 namespace {
 
-constexpr uint32_t kTimeMask = 0xffff;
-constexpr uint32_t kTimeBits = 16;
-constexpr uint32_t kEmpty = 0;
+constexpr uint32_t kTimeBits = 5;
+constexpr uint32_t kTimeMask = (1u << kTimeBits) - 1;
+constexpr uint32_t kFingerprintMask = 0xffffu & ~kTimeMask;
 
 // The store may have picked the shard and the bucket by the very bits used here, so mix them anew
 // (the finalizer of MurmurHash3).
@@ -20,70 +20,87 @@ uint32_t Mix(uint32_t hash) {
   return hash ^ (hash >> 16);
 }
 
-// The low half of the mixed hash; never zero, so that no entry looks empty.
-uint32_t FingerprintOf(uint32_t hash) { return std::max(Mix(hash) & 0xffff, 1u) << kTimeBits; }
+// From the low bits, since the high ones choose the bucket. Never zero: zero is an empty entry.
+uint32_t FingerprintOf(uint32_t mixed) {
+  const uint32_t fingerprint = (mixed << kTimeBits) & kFingerprintMask;
+  return fingerprint != 0 ? fingerprint : 1u << kTimeBits;
+}
 
 }  // namespace
 
 void Ghost::SetCapacity(size_t keys) {
   capacity_ = std::min(keys, kCapacityMax);
-  const size_t wanted = std::bit_ceil(std::max<size_t>(capacity_, 1) * 9 / 8 / kWays + 1);
+  const size_t wanted = capacity_ * 17 / 16 / kWays + 1;
   const size_t have = entries_.size() / kWays;
-  // Growing at once and shrinking late keeps a capacity that sways from resizing all the time.
-  if (wanted > have || wanted * 4 <= have) Resize(wanted);
+  // Growing by steps and shrinking late keeps a capacity that sways from resizing all the time.
+  if (wanted > have) Resize(wanted + wanted / 8);
+  if (wanted * 4 < have) Resize(wanted);
 }
 
 void Ghost::Add(uint32_t hash) {
   if (entries_.empty()) return;
   ++added_;
-  const uint32_t fingerprint = FingerprintOf(hash);
-  uint32_t* bucket = BucketOf(hash);
-  uint32_t* oldest = bucket;
+  const uint32_t mixed = Mix(hash);
+  const uint32_t fingerprint = FingerprintOf(mixed);
+  Entry* bucket = BucketOf(mixed);
+  Entry* chosen = bucket;
   for (size_t way = 0; way < kWays; ++way) {
-    uint32_t& entry = bucket[way];
-    if (entry == kEmpty || (entry & ~kTimeMask) == fingerprint) {
-      oldest = &entry;
+    Entry& entry = bucket[way];
+    if (entry == 0 || (entry & kFingerprintMask) == fingerprint) {
+      chosen = &entry;
       break;
     }
-    if (AgeOf(entry) > AgeOf(*oldest)) oldest = &entry;
+    if (AgeOf(entry) > AgeOf(*chosen)) chosen = &entry;
   }
-  *oldest = fingerprint | Time();
+  *chosen = static_cast<Entry>(fingerprint | Time());
 }
 
 bool Ghost::Take(uint32_t hash) {
   if (entries_.empty()) return false;
-  const uint32_t fingerprint = FingerprintOf(hash);
-  uint32_t* bucket = BucketOf(hash);
+  const uint32_t mixed = Mix(hash);
+  const uint32_t fingerprint = FingerprintOf(mixed);
+  Entry* bucket = BucketOf(mixed);
   for (size_t way = 0; way < kWays; ++way) {
-    if ((bucket[way] & ~kTimeMask) != fingerprint || bucket[way] == kEmpty) continue;
-    const bool remembered = (uint64_t{AgeOf(bucket[way])} << time_shift_) <= capacity_;
-    bucket[way] = kEmpty;
+    if ((bucket[way] & kFingerprintMask) != fingerprint) continue;
+    const bool remembered = (size_t{AgeOf(bucket[way])} << time_shift_) <= capacity_;
+    bucket[way] = 0;
     return remembered;
   }
   return false;
 }
 
-uint32_t* Ghost::BucketOf(uint32_t hash) {
+Ghost::Entry* Ghost::BucketOf(uint32_t mixed) {
   const uint64_t bucket_count = entries_.size() / kWays;
-  return &entries_[(Mix(hash) * bucket_count >> 32) * kWays];
+  return &entries_[(mixed * bucket_count >> 32) * kWays];
 }
 
-uint32_t Ghost::AgeOf(uint32_t entry) const { return (Time() - entry) & kTimeMask; }
+uint32_t Ghost::Time() const { return static_cast<uint32_t>(added_ >> time_shift_) & kTimeMask; }
+
+uint32_t Ghost::AgeOf(Entry entry) const { return (Time() - entry) & kTimeMask; }
 
 void Ghost::Resize(size_t bucket_count) {
-  // A bucket is the top bits of the hash: on growth its keys may belong to any of the buckets it
-  // splits into, and on shrinking several buckets fall together. Neither can be told from the
-  // fingerprint, so growth copies and shrinking keeps what fits.
+  // A bucket holds a range of hashes, so each new bucket takes over the old one its range begins
+  // in. Ranges are cut elsewhere now, so up to half is forgotten. That is rare: at the first
+  // eviction the table is made for the keys there are, and grows only when later ones are much
+  // smaller.
   const size_t old_count = entries_.size() / kWays;
-  std::vector<uint32_t> resized(bucket_count * kWays, kEmpty);
+  std::vector<Entry> resized(bucket_count * kWays, 0);
   for (size_t bucket = 0; old_count > 0 && bucket < bucket_count; ++bucket) {
     const size_t from = bucket * old_count / bucket_count;
     std::copy_n(&entries_[from * kWays], kWays, &resized[bucket * kWays]);
   }
   entries_ = std::move(resized);
-  // Stamps tick slowly enough that an entry is replaced or forgotten before the time wraps.
-  const uint32_t shift = std::max<int>(std::bit_width(bucket_count * kWays) - 14, 0);
-  if (shift != time_shift_) std::fill(entries_.begin(), entries_.end(), kEmpty);
+  // A tick is about a twelfth of the capacity: fine enough to forget by, slow enough that an entry
+  // is replaced before the time wraps. A new length of tick makes the old times meaningless.
+  const auto shift = static_cast<uint32_t>(
+      std::max(static_cast<int>(std::bit_width(bucket_count * kWays)) - 4, 0));
+  if (shift != time_shift_) {
+    for (Entry& entry : entries_) {
+      if (entry != 0) {
+        entry = static_cast<Entry>((entry & kFingerprintMask) | ((added_ >> shift) & kTimeMask));
+      }
+    }
+  }
   time_shift_ = shift;
 }
 

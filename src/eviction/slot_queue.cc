@@ -64,7 +64,7 @@ bool SlotQueue::EraseExact(uint32_t hash, uint64_t number) {
   if (chunk.live_count == 0) {
     FreeChunk(at);
   } else if (chunk.stored_count >= kSlotsWorthPacking &&
-             chunk.live_count * 2 < chunk.stored_count) {
+             chunk.live_count * 4 < chunk.stored_count * 3) {
     Pack(chunk);
   }
   return true;
@@ -148,8 +148,8 @@ bool SlotQueue::TakeThinPair(uint64_t from, std::vector<Slot>* moved, uint64_t* 
   while (next < chunks_.size() && !chunks_[next].chunk) ++next;
   // The last chunk is still being filled: it stays where it is.
   if (next + 1 >= chunks_.size() || !chunks_[at].chunk) return false;
-  if (chunks_[at].chunk->live_count > kThinSlots) return false;
-  if (chunks_[next].chunk->live_count > kThinSlots) return false;
+  if (chunks_[at].chunk->live_count + chunks_[next].chunk->live_count > kMergedSlotsMax)
+    return false;
   CollectLive(chunks_[at], moved);
   CollectLive(chunks_[next], moved);
   *first_number = chunks_[at].index << kChunkBits;

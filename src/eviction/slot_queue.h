@@ -41,9 +41,9 @@ class SlotQueue {
   // The first slot whose number is at least from, in order. False when there is none.
   bool Next(uint64_t from, Slot* slot) const;
 
-  // Packs the chunk of the slot number from together with the one behind it when both are thin, in
-  // order and not before the chunk's own first number; relocate(hash, old_number, new_number) is
-  // called for each key that moves. For callers that remove from the middle.
+  // Packs the chunk of the slot number from together with the one behind it when both fit in three
+  // quarters of one, in order and not before the chunk's own first number. Calls
+  // relocate(hash, old_number, new_number) for each key. For callers that remove from the middle.
   template <typename Relocate>
   void MergeThinChunks(uint64_t from, const Relocate& relocate) {
     std::vector<Slot> moved;
@@ -66,7 +66,7 @@ class SlotQueue {
   static constexpr uint32_t kChunkBits = 8;
   static constexpr uint32_t kChunkSlots = 1u << kChunkBits;
   static constexpr uint32_t kBitmapWords = kChunkSlots / 64;
-  static constexpr uint32_t kThinSlots = kChunkSlots / 4;
+  static constexpr uint32_t kMergedSlotsMax = kChunkSlots * 3 / 4;
 
   // One chunk: which positions have a stored hash, which of those are live, and the hashes packed
   // in order of position.

@@ -155,11 +155,21 @@ TEST(Sieve, EvictsTheOldestUnreadKeyAndKeepsThePlaceOfReadOnes) {
 
 TEST(Sieve, ExaminesNewcomersBeforeItReturnsToTheProven) {
   FakeStore store = MakeStore("sieve");
+  for (uint64_t key = 0; key < 5; ++key) store.Insert(key);
+  for (uint64_t key = 0; key < 3; ++key) store.Hit(key);
+  EXPECT_EQ(store.EvictOne(), 3u);
+  store.Insert(10);
+  EXPECT_EQ(store.EvictOne(), 4u);
+  EXPECT_EQ(store.EvictOne(), 10u);
+}
+
+TEST(Sieve, StartsAnewAtTheOldestAfterEvictingTheNewest) {
+  FakeStore store = MakeStore("sieve");
   for (uint64_t key = 0; key < 4; ++key) store.Insert(key);
   for (uint64_t key = 0; key < 3; ++key) store.Hit(key);
   EXPECT_EQ(store.EvictOne(), 3u);
   store.Insert(10);
-  EXPECT_EQ(store.EvictOne(), 10u);
+  EXPECT_EQ(store.EvictOne(), 0u);
 }
 
 TEST(S3Fifo, EvictsOneHitWondersFirst) {
@@ -171,18 +181,66 @@ TEST(S3Fifo, EvictsOneHitWondersFirst) {
   for (uint64_t key = 10'000; key < 20'000; ++key) store.Access(key, kCapacity);
   size_t kept = 0;
   for (uint64_t key = 0; key < 500; ++key) kept += store.Contains(key);
-  EXPECT_EQ(kept, 500u);
+  EXPECT_GE(kept, 495u) << "the ghost may mistake a few";
+}
+
+// A store full of keys read once, of which 110 is the one that was evicted last or nearly so;
+// returns the oldest key of the main queue.
+uint64_t FillAndFindOldest(FakeStore& store, uint64_t capacity) {
+  for (uint64_t key = 0; key < 150; ++key) store.Access(key, capacity);
+  uint64_t oldest = 0;
+  while (!store.Contains(oldest)) ++oldest;
+  return oldest;
 }
 
 TEST(S3Fifo, PromotesAKeyThatReturnsSoonAfterItLeft) {
   FakeStore store = MakeStore("s3-fifo");
   constexpr uint64_t kCapacity = 100;
-  for (uint64_t key = 0; key < 150; ++key) store.Access(key, kCapacity);
-  ASSERT_FALSE(store.Contains(40));
-  const uint64_t main_keys = Stat(store, "main_keys");
-  store.Access(40, kCapacity);
+  const uint64_t oldest = FillAndFindOldest(store, kCapacity);
+  ASSERT_FALSE(store.Contains(110));
+  store.Access(110, kCapacity);
   EXPECT_EQ(Stat(store, "ghost_hits"), 1u);
-  EXPECT_EQ(Stat(store, "main_keys"), main_keys + 1);
+  for (uint64_t key = 1'000; key < 1'050; ++key) store.Access(key, kCapacity);
+  EXPECT_TRUE(store.Contains(110));
+  EXPECT_FALSE(store.Contains(oldest)) << "it was idle, so it made way";
+}
+
+TEST(S3Fifo, LetsTheOldestMainKeyStayWhenItWasRead) {
+  FakeStore store = MakeStore("s3-fifo");
+  constexpr uint64_t kCapacity = 100;
+  const uint64_t oldest = FillAndFindOldest(store, kCapacity);
+  store.Hit(oldest);
+  store.Access(110, kCapacity);
+  for (uint64_t key = 1'000; key < 1'050; ++key) store.Access(key, kCapacity);
+  EXPECT_EQ(Stat(store, "ghost_hits_lost"), 1u);
+  EXPECT_TRUE(store.Contains(oldest));
+  EXPECT_FALSE(store.Contains(110));
+}
+
+TEST(S3Fifo, HitsInALoopLargerThanTheCache) {
+  constexpr uint64_t kKeys = 1'000;
+  for (const uint64_t capacity : {100, 300, 500, 550, 600, 700, 900}) {
+    FakeStore store = MakeStore("s3-fifo");
+    uint64_t hits = 0;
+    for (int round = 0; round < 100; ++round) {
+      for (uint64_t key = 0; key < kKeys; ++key) hits += store.Access(key, capacity);
+    }
+    // The best that any policy can do is capacity / kKeys.
+    const double ratio = static_cast<double>(hits) / (100.0 * kKeys);
+    EXPECT_GT(ratio, 0.85 * static_cast<double>(capacity) / kKeys) << "capacity " << capacity;
+  }
+}
+
+TEST(S3Fifo, FollowsAChangeOfTheWorkingSet) {
+  FakeStore store = MakeStore("s3-fifo");
+  base::Rng rng(3);
+  constexpr uint64_t kCapacity = 1'000;
+  for (int request = 0; request < 100'000; ++request) store.Access(rng.Below(800), kCapacity);
+  uint64_t hits = 0;
+  for (int request = 0; request < 20'000; ++request) {
+    hits += store.Access(10'000 + rng.Below(800), kCapacity);
+  }
+  EXPECT_GT(hits, 18'000u);
 }
 
 TEST(S3Fifo, DoesNotTakeADeletedKeyForOneItEvicted) {
