@@ -2,6 +2,8 @@
 
 #include "base/crc64.h"
 #include "keyspace/rdb/format.h"
+#include "keyspace/rdb/object_reader.h"
+#include "keyspace/rdb/object_writer.h"
 #include "keyspace/rdb/reader.h"
 #include "keyspace/rdb/writer.h"
 
@@ -11,9 +13,9 @@ namespace {
 constexpr size_t kChecksumSize = 8;
 constexpr size_t kHeaderSizeMax = 10;  // tag and the longest length
 
-void AppendFooter(std::string* payload) {
-  payload->push_back(static_cast<char>(rdb::kVersionWritten & 0xff));
-  payload->push_back(static_cast<char>(rdb::kVersionWritten >> 8));
+void AppendFooter(uint16_t version, std::string* payload) {
+  payload->push_back(static_cast<char>(version & 0xff));
+  payload->push_back(static_cast<char>(version >> 8));
   const uint64_t checksum = base::Crc64(*payload);
   for (size_t i = 0; i < kChecksumSize; ++i) {
     payload->push_back(static_cast<char>(checksum >> (8 * i)));
@@ -33,6 +35,18 @@ bool HasValidFooter(std::string_view payload) {
   return checksum == base::Crc64(payload.substr(0, checksum_at));
 }
 
+uint16_t VersionOf(DumpReader reader) {
+  switch (reader) {
+    case DumpReader::kRedis5:
+      return rdb::kVersionWritten;
+    case DumpReader::kRedis70:
+      return rdb::kVersionOfStream2;
+    case DumpReader::kRedis72:
+      return rdb::kVersionOfStream3;
+  }
+  return rdb::kVersionWritten;
+}
+
 }  // namespace
 
 std::string EncodeStringDump(std::string_view value) {
@@ -41,17 +55,29 @@ std::string EncodeStringDump(std::string_view value) {
   rdb::Writer writer(&payload);
   writer.Byte(rdb::kStringTag);
   writer.String(value);
-  AppendFooter(&payload);
+  AppendFooter(rdb::kVersionWritten, &payload);
   return payload;
 }
 
-DumpStatus DecodeDump(std::string_view payload, DumpValue* value) {
+std::string EncodeDump(const Object& object, DumpReader reader) {
+  std::string payload;
+  AppendFooter(rdb::WriteObject(object, VersionOf(reader), &payload), &payload);
+  return payload;
+}
+
+DumpStatus DecodeDump(std::string_view payload, const EncodingLimits& limits, DumpValue* value) {
   if (!HasValidFooter(payload)) return DumpStatus::kBadFooter;
   rdb::Reader reader(payload.substr(0, payload.size() - rdb::kFooterSize));
   uint8_t tag;
-  if (!reader.Byte(&tag) || tag != rdb::kStringTag) return DumpStatus::kBadData;
-  if (!reader.String(&value->string) || reader.left() != 0) return DumpStatus::kBadData;
-  return DumpStatus::kOk;
+  if (!reader.Byte(&tag)) return DumpStatus::kBadData;
+  if (tag == rdb::kStringTag) {
+    value->object.reset();
+    if (!reader.String(&value->string)) return DumpStatus::kBadData;
+  } else {
+    value->object = rdb::ReadObject(tag, limits, &reader);
+    if (value->object == nullptr) return DumpStatus::kBadData;
+  }
+  return reader.left() == 0 ? DumpStatus::kOk : DumpStatus::kBadData;
 }
 
 }  // namespace terrace::keyspace

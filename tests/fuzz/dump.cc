@@ -18,11 +18,25 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (int shift = 0; shift < 64; shift += 8) {
     payload.push_back(static_cast<char>(checksum >> shift));
   }
+  const keyspace::EncodingLimits limits;
   keyspace::DumpValue value;
-  if (keyspace::DecodeDump(payload, &value) != keyspace::DumpStatus::kOk) return 0;
+  if (keyspace::DecodeDump(payload, limits, &value) != keyspace::DumpStatus::kOk) return 0;
+  // What was accepted must survive a second trip unchanged.
+  const auto encode = [](const keyspace::DumpValue& decoded) {
+    return decoded.object == nullptr
+               ? keyspace::EncodeStringDump(decoded.string)
+               : keyspace::EncodeDump(*decoded.object, keyspace::DumpReader::kRedis72);
+  };
+  const std::string encoded = encode(value);
   keyspace::DumpValue again;
-  const std::string encoded = keyspace::EncodeStringDump(value.string);
-  TERRACE_CHECK(keyspace::DecodeDump(encoded, &again) == keyspace::DumpStatus::kOk);
-  TERRACE_CHECK(again.string == value.string);
+  TERRACE_CHECK(keyspace::DecodeDump(encoded, limits, &again) == keyspace::DumpStatus::kOk);
+  TERRACE_CHECK(again.type() == value.type() && again.string == value.string);
+  if (value.object == nullptr) return 0;
+  TERRACE_CHECK(again.object->size() == value.object->size());
+  // Tables have no order of their own; the others must give the same bytes.
+  using keyspace::Type;
+  if (value.type() == Type::kList || value.type() == Type::kZset || value.type() == Type::kStream) {
+    TERRACE_CHECK(encode(again) == encoded);
+  }
   return 0;
 }

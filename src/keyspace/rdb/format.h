@@ -37,8 +37,12 @@ enum ValueTag : uint8_t {
 // The second byte-pair of a length whose two top bits are set: what follows instead of raw bytes.
 enum StringEncoding : uint8_t { kInt8 = 0, kInt16 = 1, kInt32 = 2, kLzf = 3 };
 
-// What is written can be restored by every Redis since 5; what is read may be as new as 7.4.
+// What is written can be restored by every Redis since 5, unless the value or the caller asks for
+// more; what is read may be as new as 7.4.
 inline constexpr uint16_t kVersionWritten = 9;
+inline constexpr uint16_t kVersionOfStream2 = 10;   // Redis 7.0
+inline constexpr uint16_t kVersionOfStream3 = 11;   // Redis 7.2
+inline constexpr uint16_t kVersionOfFieldTtl = 12;  // Redis 7.4
 inline constexpr uint16_t kVersionMax = 12;
 inline constexpr size_t kFooterSize = 10;  // version, 2 bytes, and checksum, 8 bytes, little-endian
 

@@ -28,7 +28,7 @@ std::string WithFooter(std::string body, uint8_t version) {
 
 DumpStatus Decode(std::string_view payload, std::string* out) {
   DumpValue value;
-  const DumpStatus status = DecodeDump(payload, &value);
+  const DumpStatus status = DecodeDump(payload, EncodingLimits{}, &value);
   *out = value.string;
   return status;
 }
