@@ -167,6 +167,12 @@ std::string_view FormatDouble(double value, DoubleText& buffer) {
   return {begin, static_cast<size_t>(out - begin)};
 }
 
+std::string_view FormatDouble17(double value, DoubleText& buffer) {
+  if (!std::isfinite(value)) return FormatDouble(value, buffer);
+  const int length = std::snprintf(buffer.data(), buffer.size(), "%.17g", value);
+  return {buffer.data(), static_cast<size_t>(length)};
+}
+
 std::string_view FormatFixed(double value, int decimals, FixedText& buffer) {
   TERRACE_CHECK(decimals >= 1 && decimals <= 17);
   double scale = 1;

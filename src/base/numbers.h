@@ -45,6 +45,9 @@ std::string_view FormatInt64(int64_t value, Int64Text& buffer);
 // otherwise d.ddde+x; "inf", "-inf", "nan", "-0". Used for scores and RESP3 doubles.
 std::string_view FormatDouble(double value, DoubleText& buffer);
 
+// With 17 significant digits, as printf's %.17g writes it: exact, but longer than needed.
+std::string_view FormatDouble17(double value, DoubleText& buffer);
+
 // Rounded to the given number of decimals, trailing zeros kept (geo distances).
 // REQUIRES: 1 <= decimals <= 17 and |value| * 10^decimals < 2^63.
 std::string_view FormatFixed(double value, int decimals, FixedText& buffer);

@@ -86,6 +86,15 @@ TEST(NumbersTest, FormatsDoublesInRedisLayout) {
   EXPECT_EQ(Text(std::nan("")), "nan");
 }
 
+TEST(NumbersTest, SeventeenDigitsWhereAskedFor) {
+  DoubleText buffer;
+  EXPECT_EQ(FormatDouble17(3.14, buffer), "3.1400000000000001");
+  EXPECT_EQ(FormatDouble17(5, buffer), "5");
+  EXPECT_EQ(FormatDouble17(-std::numeric_limits<double>::max(), buffer),
+            "-1.7976931348623157e+308");
+  EXPECT_EQ(FormatDouble17(-std::numeric_limits<double>::infinity(), buffer), "-inf");
+}
+
 TEST(NumbersTest, EveryDoubleRoundTrips) {
   const uint64_t seed = 20240611;
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
