@@ -6,9 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "keyspace/types/encoding_limits.h"
+
 namespace terrace::commands {
 
 struct Limits {
+  keyspace::EncodingLimits encoding;
   size_t string_bytes_max = size_t{512} * 1024 * 1024;  // proto-max-bulk-len
 };
 

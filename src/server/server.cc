@@ -40,6 +40,18 @@ int ShardCountFor(int threads) {
   return count;
 }
 
+keyspace::EncodingLimits EncodingLimitsOf(const Settings& settings, uint64_t hash_seed) {
+  const auto count = [](int64_t value) { return static_cast<size_t>(value); };
+  return {.hash_max_listpack_entries = count(settings.hash_max_listpack_entries),
+          .hash_max_listpack_value = settings.hash_max_listpack_value,
+          .set_max_intset_entries = count(settings.set_max_intset_entries),
+          .set_max_listpack_entries = count(settings.set_max_listpack_entries),
+          .set_max_listpack_value = count(settings.set_max_listpack_value),
+          .zset_max_listpack_entries = count(settings.zset_max_listpack_entries),
+          .zset_max_listpack_value = settings.zset_max_listpack_value,
+          .hash_seed = hash_seed};
+}
+
 int ThreadsOf(const Settings& settings) {
   if (settings.threads > 0) return static_cast<int>(settings.threads);
   return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -195,6 +207,7 @@ std::string Server::Apply(std::string_view name, const Settings& settings) {
   }
   auto limits = std::make_shared<commands::Limits>();
   limits->string_bytes_max = settings.proto_max_bulk_len;
+  limits->encoding = EncodingLimitsOf(settings, keyspace_->hash_seed());
   core_.set_limits(std::move(limits));
   return "";
 }

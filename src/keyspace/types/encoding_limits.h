@@ -9,7 +9,7 @@
 namespace terrace::keyspace {
 
 struct EncodingLimits {
-  size_t hash_max_listpack_entries = 128;
+  size_t hash_max_listpack_entries = 512;
   size_t hash_max_listpack_value = 64;
   size_t set_max_intset_entries = 512;
   size_t set_max_listpack_entries = 128;

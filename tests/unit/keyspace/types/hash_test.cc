@@ -30,7 +30,7 @@ std::optional<std::string> Get(const Hash& hash, std::string_view field, int64_t
 }
 
 TEST(HashTest, StaysAListpackUpToItsLimits) {
-  const EncodingLimits limits;
+  const EncodingLimits limits{.hash_max_listpack_entries = 128};
   Hash hash;
   for (int i = 0; i < 128; ++i) EXPECT_TRUE(hash.Set(std::to_string(i), "v", limits));
   EXPECT_EQ(hash.encoding(), "listpack");
@@ -93,7 +93,7 @@ struct Model {
 void RunAgainstModel(uint64_t seed, bool with_deadlines) {
   SCOPED_TRACE(::testing::Message() << "seed " << seed << " deadlines " << with_deadlines);
   base::Rng rng(seed);
-  EncodingLimits limits;
+  EncodingLimits limits{.hash_max_listpack_entries = 128};
   limits.hash_seed = rng.Next();
   Hash hash;
   Model model;
@@ -185,7 +185,7 @@ TEST(HashTest, DeadlinesBehaveLikeAMapOfDeadlines) {
 }
 
 TEST(HashTest, DeadlinesHaveTheirOwnCompactEncoding) {
-  const EncodingLimits limits;
+  const EncodingLimits limits{.hash_max_listpack_entries = 128};
   Hash hash;
   for (int i = 0; i < 128; ++i) hash.Set(std::to_string(i), "v", limits);
   EXPECT_EQ(hash.NextDeadline(), Hash::kNoDeadline);
@@ -204,7 +204,7 @@ TEST(HashTest, DeadlinesHaveTheirOwnCompactEncoding) {
 }
 
 TEST(HashTest, ChangingOneDeadlineForeverDoesNotGrowTheIndex) {
-  const EncodingLimits limits;
+  const EncodingLimits limits{.hash_max_listpack_entries = 128};
   Hash hash;
   hash.Reserve(200, limits);
   for (int i = 0; i < 200; ++i) hash.Set(std::to_string(i), "v", limits);
@@ -216,7 +216,7 @@ TEST(HashTest, ChangingOneDeadlineForeverDoesNotGrowTheIndex) {
 }
 
 TEST(HashTest, RandomFieldsAreUniformInEveryEncoding) {
-  const EncodingLimits limits;
+  const EncodingLimits limits{.hash_max_listpack_entries = 128};
   base::Rng rng(11);
   for (const int size : {100, 200}) {
     Hash hash;

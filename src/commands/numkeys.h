@@ -1,0 +1,28 @@
+#pragma once
+
+// Arguments of commands that count their keys: `numkeys key [key ...]`, and the LIMIT of the
+// ...CARD commands.
+//
+// Errors: the parsers reply their error themselves and return nullopt.
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "commands/call.h"
+
+namespace terrace::commands {
+
+// Key positions for rows: the count is argument 1 (and argument 2 with a destination at 1).
+[[nodiscard]] bool FindNumkeysAtOne(Args args, std::vector<int>* positions);
+[[nodiscard]] bool FindNumkeysAtTwo(Args args, std::vector<int>* positions);
+[[nodiscard]] bool FindDestinationAndNumkeys(Args args, std::vector<int>* positions);
+
+// The count in this argument, with that many arguments after it.
+std::optional<size_t> ParseNumkeys(Call& call, size_t argument, std::string_view error);
+
+// [LIMIT count] from this argument on to the end; UINT64_MAX for none.
+std::optional<uint64_t> ParseCardLimit(Call& call, size_t argument);
+
+}  // namespace terrace::commands

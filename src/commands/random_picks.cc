@@ -1,0 +1,24 @@
+#include "commands/random_picks.h"
+
+#include <limits>
+
+namespace terrace::commands {
+
+std::optional<int64_t> ParsePickCount(Call& call, size_t argument, PickRange range) {
+  const std::optional<int64_t> count = call.Integer(argument);
+  if (!count) return std::nullopt;
+  constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+  if (*count < -kMax) {
+    call.reply.Error(
+        "ERR value is out of range, value must between -9223372036854775807 and "
+        "9223372036854775807");
+    return std::nullopt;
+  }
+  if (range == PickRange::kHalved && (*count < -kMax / 2 || *count > kMax / 2)) {
+    call.reply.Error("ERR value is out of range");
+    return std::nullopt;
+  }
+  return count;
+}
+
+}  // namespace terrace::commands

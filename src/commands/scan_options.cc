@@ -1,0 +1,69 @@
+#include "commands/scan_options.h"
+
+#include <cctype>
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <string>
+
+#include "base/glob.h"
+
+namespace terrace::commands {
+
+bool ScanOptions::Matches(std::string_view text) const {
+  return pattern.empty() || base::GlobMatch(pattern, text);
+}
+
+// As loose as strtoul is: a sign is accepted and an empty text is zero.
+std::optional<uint64_t> ParseScanCursor(Call& call, size_t argument) {
+  const std::string text(call.args[argument]);
+  char* end = nullptr;
+  errno = 0;
+  const uint64_t cursor = std::strtoull(text.c_str(), &end, 10);
+  const bool starts_blank = std::isspace(static_cast<unsigned char>(text[0])) != 0;
+  if (!starts_blank && *end == '\0' && errno != ERANGE) return cursor;
+  call.reply.Error("ERR invalid cursor");
+  return std::nullopt;
+}
+
+std::optional<ScanOptions> ParseScanOptions(Call& call, size_t first_argument, ScanExtra extra) {
+  ScanOptions options;
+  for (size_t i = first_argument; i < call.argc(); ++i) {
+    const bool has_value = i + 1 < call.argc();
+    if (call.Is(i, "count") && has_value) {
+      const std::optional<int64_t> count = call.Integer(++i);
+      if (!count) return std::nullopt;
+      if (*count < 1) {
+        call.reply.SyntaxError();
+        return std::nullopt;
+      }
+      options.count = static_cast<uint64_t>(*count);
+    } else if (call.Is(i, "match") && has_value) {
+      options.pattern = call.args[++i];
+      // "*" is as good as no pattern, and cheaper.
+      if (options.pattern == "*") options.pattern = {};
+    } else if (extra == ScanExtra::kType && call.Is(i, "type") && has_value) {
+      options.type = call.args[++i];
+    } else if (extra == ScanExtra::kNoValues && call.Is(i, "novalues")) {
+      options.no_values = true;
+    } else {
+      call.reply.SyntaxError();
+      return std::nullopt;
+    }
+  }
+  return options;
+}
+
+void ReplyCursor(Call& call, uint64_t cursor) {
+  char text[20];
+  const auto result = std::to_chars(text, text + sizeof(text), cursor);
+  call.reply.Bulk({text, static_cast<size_t>(result.ptr - text)});
+}
+
+void ReplyEmptyScan(Call& call) {
+  call.reply.Array(2);
+  ReplyCursor(call, 0);
+  call.reply.Array(0);
+}
+
+}  // namespace terrace::commands
