@@ -87,7 +87,19 @@ const Command* Registry::Resolve(Args args) const {
 }
 
 std::span<const std::span<const Command>> DataFamilies() {
-  static const std::span<const Command> families[] = {StringCommands(), KeyCommands()};
+  static const std::span<const Command> families[] = {
+      StringCommands(),
+      KeyCommands(),
+      HashCommands(),
+      HashExpiryCommands(),
+      SetCommands(),
+      SetAlgebraCommands(),
+      SortedSetCommands(),
+      SortedSetRangeCommands(),
+      SortedSetAlgebraCommands(),
+      GeoCommands(),
+      GeoSearchCommands(),
+  };
   return families;
 }
 

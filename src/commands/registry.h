@@ -47,6 +47,15 @@ bool SameName(std::string_view a, std::string_view b);
 // The data families: everything that speaks of keys.
 std::span<const Command> StringCommands();
 std::span<const Command> KeyCommands();
+std::span<const Command> HashCommands();
+std::span<const Command> HashExpiryCommands();
+std::span<const Command> SetCommands();
+std::span<const Command> SetAlgebraCommands();
+std::span<const Command> SortedSetCommands();
+std::span<const Command> SortedSetRangeCommands();
+std::span<const Command> SortedSetAlgebraCommands();
+std::span<const Command> GeoCommands();
+std::span<const Command> GeoSearchCommands();
 
 // Their list. The server adds its own (connection, configuration, information).
 std::span<const std::span<const Command>> DataFamilies();

@@ -1,0 +1,120 @@
+// The geo family: positions as sorted sets. Searches are in geo_search.cc.
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "base/numbers.h"
+#include "commands/call.h"
+#include "commands/geo_arguments.h"
+#include "commands/geo_math.h"
+#include "commands/registry.h"
+#include "commands/typed.h"
+#include "commands/zset_add.h"
+
+namespace terrace::commands {
+namespace {
+
+using keyspace::Zset;
+
+void Geoadd(Call& call) {
+  ZaddOptions options;
+  size_t first = 2;
+  for (; first < call.argc(); ++first) {
+    if (call.Is(first, "nx")) {
+      options.only_new = true;
+    } else if (call.Is(first, "xx")) {
+      options.only_existing = true;
+    } else if (call.Is(first, "ch")) {
+      options.count_changed = true;
+    } else {
+      break;
+    }
+  }
+  const size_t count = call.argc() - first;
+  if (count == 0 || count % 3 != 0 || (options.only_new && options.only_existing)) {
+    return call.reply.SyntaxError();
+  }
+  std::vector<ScoredMember> members;
+  members.reserve(count / 3);
+  for (size_t i = first; i < call.argc(); i += 3) {
+    const auto point = ParsePoint(call, i);
+    if (!point) return;
+    members.push_back({static_cast<double>(EncodePoint(*point)), call.args[i + 2]});
+  }
+  AddScoredMembers(call, options, members);
+}
+
+void Geopos(Call& call) {
+  const auto zset = Find<Zset>(call, 1);
+  if (zset.wrong_type) return;
+  call.reply.Array(call.argc() - 2);
+  for (size_t i = 2; i < call.argc(); ++i) {
+    const auto score = zset ? zset.object->Score(call.args[i]) : std::nullopt;
+    if (score) {
+      ReplyPoint(call, DecodePoint(static_cast<uint64_t>(*score)));
+    } else {
+      call.reply.NullArray();
+    }
+  }
+}
+
+void Geohash(Call& call) {
+  const auto zset = Find<Zset>(call, 1);
+  if (zset.wrong_type) return;
+  call.reply.Array(call.argc() - 2);
+  for (size_t i = 2; i < call.argc(); ++i) {
+    const auto score = zset ? zset.object->Score(call.args[i]) : std::nullopt;
+    if (score) {
+      call.reply.Bulk(GeohashText(static_cast<uint64_t>(*score)));
+    } else {
+      call.reply.Null();
+    }
+  }
+}
+
+void Geodist(Call& call) {
+  double unit_m = 1;
+  if (call.argc() == 5) {
+    const auto unit = ParseUnit(call, 4);
+    if (!unit) return;
+    unit_m = *unit;
+  } else if (call.argc() > 5) {
+    return call.reply.SyntaxError();
+  }
+  const auto zset = Find<Zset>(call, 1);
+  if (zset.wrong_type) return;
+  const auto a = zset ? zset.object->Score(call.args[2]) : std::nullopt;
+  const auto b = zset ? zset.object->Score(call.args[3]) : std::nullopt;
+  if (!a || !b) return call.reply.Null();
+  ReplyDistance(call, DistanceM(DecodePoint(static_cast<uint64_t>(*a)),
+                                DecodePoint(static_cast<uint64_t>(*b))) /
+                          unit_m);
+}
+
+constexpr Command Row(std::string_view name, int arity, uint32_t flags, Handler handler,
+                      std::string_view summary) {
+  return {.name = name,
+          .arity = arity,
+          .flags = flags,
+          .categories = kGeo,
+          .keys = {1, 1, 1},
+          .resolve = Resolve::kValue,
+          .handler = handler,
+          .group = "geo",
+          .since = "3.2.0",
+          .summary = summary};
+}
+
+constexpr Command kCommands[] = {
+    Row("geoadd", -5, kWrite | kDenyOom, Geoadd, "Adds members at positions."),
+    Row("geodist", -4, kReadOnly, Geodist, "Returns the distance between two members."),
+    Row("geohash", -2, kReadOnly, Geohash, "Returns the geohashes of members."),
+    Row("geopos", -2, kReadOnly, Geopos, "Returns the positions of members."),
+};
+
+}  // namespace
+
+std::span<const Command> GeoCommands() { return kCommands; }
+
+}  // namespace terrace::commands

@@ -1,0 +1,183 @@
+// The set family: unions, intersections and differences.
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "base/numbers.h"
+#include "commands/call.h"
+#include "commands/numkeys.h"
+#include "commands/registry.h"
+#include "commands/typed.h"
+
+namespace terrace::commands {
+namespace {
+
+using keyspace::KeyEvent;
+using keyspace::Set;
+
+const keyspace::EncodingLimits& LimitsOf(const Call& call) { return call.limits.encoding; }
+
+// The sets of these arguments, nullptr for an absent key; nullopt after an error.
+std::optional<std::vector<const Set*>> FindAll(Call& call, size_t first, size_t count) {
+  std::vector<const Set*> sets;
+  sets.reserve(count);
+  for (size_t i = first; i < first + count; ++i) {
+    const auto set = Find<Set>(call, i);
+    if (set.wrong_type) return std::nullopt;
+    sets.push_back(set.object);
+  }
+  return sets;
+}
+
+// visit(member) for each member that is in all sets, until it returns false.
+template <typename Visit>
+void Intersect(std::vector<const Set*> sets, Visit visit) {
+  if (std::find(sets.begin(), sets.end(), nullptr) != sets.end()) return;
+  // The smallest is walked, the others are asked, the likeliest to say no first.
+  std::sort(sets.begin(), sets.end(),
+            [](const Set* a, const Set* b) { return a->size() < b->size(); });
+  bool wants_more = true;
+  sets[0]->ForEach([&](std::string_view member) {
+    if (!wants_more) return;
+    const bool in_all = std::all_of(sets.begin() + 1, sets.end(), [&](const Set* other) {
+      return other == sets[0] || other->Contains(member);
+    });
+    if (in_all) wants_more = visit(member);
+  });
+}
+
+// visit(member) for each member of the first set that is in no other.
+template <typename Visit>
+void Subtract(const std::vector<const Set*>& sets, Visit visit) {
+  if (sets[0] == nullptr) return;
+  sets[0]->ForEach([&](std::string_view member) {
+    const bool in_other = std::any_of(sets.begin() + 1, sets.end(), [&](const Set* other) {
+      return other != nullptr && (other == sets[0] || other->Contains(member));
+    });
+    if (!in_other) visit(member);
+  });
+}
+
+std::unique_ptr<Set> Unite(const Call& call, const std::vector<const Set*>& sets) {
+  auto result = std::make_unique<Set>();
+  for (const Set* set : sets) {
+    if (set == nullptr) continue;
+    set->ForEach([&](std::string_view member) { result->Add(member, LimitsOf(call)); });
+  }
+  return result;
+}
+
+void Sinter(Call& call) {
+  const auto sets = FindAll(call, 1, call.argc() - 1);
+  if (!sets) return;
+  const auto mark = call.reply.Begin();
+  size_t count = 0;
+  Intersect(*sets, [&](std::string_view member) {
+    call.reply.Bulk(member);
+    ++count;
+    return true;
+  });
+  call.reply.EndSet(mark, count);
+}
+
+void Sunion(Call& call) {
+  const auto sets = FindAll(call, 1, call.argc() - 1);
+  if (!sets) return;
+  const auto result = Unite(call, *sets);
+  call.reply.Set(result->size());
+  result->ForEach([&](std::string_view member) { call.reply.Bulk(member); });
+}
+
+void Sdiff(Call& call) {
+  const auto sets = FindAll(call, 1, call.argc() - 1);
+  if (!sets) return;
+  const auto mark = call.reply.Begin();
+  size_t count = 0;
+  Subtract(*sets, [&](std::string_view member) {
+    call.reply.Bulk(member);
+    ++count;
+  });
+  call.reply.EndSet(mark, count);
+}
+
+void Store(Call& call, std::unique_ptr<Set> result, KeyEvent event) {
+  const auto count = static_cast<int64_t>(result->size());
+  StoreResult(call, 1, std::move(result), event);
+  call.reply.Integer(count);
+}
+
+void Sinterstore(Call& call) {
+  const auto sets = FindAll(call, 2, call.argc() - 2);
+  if (!sets) return;
+  auto result = std::make_unique<Set>();
+  Intersect(*sets, [&](std::string_view member) {
+    result->Add(member, LimitsOf(call));
+    return true;
+  });
+  Store(call, std::move(result), {'s', "sinterstore"});
+}
+
+void Sunionstore(Call& call) {
+  const auto sets = FindAll(call, 2, call.argc() - 2);
+  if (!sets) return;
+  Store(call, Unite(call, *sets), {'s', "sunionstore"});
+}
+
+void Sdiffstore(Call& call) {
+  const auto sets = FindAll(call, 2, call.argc() - 2);
+  if (!sets) return;
+  auto result = std::make_unique<Set>();
+  Subtract(*sets, [&](std::string_view member) { result->Add(member, LimitsOf(call)); });
+  Store(call, std::move(result), {'s', "sdiffstore"});
+}
+
+void Sintercard(Call& call) {
+  const auto key_count = ParseNumkeys(call, 1, "ERR numkeys should be greater than 0");
+  if (!key_count) return;
+  const auto limit = ParseCardLimit(call, 2 + *key_count);
+  if (!limit) return;
+  const auto sets = FindAll(call, 2, *key_count);
+  if (!sets) return;
+  uint64_t count = 0;
+  Intersect(*sets, [&](std::string_view) { return ++count < *limit; });
+  call.reply.Integer(static_cast<int64_t>(count));
+}
+
+constexpr Command Row(std::string_view name, int arity, uint32_t flags, Handler handler,
+                      std::string_view since, std::string_view summary, KeySpec keys) {
+  return {.name = name,
+          .arity = arity,
+          .flags = flags,
+          .categories = kSet,
+          .keys = keys,
+          .resolve = Resolve::kValue,
+          .handler = handler,
+          .group = "set",
+          .since = since,
+          .summary = summary};
+}
+
+constexpr KeySpec kAllKeys{1, -1, 1};
+constexpr KeySpec kNumkeysFirst{.find = FindNumkeysAtOne};
+constexpr uint32_t kStores = kWrite | kDenyOom;
+
+constexpr Command kCommands[] = {
+    Row("sdiff", -2, kReadOnly, Sdiff, "1.0.0",
+        "Returns the members of the first set that are in no other.", kAllKeys),
+    Row("sdiffstore", -3, kStores, Sdiffstore, "1.0.0", "Stores what SDIFF returns.", kAllKeys),
+    Row("sinter", -2, kReadOnly, Sinter, "1.0.0", "Returns the members that all sets have.",
+        kAllKeys),
+    Row("sintercard", -3, kReadOnly | kMovableKeys, Sintercard, "7.0.0",
+        "Counts the members that all sets have.", kNumkeysFirst),
+    Row("sinterstore", -3, kStores, Sinterstore, "1.0.0", "Stores what SINTER returns.", kAllKeys),
+    Row("sunion", -2, kReadOnly, Sunion, "1.0.0", "Returns the members of all sets.", kAllKeys),
+    Row("sunionstore", -3, kStores, Sunionstore, "1.0.0", "Stores what SUNION returns.", kAllKeys),
+};
+
+}  // namespace
+
+std::span<const Command> SetAlgebraCommands() { return kCommands; }
+
+}  // namespace terrace::commands
