@@ -140,6 +140,120 @@ def _field_operation(rng):
             + _field_value(rng))
 
 
+# Collections: few fields and members, so that commands meet them again; long ones leave the compact
+# encodings.
+FIELDS = [b'f1', b'f2', b'f3', b'1', b'2', b'-7', b'field', b'', b'a\x00b', b'\xff', b'12345678901']
+LONG_FIELDS = [b'F' * 64, b'F' * 65, b'F' * 300]
+MEMBERS = [b'a', b'b', b'c', b'd', b'e', b'1', b'2', b'3', b'-1', b'70000', b'5000000000', b'',
+           b'aa', b'ab', b'\x00', b'\xff']
+LONG_MEMBERS = [b'm' * 64, b'm' * 65, b'm' * 200]
+SCORES = [b'0', b'1', b'2', b'3', b'-1', b'1.5', b'2.5', b'0.1', b'0.2', b'0.3', b'1e10', b'1e17',
+          b'1e20', b'3.14159265358979', b'-0', b'inf', b'-inf', b'+inf', b'1e-10', b'12345.678901',
+          b'4503599627370497']
+BAD_SCORES = [b'nan', b'abc', b'', b' 1', b'1 ', b'(1', b'1e400']
+SCORE_BOUNDS = [b'-inf', b'+inf', b'inf', b'0', b'1', b'(1', b'(0', b'2', b'2.5', b'(2.5', b'-1',
+                b'(-1', b'1e10', b'(inf', b'(-inf', b'0.1']
+BAD_SCORE_BOUNDS = [b'(', b'nan', b'((1', b'x', b'[1', b'1x', b'(nan']
+LEX_BOUNDS = [b'-', b'+', b'[a', b'(a', b'[b', b'(c', b'[aa', b'(ab', b'[', b'(', b'[\xff', b'[1',
+              b'[z', b'(5']
+BAD_LEX_BOUNDS = [b'a', b'', b'-a', b'++', b'{a']
+INDEXES = [b'0', b'1', b'2', b'3', b'5', b'-1', b'-2', b'-3', b'-100', b'100', INT64_MAX, INT64_MIN]
+PICKS = [b'0', b'1', b'2', b'5', b'100', b'-1', b'-3', b'-20']
+LONGITUDES = [b'0', b'13.361389', b'15.087269', b'2.349014', b'-73.9857', b'-180', b'180', b'179.9',
+              b'-179.9', b'100', b'12.758489', b'13.583333']
+LATITUDES = [b'0', b'38.115556', b'37.502669', b'48.864716', b'40.7484', b'85.05112878',
+             b'-85.05112878', b'-33.85', b'38.788135', b'37.316667', b'70', b'-70']
+BAD_POSITIONS = [b'181', b'-190.5', b'90', b'abc', b'', b'nan']
+LENGTHS = [b'0', b'1', b'100', b'200', b'1000', b'5000', b'20000', b'100000', b'0.5']
+BAD_LENGTHS = [b'-1', b'abc', b'']
+UNITS = [b'm', b'km', b'ft', b'mi', b'KM']
+
+_field = _one((14, FIELDS), (1, LONG_FIELDS))
+_member = _one((14, MEMBERS), (1, LONG_MEMBERS))
+_small_value = _one((6, INTEGERS), (3, FLOATS), (8, TEXTS))
+_score = _one((14, SCORES), (1, BAD_SCORES))
+_score_bound = _one((14, SCORE_BOUNDS), (1, BAD_SCORE_BOUNDS))
+_lex_bound = _one((14, LEX_BOUNDS), (1, BAD_LEX_BOUNDS))
+_index = _one((12, INDEXES), (1, BAD_INTEGERS))
+_longitude = _one((30, LONGITUDES), (1, BAD_POSITIONS))
+_latitude = _one((30, LATITUDES), (1, BAD_POSITIONS))
+_length = _one((20, LENGTHS), (1, BAD_LENGTHS))
+_unit = _one((20, UNITS), (1, [b'cm', b'']))
+
+
+def _numbered(prefix, generator, least, most):
+    """Returns a generator of `least` to `most` numbered names, each followed by what another one
+    draws: enough of them to leave the compact encodings."""
+    def draw(rng):
+        args = []
+        for number in range(rng.randint(least, most)):
+            args += [b'%s%d' % (prefix, number)] + generator(rng)
+        return args
+    return draw
+
+
+def _scored_numbers(rng):
+    return [arg for number in range(rng.randint(100, 300))
+            for arg in (b'%d' % rng.choice((number, number % 7)), b'n%d' % number)]
+
+
+def _counted_keys(rng):
+    keys = [_key(rng)[0] for _ in range(rng.randint(1, 4))]
+    wrong = rng.random()
+    count = rng.choice((b'0', b'-1', b'5', b'x', INT64_MAX)) if wrong < 0.06 else b'%d' % len(keys)
+    return [count] + keys
+
+
+def _weights(rng):
+    return [b'WEIGHTS'] + [rng.choice((b'1', b'2', b'-1', b'0', b'0.5', b'inf', b'x'))
+                           for _ in range(rng.randint(1, 4))]
+
+
+_combine_options = lambda rng: rng.choice(([], [], _weights(rng), [b'AGGREGATE', rng.choice(
+    (b'SUM', b'MIN', b'max', b'AVG'))], _weights(rng) + [b'AGGREGATE', b'MIN']))
+_limit = lambda rng: [b'LIMIT'] + _index(rng) + _index(rng)
+_range_and_options = lambda rng: rng.choice((
+    lambda: _index(rng) + _index(rng) + rng.choice(([], [b'WITHSCORES'], [b'REV'],
+                                                   [b'REV', b'WITHSCORES'], _limit(rng))),
+    lambda: _score_bound(rng) + _score_bound(rng) + [b'BYSCORE'] + rng.choice((
+        [], [b'WITHSCORES'], [b'REV'], _limit(rng), [b'REV'] + _limit(rng),
+        [b'WITHSCORES'] + _limit(rng))),
+    lambda: rng.choice(([], [b'x'])) + _lex_bound(rng) + _lex_bound(rng) + [b'BYLEX'] + rng.choice((
+        [], [b'REV'], _limit(rng), [b'WITHSCORES']))))()
+_field_count_of = lambda fields: [b'FIELDS', b'%d' % len(fields)] + fields
+
+
+def _counted_fields(rng):
+    fields = [_field(rng)[0] for _ in range(rng.randint(1, 3))]
+    wrong = rng.random()
+    if wrong < 0.04:
+        return [b'FIELDS', rng.choice((b'0', b'-1', b'9', b'x'))] + fields
+    return _field_count_of(fields)
+
+
+def _position(rng):
+    """A position with the member that is always there: no two are equally far from anything, as
+    Redis's order of these is accidental."""
+    if rng.random() < 0.05:
+        return _longitude(rng) + _latitude(rng) + _member(rng)
+    number = rng.randrange(len(LONGITUDES))
+    return [LONGITUDES[number], LATITUDES[number], MEMBERS[number]]
+
+
+def _geo_shape(rng):
+    return rng.choice((
+        lambda: [b'BYRADIUS'] + _length(rng) + _unit(rng),
+        lambda: [b'BYBOX'] + _length(rng) + _length(rng) + _unit(rng)))()
+
+
+def _geo_center(rng):
+    return rng.choice((
+        lambda: [b'FROMMEMBER'] + _member(rng),
+        lambda: [b'FROMLONLAT'] + _longitude(rng) + _latitude(rng)))()
+
+
+_geo_count = _one((10, [b'1', b'2', b'10']), (1, [b'0', b'-1', b'x']))
+
 # What a template's {name} draws. Every function takes the random generator and returns arguments.
 GENERATORS = {
     'key': _key,
@@ -193,5 +307,51 @@ GENERATORS = {
                                 (b'IDLETIME', _one((1, [b'100', b'-1', b'x']))),
                                 (b'FREQ', _one((1, [b'5', b'256', b'-1', b'x']))), most=3),
     'flush_option': lambda rng: rng.choice(([], [], [b'SYNC'], [b'ASYNC'], [b'async'], [b'NOW'])),
+    'field': _field,
+    'fields': _many(_field, 1, 4),
+    'small_value': _small_value,
+    'field_values': _many(_pair(_field, _small_value), 1, 4),
+    'many_field_values': _numbered(b'n', _small_value, 400, 600),
+    'counted_fields': _counted_fields,
+    'member': _member,
+    'members': _many(_member, 1, 5),
+    'many_numbers': lambda rng: [b'%d' % rng.choice((n, n * 70000))
+                                 for n in range(rng.randint(100, 600))],
+    'many_members': lambda rng: [b'n%d' % n for n in range(rng.randint(100, 300))],
+    'score': _score,
+    'scored_members': _many(_pair(_score, _member), 1, 4),
+    'equal_scores': _many(_pair(_one((1, [b'0'])), _member), 1, 6),
+    'many_scored_members': _scored_numbers,
+    'zadd_options': _options(b'NX', b'XX', b'GT', b'LT', b'CH', b'INCR', b'ch', most=3),
+    'score_bound': _score_bound,
+    'lex_bound': _lex_bound,
+    'index': _index,
+    'score_range_options': _options(b'WITHSCORES', (b'LIMIT', _index, _index), most=2),
+    'lex_range_options': _options((b'LIMIT', _index, _index), most=1),
+    'range_and_options': _range_and_options,
+    'counted_keys': _counted_keys,
+    'combine_options': _combine_options,
+    'with_scores': _options(b'WITHSCORES', most=1),
+    'card_limit': _options((b'LIMIT', _one((8, [b'0', b'1', b'2', b'100']),
+                                           (1, [b'-1', b'x']))), most=1),
+    'picks': _one((14, PICKS), (1, BAD_INTEGERS), (1, [INT64_MIN])),
+    'pop_count': _options(b'0', b'1', b'2', b'100', b'-1', b'x', most=1),
+    'pop_all': _one((1, [b'100000'])),
+    'min_or_max': _one((10, [b'MIN', b'MAX', b'min']), (1, [b'x'])),
+    'multi_pop_count': _options((b'COUNT', _one((6, [b'1', b'2', b'100']), (1, [b'0', b'x']))),
+                                most=1),
+    'positions': _many(_position, 1, 3),
+    'geoadd_options': _options(b'NX', b'XX', b'CH', most=2),
+    'longitude': _longitude,
+    'latitude': _latitude,
+    'length': _length,
+    'unit': _unit,
+    'any_unit': lambda rng: rng.choice(([], _unit(rng))),
+    'geo_center': _geo_center,
+    'geo_shape': _geo_shape,
+    'geo_options': _options(b'WITHDIST', b'WITHCOORD', b'WITHHASH', b'ASC', b'DESC',
+                            (b'COUNT', _geo_count), b'ANY', most=4),
+    'geo_store_options': _options(b'STOREDIST', b'ASC', (b'COUNT', _geo_count), most=2),
+    'radius_store': lambda rng: [rng.choice((b'STORE', b'STOREDIST'))] + _key(rng),
     'object_junk': _one((1, [b'FOO', b'', b'encodings', b'help'])),
 }
