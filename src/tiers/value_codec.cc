@@ -11,16 +11,24 @@ bool Decode(Value value, ReadyValue* ready) {
     ready->string = std::move(value.bytes);
     return true;
   }
+  // The default thresholds choose the encoding; the first write that passes a live one converts it.
+  const keyspace::EncodingLimits limits;
   keyspace::DumpValue dumped;
-  if (keyspace::DecodeDump(value.bytes, &dumped) != keyspace::DumpStatus::kOk) return false;
+  if (keyspace::DecodeDump(value.bytes, limits, &dumped) != keyspace::DumpStatus::kOk) return false;
   ready->string = std::move(dumped.string);
+  ready->object = std::move(dumped.object);
   return true;
 }
 
 Value Encode(const keyspace::Entry& entry, int64_t now_ms) {
   Value value;
-  value.form = Value::Form::kString;
-  value.bytes = std::string(entry.string());
+  if (entry.is_string()) {
+    value.form = Value::Form::kString;
+    value.bytes = std::string(entry.string());
+  } else {
+    value.form = Value::Form::kDump;
+    value.bytes = keyspace::EncodeDump(*entry.object(), keyspace::DumpReader::kRedis5);
+  }
   if (entry.has_deadline()) {
     value.ttl_ms = entry.deadline_ms() > now_ms ? entry.deadline_ms() - now_ms : 1;
   }
