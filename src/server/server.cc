@@ -78,27 +78,6 @@ int64_t FitClientsToDescriptors(int64_t maxclients) {
       1, std::min(maxclients, static_cast<int64_t>(limit.rlim_cur) - kReservedDescriptors));
 }
 
-// The part of the settings that handlers read.
-std::shared_ptr<const commands::Limits> LimitsFrom(const Settings& settings, uint64_t hash_seed) {
-  const auto size = [](int64_t value) { return static_cast<size_t>(value); };
-  auto limits = std::make_shared<commands::Limits>();
-  limits->string_bytes_max = settings.proto_max_bulk_len;
-  keyspace::EncodingLimits& encoding = limits->encoding;
-  encoding.hash_max_listpack_entries = size(settings.hash_max_listpack_entries);
-  encoding.hash_max_listpack_value = settings.hash_max_listpack_value;
-  encoding.set_max_intset_entries = size(settings.set_max_intset_entries);
-  encoding.set_max_listpack_entries = size(settings.set_max_listpack_entries);
-  encoding.set_max_listpack_value = size(settings.set_max_listpack_value);
-  encoding.zset_max_listpack_entries = size(settings.zset_max_listpack_entries);
-  encoding.zset_max_listpack_value = settings.zset_max_listpack_value;
-  encoding.list_max_listpack_size = settings.list_max_listpack_size;
-  encoding.stream_node_max_bytes = settings.stream_node_max_bytes;
-  encoding.stream_node_max_entries = size(settings.stream_node_max_entries);
-  encoding.hll_sparse_max_bytes = settings.hll_sparse_max_bytes;
-  encoding.hash_seed = hash_seed;
-  return limits;
-}
-
 }  // namespace
 
 class Server::Listener {
