@@ -62,6 +62,12 @@ class FakeStore final : public Residents {
     resized.charge = charge;
   }
 
+  void Persist(uint64_t key) {
+    Entry& persisted = entry(key);
+    EraseFrom(by_deadline_, persisted.deadline_ms, &persisted);
+    persisted.deadline_ms = kNoDeadline;
+  }
+
   void Remove(uint64_t key, RemoveCause cause) {
     Entry* gone = entries_.at(key).get();
     policy_->OnRemove(gone->hash, gone->word, gone->charge, cause);

@@ -83,6 +83,18 @@ TEST(Lru, TakesTheIdleTimeARestoreSets) {
   EXPECT_EQ(store.EvictOne(), 2u);
 }
 
+TEST(VolatileLru, ForgetsACandidateThatLostItsDeadline) {
+  FakeStore store = MakeStore("volatile-lru");
+  for (uint64_t key = 0; key < 4; ++key, ++store.now_ms) store.Insert(key, 1, 10'000);
+  Resident victim;
+  for (int pick = 0; pick < 20; ++pick) {
+    ASSERT_TRUE(store.policy().PickVictim(store, store.now_ms, &victim));
+  }
+  for (uint64_t key = 0; key < 3; ++key) store.Persist(key);
+  EXPECT_EQ(store.EvictOne(), 3u);
+  EXPECT_EQ(store.EvictOne(), FakeStore::kNothing);
+}
+
 TEST(Lfu, StartsKeysAtFiveAndCountsLogarithmically) {
   FakeStore store = MakeStore("allkeys-lfu");
   store.Insert(1);
