@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -184,8 +185,11 @@ void Intersect(const Arguments& arguments, Visit visit) {
   });
 }
 
+// The result in its large form: packed, a score of -0 would become 0, which Redis does only to
+// small results that are stored.
 std::unique_ptr<Zset> Compute(const Call& call, const Arguments& arguments, Operation operation) {
   auto result = std::make_unique<Zset>();
+  result->Reserve(std::numeric_limits<size_t>::max(), call.limits.encoding);
   const auto put = [&](std::string_view member, double score) {
     result->Set(member, score, call.limits.encoding);
   };
@@ -235,6 +239,7 @@ void Store(Call& call, Operation operation, std::string_view event) {
   const auto arguments = Parse(call, 2, operation, Output::kStore);
   if (!arguments) return;
   auto result = Compute(call, *arguments, operation);
+  result->Pack(call.limits.encoding);
   const auto count = static_cast<int64_t>(result->size());
   StoreResult(call, 1, std::move(result), {'z', event});
   call.reply.Integer(count);

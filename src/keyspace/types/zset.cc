@@ -139,6 +139,22 @@ void Zset::ConvertToTree(const EncodingLimits& limits) {
   body_ = Body(body.release(), kTree);
 }
 
+void Zset::Pack(const EncodingLimits& limits) {
+  if (kind() == kPairs || size() > limits.zset_max_listpack_entries) return;
+  bool all_short = true;
+  ForEach([&](const Entry& entry) {
+    all_short = all_short && entry.member.size() <= limits.zset_max_listpack_value;
+  });
+  if (!all_short) return;
+  Listpack pack;
+  ForEach([&](const Entry& entry) {
+    pack.Append(entry.member);
+    InsertScore(pack, Listpack::kNone, entry.score);
+  });
+  FreeBody();
+  body_ = Body(pack.Release(), kPairs);
+}
+
 Zset::SetResult Zset::Set(std::string_view member, double score, const EncodingLimits& limits) {
   if (kind() == kPairs) {
     auto pack = body_.Edit<Listpack>();

@@ -3,7 +3,8 @@
 // Zset: distinct members, each with a score, in the order of (score, member bytes). A listpack of
 // (member, score) pairs while small, else a hash table and a ScoreTree over the same records.
 //
-// Promises:  conversions only grow, at Redis's thresholds; ranks and counts cost O(log n) in the
+// Promises:  conversions only grow, at Redis's thresholds (but for Pack); ranks and counts cost
+// O(log n) in the
 //            large form; Scan keeps MemberTable's guarantee; Random is uniform.
 // Ownership: members handed out are views into the set, or into the buffer given for integers; they
 //            die with the next change.
@@ -55,6 +56,9 @@ class Zset final : public Object {
 
   // Converts a compact set that is about to get more members than it may hold.
   void Reserve(size_t count, const EncodingLimits& limits);
+
+  // Gives a large form whose content is within the limits its compact one: the only way back.
+  void Pack(const EncodingLimits& limits);
 
   SetResult Set(std::string_view member, double score, const EncodingLimits& limits);
   // False if it was not there.

@@ -54,6 +54,25 @@ TEST(ZsetTest, StaysAListpackUpToItsLimits) {
   EXPECT_EQ(with_long.encoding(), "skiplist");
 }
 
+TEST(ZsetTest, PacksWhatIsWithinTheLimits) {
+  const EncodingLimits limits;
+  Zset zset;
+  zset.Reserve(1000, limits);
+  for (int i = 0; i < 129; ++i) zset.Set(std::to_string(i), -i / 2.0, limits);
+  zset.Pack(limits);
+  EXPECT_EQ(zset.encoding(), "skiplist");
+  const auto all = Upwards(zset, 1, 128);
+  zset.Remove("128");
+  zset.Pack(limits);
+  EXPECT_EQ(zset.encoding(), "listpack");
+  EXPECT_EQ(Upwards(zset, 0, 128), all);
+  EXPECT_EQ(zset.Rank("0"), 127u);
+  Zset with_long;
+  with_long.Set(std::string(65, 'm'), 1, limits);
+  with_long.Pack(limits);
+  EXPECT_EQ(with_long.encoding(), "skiplist");
+}
+
 TEST(ZsetTest, BehavesLikeAnOrderedSetInEveryEncoding) {
   for (uint64_t seed = 1; seed <= 30; ++seed) {
     SCOPED_TRACE(::testing::Message() << "seed " << seed);
