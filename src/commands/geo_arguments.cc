@@ -34,8 +34,14 @@ std::optional<double> ParseUnit(Call& call, size_t argument) {
 
 void ReplyPoint(Call& call, const GeoPoint& point) {
   call.reply.Array(2);
-  call.reply.HumanDouble(point.longitude);
-  call.reply.HumanDouble(point.latitude);
+  for (const double degrees : {point.longitude, point.latitude}) {
+    if (call.reply.protocol() < 3) {
+      call.reply.HumanDouble(degrees);
+    } else {
+      // A double of RESP3, but with the digits of the other.
+      call.reply.Raw("," + base::FormatLongDouble(degrees) + "\r\n");
+    }
+  }
 }
 
 void ReplyDistance(Call& call, double distance) {

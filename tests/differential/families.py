@@ -1,7 +1,7 @@
 """families: the one place that says which commands the differential tests play, and how often.
 
-To cover another family, add a list of (weight, template[, pause_ms]) here and name it in the
-`tables` of a test. Templates are explained in generator.py, {names} in pools.py.
+To cover another family, add a list of (weight, template[, pause_ms[, damage_share]]) here and name
+it in the `tables` of a test. Templates are explained in generator.py, {names} in pools.py.
 """
 
 STRINGS = [
@@ -58,7 +58,7 @@ KEYS = [
     (2, 'RANDOMKEY'),
     (5, 'KEYS {pattern}'),
     (2, 'SCAN {bad_cursor} {scan_options}'),
-    (4, '@scan SCAN {whole_scan_options}'),
+    (4, '@scan {whole_scan_options}'),
     (14, 'OBJECT ENCODING {key}'),
     (2, 'OBJECT REFCOUNT|IDLETIME|FREQ {key}'),
     (1, 'OBJECT HELP'),
@@ -168,10 +168,12 @@ ZSETS = [
     (4, 'SADD {key} {members}'),
 ]
 
-# Ranges by text only make sense where all scores are equal.
+# Ranges by text only make sense where all scores are equal: no damaged ZADD here.
 ZSETS_BY_TEXT = [
-    (20, 'ZADD {key} {equal_scores}'),
+    (20, 'ZADD {key} {equal_scores}', 0, 0.0),
     (10, 'ZRANGEBYLEX|ZREVRANGEBYLEX {key} {lex_bound} {lex_bound} {lex_range_options}'),
+    (8, 'ZRANGE {key} {text_range_and_options}'),
+    (4, 'ZRANGESTORE {key} {key} {text_range_and_options}'),
     (6, 'ZLEXCOUNT {key} {lex_bound} {lex_bound}'),
     (3, 'ZREMRANGEBYLEX {key} {lex_bound} {lex_bound}'),
     (4, 'DEL {key}'),

@@ -1,9 +1,9 @@
 """generator: turns the tables of families.py into seeded sequences of commands.
 
-A table row is (weight, template) or (weight, template, pause_ms). A template is a command line in
-which {name} stands for arguments drawn by the generator of that name (pools.GENERATORS), 'A|B' for
-one of several words, and everything else for itself. A row with a pause is followed by one, so that
-what it made expire has expired on both servers before the next command.
+A table row is (weight, template[, pause_ms[, damage_share]]). A template is a command line in
+which {name} stands for arguments drawn by pools.GENERATORS[name], 'A|B' for one of several words,
+and everything else for itself. A row with a pause is followed by one, so that what it made expire
+has expired on both servers before the next command.
 
 A small share of the commands is damaged on purpose (an argument dropped, added, replaced, or in
 another letter case), which exercises arity, syntax and type errors of every row for free.
@@ -21,23 +21,20 @@ Op = collections.namedtuple('Op', 'args pause_ms inline')
 DAMAGE_SHARE = 0.06
 INLINE_SHARE = 0.03
 LOWER_CASE_SHARE = 0.15
-# Without its count SPOP would remove members by chance, and the two servers would part; so they
-# would where ranges by member meet different scores. ZRANK takes one argument more since 7.2.
-UNDAMAGED_COMMANDS = (b'SPOP', b'ZRANK', b'ZREVRANK')
-UNDAMAGED_KEYS = b'lex:'
 
 
 class Row:
     """A parsed template."""
 
-    def __init__(self, generators, template, pause_ms=0):
+    def __init__(self, template, pause_ms=0, damage_share=DAMAGE_SHARE):
         self.pause_ms = pause_ms
-        self.parts = [self._part(generators, word) for word in template.split()]
+        self.damage_share = damage_share
+        self.parts = [self._part(word) for word in template.split()]
 
     @staticmethod
-    def _part(generators, word):
+    def _part(word):
         if word.startswith('{'):
-            return generators[word[1:-1]]
+            return pools.GENERATORS[word[1:-1]]
         words = [choice.encode() for choice in word.split('|')]
         return lambda rng: [rng.choice(words)]
 
@@ -51,10 +48,10 @@ class Row:
 class Generator:
     """Draws commands from the given tables; the same seed gives the same sequence."""
 
-    def __init__(self, tables, seed, generators=pools.GENERATORS):
+    def __init__(self, tables, seed):
         self.rng = random.Random(seed)
         rows = [row for table in tables for row in table]
-        self.rows = [Row(generators, *row[1:]) for row in rows]
+        self.rows = [Row(*row[1:]) for row in rows]
         self.cumulative = []
         total = 0
         for row in rows:
@@ -73,7 +70,7 @@ class Generator:
         if rng.random() < LOWER_CASE_SHARE:
             position = rng.randrange(len(args)) if rng.random() < 0.5 else 0
             args[position] = args[position].swapcase() if position == 0 else args[position].lower()
-        if rng.random() < DAMAGE_SHARE and not _must_stay_whole(args):
+        if rng.random() < row.damage_share:
             self._damage(args)
         return Op(tuple(args), row.pause_ms, rng.random() < INLINE_SHARE and _fits_inline(args))
 
@@ -89,11 +86,6 @@ class Generator:
             args[position] = rng.choice(pools.JUNK)
         elif position > 0:
             args.append(args[position])
-
-
-def _must_stay_whole(args):
-    return args[0].upper() in UNDAMAGED_COMMANDS or any(
-        arg.startswith(UNDAMAGED_KEYS) for arg in args)
 
 
 def _fits_inline(args):
