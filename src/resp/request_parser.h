@@ -19,7 +19,7 @@ namespace terrace::resp {
 
 struct RequestLimits {
   size_t inline_bytes_max = 64 * 1024;
-  int64_t arguments_max = 1024 * 1024;
+  int64_t arguments_max = 2147483647;
   int64_t bulk_bytes_max = int64_t{512} * 1024 * 1024;
   // The same for a client that has not authenticated; set by the caller where it applies.
   bool unauthenticated = false;

@@ -75,6 +75,7 @@ struct Connection : commands::Session {
       input;  // received, not yet executed: an unfinished or parked request and what follows
   base::Buffer output;  // replies that the socket did not take
   ReplyMode reply_mode = ReplyMode::kOn;
+  bool has_backlog = false;         // whole requests wait in input until replies are read
   int events = 0;                   // what the stream is watched for
   int64_t soft_limit_since_ms = 0;  // since when output is over its soft limit; 0: it is not
 

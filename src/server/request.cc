@@ -34,6 +34,16 @@ void ReplyUnknown(const commands::Registry& registry, commands::Args args, resp:
               "', with args beginning with: " + shown);
 }
 
+// A page in a browser can make it send an HTTP request here, with commands in its body.
+bool IsWebRequest(std::string_view name) {
+  const auto is = [name](std::string_view word) {
+    return name.size() == word.size() &&
+           std::equal(name.begin(), name.end(), word.begin(),
+                      [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+  };
+  return is("post") || is("host:");
+}
+
 }  // namespace
 
 RequestPath::RequestPath(Core* core, WorkerStats* stats) : core_(core), stats_(stats) {}
@@ -41,6 +51,7 @@ RequestPath::RequestPath(Core* core, WorkerStats* stats) : core_(core), stats_(s
 size_t RequestPath::Process(Connection& connection, std::string_view input, base::Buffer* out) {
   now_ms_ = core_->clock->NowMs();
   connection.view.active_ms.store(now_ms_, std::memory_order_relaxed);
+  protocol_error_ = false;
   size_t done = 0;
   while (done < input.size() && connection.state == ConnectionState::kReady) {
     const size_t parsed = ParseBatch(connection, input.substr(done), out);
@@ -52,6 +63,12 @@ size_t RequestPath::Process(Connection& connection, std::string_view input, base
       if (step != Step::kDone || connection.state != ConnectionState::kReady) {
         connection.parser.Reset();  // it may be ahead of where we stop
         return done + (step == Step::kParked ? request.begin : request.end);
+      }
+      if (out->size() >= kUnsentPauseBytes) {
+        // A few bytes can ask for gigabytes: the rest waits until the client has read these.
+        connection.parser.Reset();
+        connection.has_backlog = true;
+        return done + request.end;
       }
     }
     done += parsed;
@@ -164,6 +181,12 @@ bool RequestPath::Check(Connection& connection, const Request& request, resp::Re
   const commands::Args args = ArgsOf(request);
   const Command* command = request.command;
   if (command == nullptr) {
+    if (IsWebRequest(args[0])) {
+      core_->log->Warning("client_closed", {{"reason", "a web request, perhaps forged"},
+                                            {"client", connection.view.peer_address}});
+      connection.state = ConnectionState::kClosing;
+      return false;
+    }
     ReplyUnknown(*core_->registry, args, reply);
     return false;
   }
@@ -201,7 +224,7 @@ RequestPath::Step RequestPath::Run(Connection& connection, const Request& reques
     if (request.command != nullptr) {
       stats_->commands[static_cast<size_t>(request.command->id)].rejected.Add();
     }
-    CountError(reply.last_error_code());
+    if (out->size() > reply_begin) CountError(reply.last_error_code());
   }
   stats_->commands_processed.Add();
   connection.view.last_command.store(request.command, std::memory_order_relaxed);

@@ -38,6 +38,11 @@ struct WorkerStats;
 
 class RequestPath {
  public:
+  // A client whose unsent replies reach this much is not served until it takes some. Well above
+  // what clients send before they start reading, so that a client which writes a long pipeline
+  // first does not lock up against a server that waits for it to read.
+  static constexpr size_t kUnsentPauseBytes = size_t{64} << 20;
+
   RequestPath(Core* core, WorkerStats* stats);
 
   // Executes what can be executed of input and returns how many bytes that took. Replies are

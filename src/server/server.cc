@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <random>
 #include <utility>
 
@@ -357,6 +358,8 @@ void Server::Shutdown() {
   loops_[0]->Post([this] {
     log_.Notice("stopping", {});
     listeners_.clear();
+    std::error_code ignored;
+    std::filesystem::remove(settings().unixsocket, ignored);
     // What is ready goes out with this turn of each loop; then the tiers drain, then they stop.
     loops_[0]->After(1, [this] {
       for (size_t i = 1; i < loops_.size(); ++i) loops_[i]->Stop();

@@ -8,10 +8,6 @@
 namespace terrace::server {
 namespace {
 
-// A client whose unsent replies reach this much is not read from until it takes some. Well above
-// what clients send before they start reading, so that a client which writes a long pipeline first
-// does not lock up against a server that waits for it to read.
-constexpr size_t kUnsentPauseBytes = 64u << 20;
 // A parked connection is read ahead up to this much, to notice its end and to look for more misses.
 constexpr size_t kParkedInputBytes = 1u << 20;
 // Buffers above this are given back when they run empty.
@@ -71,7 +67,10 @@ void Worker::VisitClients(const std::function<void(const Connection&)>& visit) {
 
 void Worker::OnEvents(Connection& connection, int events) {
   if (connection.state == ConnectionState::kClosed) return;
-  if ((events & runtime::kWritable) != 0 && !connection.output.empty()) Flush(connection);
+  if ((events & runtime::kWritable) != 0 && !connection.output.empty()) {
+    Flush(connection);
+    ProcessBacklog(connection);
+  }
   const bool wants_read = (connection.events & runtime::kReadable) != 0;
   if ((events & runtime::kReadable) != 0 && wants_read &&
       connection.state != ConnectionState::kClosed) {
@@ -106,6 +105,7 @@ void Worker::ReadAndProcess(Connection& connection) {
   } else {
     ProcessInput(connection, {target, static_cast<size_t>(count)}, false);
   }
+  ProcessBacklog(connection);
   if (connection.input.size() > core_->hot.query_buffer_max.load(std::memory_order_relaxed)) {
     core_->log->Warning("client_closed", {{"reason", "query buffer limit"},
                                           {"client", connection.view.peer_address}});
@@ -134,12 +134,21 @@ void Worker::ProcessInput(Connection& connection, std::string_view input, bool i
   replies_.ClearAndTrim(size_t{1} << 20);
 }
 
+void Worker::ProcessBacklog(Connection& connection) {
+  while (connection.has_backlog && connection.state == ConnectionState::kReady &&
+         connection.output.size() < RequestPath::kUnsentPauseBytes) {
+    connection.has_backlog = false;
+    ProcessInput(connection, connection.input.view(), true);
+  }
+}
+
 void Worker::Resume(uint64_t connection_id, const tiers::ParkedRequest* parked) {
   Connection* connection = Find(connection_id);
   if (connection == nullptr || connection->state != ConnectionState::kParked) return;
   if (connection->parked.get() != parked) return;  // an answer nobody needs any more
   connection->state = ConnectionState::kReady;
   ProcessInput(*connection, connection->input.view(), true);
+  ProcessBacklog(*connection);
   if (connection->state != ConnectionState::kClosed) UpdateEvents(*connection);
 }
 
@@ -188,7 +197,7 @@ void Worker::UpdateEvents(Connection& connection) {
   const bool reads_ahead =
       connection.state == ConnectionState::kParked && connection.input.size() < kParkedInputBytes;
   if ((connection.state == ConnectionState::kReady || reads_ahead) &&
-      connection.output.size() < kUnsentPauseBytes) {
+      connection.output.size() < RequestPath::kUnsentPauseBytes) {
     events |= runtime::kReadable;
   }
   if (!connection.output.empty()) events |= runtime::kWritable;

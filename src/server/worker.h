@@ -65,6 +65,7 @@ class Worker {
 
   void OnEvents(Connection& connection, int events);
   void ReadAndProcess(Connection& connection);
+  void ProcessBacklog(Connection& connection);
   void ProcessInput(Connection& connection, std::string_view input, bool is_own_buffer);
   void Flush(Connection& connection);
   void WriteSome(Connection& connection, std::string_view bytes);

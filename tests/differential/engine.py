@@ -25,6 +25,7 @@ Mismatch = collections.namedtuple('Mismatch', 'index op expected got')
 # What stands for a reply when there is none.
 CLOSED = ('closed',)
 SILENT = ('no reply',)
+QUEUED = ('+', b'QUEUED')
 
 
 class Side:
@@ -77,6 +78,8 @@ class Engine:
         self.subject = Side(subject)
         self.version = reference_version
         self.trace = trace
+        # The commands of the open transaction: EXEC's reply is judged one by one.
+        self.queued = []
 
     def __enter__(self):
         return self
@@ -88,6 +91,7 @@ class Engine:
     def play(self, ops, seed, proto):
         """Plays a sequence from scratch; returns the first Mismatch or None."""
         rng = random.Random(seed)
+        self.queued = []
         self.reference.open(proto)
         self.subject.open(proto)
         position = 0
@@ -133,6 +137,19 @@ class Engine:
     def _check(self, index, op, expected, got):
         if self.trace:
             self.trace(index, op, expected, got)
+        if expected == got == QUEUED:
+            self.queued.append(op)
+            return None
+        if compare.command_name(op.args) == b'EXEC' and len(self.queued) == _length(expected):
+            queued, self.queued = self.queued, []
+            if len(queued) == _length(got) and all(
+                    compare.equal(inner, left, right, self.version)
+                    for inner, left, right in zip(queued, expected[1], got[1])):
+                return None
+            return Mismatch(index, op, expected, got)
+        if compare.command_name(op.args) in (b'MULTI', b'EXEC', b'DISCARD'):
+            # A MULTI inside MULTI is refused and leaves the queue as it is.
+            self.queued = self.queued if expected[0] == '-' and op.args[0][:1] in b'mM' else []
         if compare.equal(op, expected, got, self.version):
             return None
         return Mismatch(index, op, expected, got)
@@ -145,8 +162,10 @@ class Engine:
 
     def _play_special(self, index, op):
         if op.args[0] == b'@scan':
-            return self._check(index, op, _whole_scan(self.reference, op.args[1:]),
-                               _whole_scan(self.subject, op.args[1:]))
+            replies = [_whole_scan(side, op.args[1:]) for side in (self.reference, self.subject)]
+            if replies[0] == QUEUED:
+                op = Op(op.args[1:], 0, False)
+            return self._check(index, op, *replies)
         return self._transplant(index, op)
 
     def _transplant(self, index, op):
@@ -161,18 +180,26 @@ class Engine:
         return self._check(index, op, expected, got)
 
 
-def _whole_scan(side, options):
-    """Iterates until the cursor is 0 again; returns the distinct keys as a set reply."""
+def _length(reply):
+    """The number of elements of an array; -1 for anything else, which no transaction has."""
+    return len(reply[1]) if reply[0] == '*' else -1
+
+
+def _whole_scan(side, args):
+    """Iterates until the cursor is 0 again; returns the distinct elements as a set reply."""
+    name = args[0].upper()
+    before_cursor = 1 if name == b'SCAN' else 2
     cursor = b'0'
-    keys = set()
+    elements = set()
     for _ in range(10000):
-        reply = side.command('SCAN', cursor, *options)
+        reply = side.command(*args[:before_cursor], cursor, *args[before_cursor:])
         if reply[0] != '*' or len(reply[1]) != 2:
             return reply
         cursor = reply[1][0][1]
-        keys.update(reply[1][1][1])
+        page = reply[1][1][1]
+        elements.update(zip(page[::2], page[1::2]) if name in (b'HSCAN', b'ZSCAN') else page)
         if cursor == b'0':
-            return ('~', tuple(sorted(keys)))
+            return ('~', tuple(sorted(elements)))
     return ('endless scan',)
 
 

@@ -58,7 +58,7 @@ KEYS = [
     (2, 'RANDOMKEY'),
     (5, 'KEYS {pattern}'),
     (2, 'SCAN {bad_cursor} {scan_options}'),
-    (4, '@scan {whole_scan_options}'),
+    (4, '@scan SCAN {whole_scan_options}'),
     (14, 'OBJECT ENCODING {key}'),
     (2, 'OBJECT REFCOUNT|IDLETIME|FREQ {key}'),
     (1, 'OBJECT HELP'),

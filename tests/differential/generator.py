@@ -1,9 +1,9 @@
 """generator: turns the tables of families.py into seeded sequences of commands.
 
 A table row is (weight, template[, pause_ms[, damage_share]]). A template is a command line in
-which {name} stands for arguments drawn by pools.GENERATORS[name], 'A|B' for one of several words,
-and everything else for itself. A row with a pause is followed by one, so that what it made expire
-has expired on both servers before the next command.
+which {name} stands for arguments drawn by the generator of that name (pools.GENERATORS), 'A|B' for
+one of several words, and everything else for itself. A row with a pause is followed by one, so
+that what it made expire has expired on both servers before the next command.
 
 A small share of the commands is damaged on purpose (an argument dropped, added, replaced, or in
 another letter case), which exercises arity, syntax and type errors of every row for free.
@@ -26,15 +26,15 @@ LOWER_CASE_SHARE = 0.15
 class Row:
     """A parsed template."""
 
-    def __init__(self, template, pause_ms=0, damage_share=DAMAGE_SHARE):
+    def __init__(self, generators, template, pause_ms=0, damage_share=DAMAGE_SHARE):
         self.pause_ms = pause_ms
         self.damage_share = damage_share
-        self.parts = [self._part(word) for word in template.split()]
+        self.parts = [self._part(generators, word) for word in template.split()]
 
     @staticmethod
-    def _part(word):
+    def _part(generators, word):
         if word.startswith('{'):
-            return pools.GENERATORS[word[1:-1]]
+            return generators[word[1:-1]]
         words = [choice.encode() for choice in word.split('|')]
         return lambda rng: [rng.choice(words)]
 
@@ -48,10 +48,10 @@ class Row:
 class Generator:
     """Draws commands from the given tables; the same seed gives the same sequence."""
 
-    def __init__(self, tables, seed):
+    def __init__(self, tables, seed, generators=pools.GENERATORS):
         self.rng = random.Random(seed)
         rows = [row for table in tables for row in table]
-        self.rows = [Row(*row[1:]) for row in rows]
+        self.rows = [Row(generators, *row[1:]) for row in rows]
         self.cumulative = []
         total = 0
         for row in rows:

@@ -16,6 +16,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support/python'))
 
+import pools  # noqa: E402
 import servers  # noqa: E402
 from engine import Engine, read_script, script_of, shrink  # noqa: E402
 from generator import Generator  # noqa: E402
@@ -47,6 +48,7 @@ class DifferentialTest(unittest.TestCase):
     """Plays generated commands to a real Redis and to Terrace; every reply must be the same."""
 
     tables = []
+    generators = pools.GENERATORS
     program = ''
 
     @classmethod
@@ -70,7 +72,7 @@ class DifferentialTest(unittest.TestCase):
         print(f'{self.id()}: seeds {first} to {first + episodes - 1}, {EPISODE_OPS} commands each')
         with Engine(self.reference, self.subject, self.version) as engine:
             for seed in range(first, first + episodes):
-                ops = Generator(self.tables, seed).sequence(EPISODE_OPS)
+                ops = Generator(self.tables, seed, self.generators).sequence(EPISODE_OPS)
                 mismatch = engine.play(ops, seed, proto)
                 if mismatch is not None:
                     self.fail(report(engine, ops, mismatch, seed, proto, self.program))
@@ -99,7 +101,8 @@ def main(test_class):
     if options.script:
         ops = read_script(pathlib.Path(options.script).read_text())
     else:
-        ops = Generator(test_class.tables, seed).sequence(options.ops)
+        ops = Generator(test_class.tables, seed, test_class.generators).sequence(
+            options.ops)
     subject = (servers.RedisServer(binary=options.redis) if options.redis
                else servers.TerraceServer())
     trace = _print_step if options.trace else None

@@ -57,8 +57,8 @@ JUNK = [b'', b'abc', b'-1', b'0', b'nx', b'XX', b'GET', b'EX', b'KEEPTTL', b'MAT
         b'a', b'LIMIT', b'WITHSCORES', b'REPLACE', b'STORE', b'-', b'+', b'$', b'>']
 
 
-def _one(*pools_and_weights):
-    """Returns a generator of one argument from weighted pools: _one((8, GOOD), (1, BAD))."""
+def one(*pools_and_weights):
+    """Returns a generator of one argument from weighted pools: one((8, GOOD), (1, BAD))."""
     pools = [pool for _, pool in pools_and_weights]
     cumulative = []
     for weight, _ in pools_and_weights:
@@ -66,7 +66,7 @@ def _one(*pools_and_weights):
     return lambda rng: [rng.choice(rng.choices(pools, cum_weights=cumulative)[0])]
 
 
-def _many(generator, least, most):
+def many(generator, least, most):
     """Returns a generator of `least` to `most` repetitions of another one."""
     def draw(rng):
         args = []
@@ -76,7 +76,7 @@ def _many(generator, least, most):
     return draw
 
 
-def _options(*choices, most=3):
+def options(*choices, most=3):
     """Returns a generator of 0 to `most` options; a choice is bytes or (bytes, generators...)."""
     def draw(rng):
         args = []
@@ -92,41 +92,42 @@ def _options(*choices, most=3):
     return draw
 
 
-def _pair(first, second):
+def both(first, second):
     return lambda rng: first(rng) + second(rng)
 
 
-def _key(rng):
+def any_key(rng):
     return rng.choices(KEYS, KEY_WEIGHTS)
 
 
-_value = _one((6, INTEGERS), (3, FLOATS), (8, TEXTS), (1, BAD_INTEGERS), (1, LARGE_TEXTS))
-_integer = _one((10, INTEGERS), (2, BAD_INTEGERS))
-_float = _one((10, FLOATS), (4, INTEGERS), (2, BAD_FLOATS))
-_offset = _one((12, OFFSETS), (1, HUGE_OFFSETS), (1, BAD_INTEGERS))
-_read_offset = _one((12, OFFSETS), (1, HUGE_OFFSETS), (1, READ_OFFSETS), (1, BAD_INTEGERS))
-_ttl_s = _one((8, TTL_SECONDS), (1, PAST), (1, BAD_TTLS))
-_ttl_ms = _one((8, TTL_MS), (1, PAST), (1, BAD_TTLS))
-_at_s = _one((8, FUTURE_SECONDS), (1, [b'1', b'0', b'-1']), (1, BAD_TTLS))
-_at_ms = _one((8, FUTURE_MS), (1, [b'1', b'0', b'-1']), (1, BAD_TTLS))
-_database = _one((12, DATABASES), (1, BAD_DATABASES))
-_pattern = _one((1, PATTERNS))
-_count = _one((6, [b'1', b'2', b'10', b'100', b'1000']), (1, [b'0', b'-1', b'abc', b'', INT64_MAX]))
-_type_name = _one((8, [b'string', b'list', b'hash', b'set', b'zset', b'STRING', b'stream']),
+any_value = one((6, INTEGERS), (3, FLOATS), (8, TEXTS), (1, BAD_INTEGERS), (1, LARGE_TEXTS))
+any_integer = one((10, INTEGERS), (2, BAD_INTEGERS))
+any_float = one((10, FLOATS), (4, INTEGERS), (2, BAD_FLOATS))
+any_offset = one((12, OFFSETS), (1, HUGE_OFFSETS), (1, BAD_INTEGERS))
+_read_offset = one((12, OFFSETS), (1, HUGE_OFFSETS), (1, READ_OFFSETS), (1, BAD_INTEGERS))
+_ttl_s = one((8, TTL_SECONDS), (1, PAST), (1, BAD_TTLS))
+any_ttl_ms = one((8, TTL_MS), (1, PAST), (1, BAD_TTLS))
+_at_s = one((8, FUTURE_SECONDS), (1, [b'1', b'0', b'-1']), (1, BAD_TTLS))
+_at_ms = one((8, FUTURE_MS), (1, [b'1', b'0', b'-1']), (1, BAD_TTLS))
+_database = one((12, DATABASES), (1, BAD_DATABASES))
+any_pattern = one((1, PATTERNS))
+any_count = one((6, [b'1', b'2', b'10', b'100', b'1000']), (1, [b'0', b'-1', b'abc', b'',
+                                                                INT64_MAX]))
+_type_name = one((8, [b'string', b'list', b'hash', b'set', b'zset', b'STRING', b'stream']),
                   (1, [b'foo', b'']))
-_lifetime_options = ((b'EX', _ttl_s), (b'PX', _ttl_ms), (b'EXAT', _at_s), (b'PXAT', _at_ms))
+_lifetime_options = ((b'EX', _ttl_s), (b'PX', any_ttl_ms), (b'EXAT', _at_s), (b'PXAT', _at_ms))
 _bit_unit = lambda rng: rng.choice(([], [b'BYTE'], [b'BIT'], [b'byte'], [b'bits']))
 _bit_range = lambda rng: rng.choice((
     [], _read_offset(rng), _read_offset(rng) + _read_offset(rng),
     _read_offset(rng) + _read_offset(rng) + _bit_unit(rng)))
-_field_type = _one(
+_field_type = one(
     (10, [b'u1', b'u2', b'u8', b'u16', b'u32', b'u63', b'i1', b'i5', b'i8', b'i16', b'i32',
           b'i64']),
     (1, [b'u64', b'i65', b'u0', b'i0', b'x8', b'8', b'u', b'', b'U8', b'u8x', b'u-1']))
-_field_offset = _one((10, [b'0', b'1', b'3', b'8', b'100', b'#0', b'#1', b'#2', b'#10']),
+_field_offset = one((10, [b'0', b'1', b'3', b'8', b'100', b'#0', b'#1', b'#2', b'#10']),
                      (1, [b'-1', b'#-1', b'#', b'abc', b'', b'4294967296', b'#4294967296',
                           INT64_MAX]))
-_field_value = _one((8, INTEGERS), (1, BAD_INTEGERS))
+_field_value = one((8, INTEGERS), (1, BAD_INTEGERS))
 _field_read = lambda rng: [b'GET'] + _field_type(rng) + _field_offset(rng)
 
 
@@ -168,17 +169,17 @@ LENGTHS = [b'0', b'1', b'100', b'200', b'1000', b'5000', b'20000', b'100000', b'
 BAD_LENGTHS = [b'-1', b'abc', b'']
 UNITS = [b'm', b'km', b'ft', b'mi', b'KM']
 
-_field = _one((14, FIELDS), (1, LONG_FIELDS))
-_member = _one((14, MEMBERS), (1, LONG_MEMBERS))
-_small_value = _one((6, INTEGERS), (3, FLOATS), (8, TEXTS))
-_score = _one((14, SCORES), (1, BAD_SCORES))
-_score_bound = _one((14, SCORE_BOUNDS), (1, BAD_SCORE_BOUNDS))
-_lex_bound = _one((14, LEX_BOUNDS), (1, BAD_LEX_BOUNDS))
-_index = _one((12, INDEXES), (1, BAD_INTEGERS))
-_longitude = _one((30, LONGITUDES), (1, BAD_POSITIONS))
-_latitude = _one((30, LATITUDES), (1, BAD_POSITIONS))
-_length = _one((20, LENGTHS), (1, BAD_LENGTHS))
-_unit = _one((20, UNITS), (1, [b'cm', b'']))
+_field = one((14, FIELDS), (1, LONG_FIELDS))
+_member = one((14, MEMBERS), (1, LONG_MEMBERS))
+_small_value = one((6, INTEGERS), (3, FLOATS), (8, TEXTS))
+_score = one((14, SCORES), (1, BAD_SCORES))
+_score_bound = one((14, SCORE_BOUNDS), (1, BAD_SCORE_BOUNDS))
+_lex_bound = one((14, LEX_BOUNDS), (1, BAD_LEX_BOUNDS))
+_index = one((12, INDEXES), (1, BAD_INTEGERS))
+_longitude = one((30, LONGITUDES), (1, BAD_POSITIONS))
+_latitude = one((30, LATITUDES), (1, BAD_POSITIONS))
+_length = one((20, LENGTHS), (1, BAD_LENGTHS))
+_unit = one((20, UNITS), (1, [b'cm', b'']))
 
 
 def _numbered(prefix, generator, least, most):
@@ -198,7 +199,7 @@ def _scored_numbers(rng):
 
 
 def _counted_keys(rng):
-    keys = [_key(rng)[0] for _ in range(rng.randint(1, 4))]
+    keys = [any_key(rng)[0] for _ in range(rng.randint(1, 4))]
     wrong = rng.random()
     count = rng.choice((b'0', b'-1', b'5', b'x', INT64_MAX)) if wrong < 0.06 else b'%d' % len(keys)
     return [count] + keys
@@ -252,97 +253,97 @@ def _geo_center(rng):
         lambda: [b'FROMLONLAT'] + _longitude(rng) + _latitude(rng)))()
 
 
-_geo_count = _one((10, [b'1', b'2', b'10']), (1, [b'0', b'-1', b'x']))
+_geo_count = one((10, [b'1', b'2', b'10']), (1, [b'0', b'-1', b'x']))
 
 # What a template's {name} draws. Every function takes the random generator and returns arguments.
 GENERATORS = {
-    'key': _key,
-    'keys': _many(_key, 1, 4),
-    'value': _value,
-    'values': _many(_value, 1, 4),
-    'pairs': _many(_pair(_key, _value), 1, 4),
-    'integer': _integer,
-    'float': _float,
-    'offset': _offset,
+    'key': any_key,
+    'keys': many(any_key, 1, 4),
+    'value': any_value,
+    'values': many(any_value, 1, 4),
+    'pairs': many(both(any_key, any_value), 1, 4),
+    'integer': any_integer,
+    'float': any_float,
+    'offset': any_offset,
     'read_offset': _read_offset,
-    'write_bit': _one((10, [b'0', b'1', b'2', b'7', b'8', b'9', b'31', b'100', b'1000']),
+    'write_bit': one((10, [b'0', b'1', b'2', b'7', b'8', b'9', b'31', b'100', b'1000']),
                       (1, [b'-1', b'4294967296', b'abc', b'', INT64_MAX, b'1.0'])),
-    'bit': _one((12, [b'0', b'1']), (1, [b'2', b'-1', b'', b'x'])),
+    'bit': one((12, [b'0', b'1']), (1, [b'2', b'-1', b'', b'x'])),
     'bit_range': _bit_range,
-    'bit_operation': _one((12, [b'AND', b'OR', b'XOR', b'NOT', b'and']), (1, [b'NAND', b''])),
-    'field_operations': _many(_field_operation, 0, 4),
-    'field_reads': _many(_field_read, 0, 3),
+    'bit_operation': one((12, [b'AND', b'OR', b'XOR', b'NOT', b'and']), (1, [b'NAND', b''])),
+    'field_operations': many(_field_operation, 0, 4),
+    'field_reads': many(_field_read, 0, 3),
     'ttl_s': _ttl_s,
-    'ttl_ms': _ttl_ms,
+    'ttl_ms': any_ttl_ms,
     'at_s': _at_s,
     'at_ms': _at_ms,
-    'short_ms': _one((1, [b'1', b'2', b'3'])),
-    'past': _one((1, PAST)),
+    'short_ms': one((1, [b'1', b'2', b'3'])),
+    'past': one((1, PAST)),
     'expire_condition': lambda rng: rng.choice(
         ([], [], [], [b'NX'], [b'XX'], [b'GT'], [b'LT'], [b'gt'], [b'XX', b'GT'], [b'NX', b'XX'],
          [b'GT', b'LT'], [b'NX', b'LT'], [b'AB'])),
-    'set_options': _options(b'NX', b'XX', b'GET', b'KEEPTTL', b'nx', b'get', *_lifetime_options,
+    'set_options': options(b'NX', b'XX', b'GET', b'KEEPTTL', b'nx', b'get', *_lifetime_options,
                             most=4),
-    'getex_options': _options(b'PERSIST', *_lifetime_options, most=2),
-    'lcs_options': _options(b'LEN', b'IDX', b'WITHMATCHLEN', (b'MINMATCHLEN', _count), b'idx',
+    'getex_options': options(b'PERSIST', *_lifetime_options, most=2),
+    'lcs_options': options(b'LEN', b'IDX', b'WITHMATCHLEN', (b'MINMATCHLEN', any_count), b'idx',
                             most=4),
-    'copy_options': _options((b'DB', _database), b'REPLACE', b'replace', most=2),
+    'copy_options': options((b'DB', _database), b'REPLACE', b'replace', most=2),
     'database': _database,
-    'pattern': _pattern,
-    'count': _count,
-    'scan_options': _options((b'MATCH', _pattern), (b'COUNT', _count), (b'TYPE', _type_name),
+    'pattern': any_pattern,
+    'count': any_count,
+    'scan_options': options((b'MATCH', any_pattern), (b'COUNT', any_count), (b'TYPE', _type_name),
                              most=3),
     'whole_scan_options': lambda rng: rng.choice((
-        [], [b'COUNT', b'1'], [b'COUNT', b'1000'], [b'MATCH'] + _pattern(rng),
+        [], [b'COUNT', b'1'], [b'COUNT', b'1000'], [b'MATCH'] + any_pattern(rng),
         [b'TYPE', rng.choice((b'string', b'list', b'hash', b'set', b'zset', b'foo'))],
         [b'MATCH', b'k:*', b'COUNT', b'2', b'TYPE', b'string'])),
-    'bad_cursor': _one((1, [b'abc', b'', b'-1', b'1.5', b'99999999999999999999999', b' 1',
+    'bad_cursor': one((1, [b'abc', b'', b'-1', b'1.5', b'99999999999999999999999', b' 1',
                             b'0x0'])),
-    'junk': _one((1, JUNK)),
-    'junks': _many(_one((1, JUNK), (1, TEXTS)), 0, 4),
-    'unknown': _one((1, [b'FOO', b'GETT', b'get ', b'', b'\r\n', b'x' * 200, b'SET\x00', b'*',
+    'junk': one((1, JUNK)),
+    'junks': many(one((1, JUNK), (1, TEXTS)), 0, 4),
+    'unknown': one((1, [b'FOO', b'GETT', b'get ', b'', b'\r\n', b'x' * 200, b'SET\x00', b'*',
                          b'OBJEKT'])),
-    'bad_payload': _one((1, [b'', b'x', b'\x00\x01a\x0b\x00' + b'\x00' * 8, b'\xff' * 20])),
-    'restore_options': _options(b'REPLACE', b'ABSTTL',
-                                (b'IDLETIME', _one((1, [b'100', b'-1', b'x']))),
-                                (b'FREQ', _one((1, [b'5', b'256', b'-1', b'x']))), most=3),
+    'bad_payload': one((1, [b'', b'x', b'\x00\x01a\x0b\x00' + b'\x00' * 8, b'\xff' * 20])),
+    'restore_options': options(b'REPLACE', b'ABSTTL',
+                                (b'IDLETIME', one((1, [b'100', b'-1', b'x']))),
+                                (b'FREQ', one((1, [b'5', b'256', b'-1', b'x']))), most=3),
     'flush_option': lambda rng: rng.choice(([], [], [b'SYNC'], [b'ASYNC'], [b'async'], [b'NOW'])),
     'field': _field,
-    'fields': _many(_field, 1, 4),
+    'fields': many(_field, 1, 4),
     'small_value': _small_value,
-    'field_values': _many(_pair(_field, _small_value), 1, 4),
+    'field_values': many(both(_field, _small_value), 1, 4),
     'many_field_values': _numbered(b'n', _small_value, 400, 600),
     'counted_fields': _counted_fields,
     'member': _member,
-    'members': _many(_member, 1, 5),
+    'members': many(_member, 1, 5),
     'many_numbers': lambda rng: [b'%d' % rng.choice((n, n * 70000))
                                  for n in range(rng.randint(100, 600))],
     'many_members': lambda rng: [b'n%d' % n for n in range(rng.randint(100, 300))],
     'score': _score,
-    'scored_members': _many(_pair(_score, _member), 1, 4),
-    'equal_scores': _many(_pair(_one((1, [b'0'])), _member), 1, 6),
+    'scored_members': many(both(_score, _member), 1, 4),
+    'equal_scores': many(both(one((1, [b'0'])), _member), 1, 6),
     'many_scored_members': _scored_numbers,
-    'zadd_options': _options(b'NX', b'XX', b'GT', b'LT', b'CH', b'INCR', b'ch', most=3),
+    'zadd_options': options(b'NX', b'XX', b'GT', b'LT', b'CH', b'INCR', b'ch', most=3),
     'score_bound': _score_bound,
     'lex_bound': _lex_bound,
     'index': _index,
-    'score_range_options': _options(b'WITHSCORES', (b'LIMIT', _index, _index), most=2),
-    'lex_range_options': _options((b'LIMIT', _index, _index), most=1),
+    'score_range_options': options(b'WITHSCORES', (b'LIMIT', _index, _index), most=2),
+    'lex_range_options': options((b'LIMIT', _index, _index), most=1),
     'range_and_options': _range_and_options,
     'text_range_and_options': _text_range_and_options,
     'counted_keys': _counted_keys,
     'combine_options': _combine_options,
-    'with_scores': _options(b'WITHSCORES', most=1),
-    'card_limit': _options((b'LIMIT', _one((8, [b'0', b'1', b'2', b'100']),
+    'with_scores': options(b'WITHSCORES', most=1),
+    'card_limit': options((b'LIMIT', one((8, [b'0', b'1', b'2', b'100']),
                                            (1, [b'-1', b'x']))), most=1),
-    'picks': _one((14, PICKS), (1, BAD_INTEGERS), (1, [INT64_MIN])),
-    'pop_count': _options(b'0', b'1', b'2', b'100', b'-1', b'x', most=1),
-    'pop_all': _one((1, [b'100000'])),
-    'min_or_max': _one((10, [b'MIN', b'MAX', b'min']), (1, [b'x'])),
-    'multi_pop_count': _options((b'COUNT', _one((6, [b'1', b'2', b'100']), (1, [b'0', b'x']))),
+    'picks': one((14, PICKS), (1, BAD_INTEGERS), (1, [INT64_MIN])),
+    'pop_count': options(b'0', b'1', b'2', b'100', b'-1', b'x', most=1),
+    'pop_all': one((1, [b'100000'])),
+    'min_or_max': one((10, [b'MIN', b'MAX', b'min']), (1, [b'x'])),
+    'multi_pop_count': options((b'COUNT', one((6, [b'1', b'2', b'100']), (1, [b'0', b'x']))),
                                 most=1),
-    'positions': _many(_position, 1, 3),
-    'geoadd_options': _options(b'NX', b'XX', b'CH', most=2),
+    'positions': many(_position, 1, 3),
+    'geoadd_options': options(b'NX', b'XX', b'CH', most=2),
     'longitude': _longitude,
     'latitude': _latitude,
     'length': _length,
@@ -350,9 +351,9 @@ GENERATORS = {
     'any_unit': lambda rng: rng.choice(([], _unit(rng))),
     'geo_center': _geo_center,
     'geo_shape': _geo_shape,
-    'geo_options': _options(b'WITHDIST', b'WITHCOORD', b'WITHHASH', b'ASC', b'DESC',
+    'geo_options': options(b'WITHDIST', b'WITHCOORD', b'WITHHASH', b'ASC', b'DESC',
                             (b'COUNT', _geo_count), b'ANY', most=4),
-    'geo_store_options': _options(b'STOREDIST', b'ASC', (b'COUNT', _geo_count), most=2),
-    'radius_store': lambda rng: [rng.choice((b'STORE', b'STOREDIST'))] + _key(rng),
-    'object_junk': _one((1, [b'FOO', b'', b'encodings', b'help'])),
+    'geo_store_options': options(b'STOREDIST', b'ASC', (b'COUNT', _geo_count), most=2),
+    'radius_store': lambda rng: [rng.choice((b'STORE', b'STOREDIST'))] + any_key(rng),
+    'object_junk': one((1, [b'FOO', b'', b'encodings', b'help'])),
 }

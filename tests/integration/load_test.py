@@ -1,6 +1,6 @@
 """Many client processes against several server threads: nothing is lost, invented, stale or torn.
 
-Environment: LOAD_SECONDS (default 3), LOAD_CLIENTS (default 4), LOAD_SEED (default random; printed).
+Environment: LOAD_SECONDS (default 3), LOAD_CLIENTS (default 4), LOAD_SEED (random; printed).
 Meant to be run for longer, and with a server built with -fsanitize=thread, through TERRACE_BIN.
 """
 

@@ -1,7 +1,7 @@
 """load_worker: one client process of the load test. Reads its task as JSON, writes its history.
 
-Every worker writes values that name the key, the writer and a sequence number, so that the judge can
-tell where each value it meets came from. Requests are pipelined; now and then a connection is
+Every worker writes values that name the key, the writer and a sequence number, so that the judge
+can tell where each value it meets came from. Requests are pipelined; now and then a connection is
 dropped with requests on their way, whose outcome is then unknown.
 
 usage: load_worker.py PORT WRITER SEED SECONDS PROTO    prints one line of JSON

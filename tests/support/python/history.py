@@ -69,8 +69,8 @@ def check_counter(increments, final):
     if len(set(values)) != len(values):
         violations.append('two increments got the same value')
     if not len(answered) <= final <= len(increments):
-        violations.append(f'{len(answered)} increments were acknowledged of {len(increments)} sent, '
-                          f'and the counter stands at {final}')
+        violations.append(f'{len(answered)} increments were acknowledged of {len(increments)} '
+                          f'sent, and the counter stands at {final}')
     frontier = -math.inf
     ended = sorted(answered, key=lambda op: op.end)
     position = 0

@@ -50,7 +50,7 @@ TEST(RequestParser, FindsTheSameRequestsHoweverTheBytesAreSplit) {
 TEST(RequestParser, RejectsWhatRedisRejectsInTheSameWords) {
   const std::pair<std::string, std::string> cases[] = {
       {"*x\r\n", "Protocol error: invalid multibulk length"},
-      {"*1048577\r\n", "Protocol error: invalid multibulk length"},
+      {"*2147483648\r\n", "Protocol error: invalid multibulk length"},
       {"*1\r\n:3\r\n", "Protocol error: expected '$', got ':'"},
       {"*1\r\n$-1\r\n", "Protocol error: invalid bulk length"},
       {"*1\r\n$536870913\r\n", "Protocol error: invalid bulk length"},

@@ -1,0 +1,130 @@
+"""mixed_families: commands of all types side by side, on keys of their own type and of others.
+
+Templates are as in families.py; {names} come from pools.py and, first, from collection_pools.py.
+Rows without damage: SPOP without its count would remove members by chance, ranges by text may not
+meet different scores, and ZRANK takes one argument more since Redis 7.2.
+"""
+
+LISTS = [
+    (14, 'LPUSH|RPUSH {list} {values}'),
+    (4, 'RPUSH {list} {many_values}'),
+    (4, 'LPUSHX|RPUSHX {list} {values}'),
+    (8, 'LPOP|RPOP {list}'),
+    (4, 'LPOP|RPOP {list} {small}'),
+    (5, 'LLEN {list}'),
+    (8, 'LINDEX {list} {index}'),
+    (6, 'LINSERT {list} BEFORE|AFTER|before|AROUND {value} {value}'),
+    (6, 'LSET {list} {index} {value}'),
+    (6, 'LREM {list} {index} {value}'),
+    (12, 'LRANGE {list} {index} {index}'),
+    (4, 'LTRIM {list} {index} {index}'),
+    (6, 'LPOS {list} {value} {lpos_options}'),
+    (5, 'LMOVE {list} {list} LEFT|RIGHT LEFT|RIGHT|left|UP'),
+    (4, 'RPOPLPUSH {list} {list}'),
+    (4, 'LMPOP {counted_lists} LEFT|RIGHT {count_option}'),
+    (6, 'SORT {sortable} {sort_options}'),
+    (3, 'SORT|SORT_RO {sortable} ALPHA {sort_alpha_options}'),
+    (2, 'SORT_RO {sortable} BY {sort_constant} {sort_alpha_options}'),
+    (4, 'OBJECT ENCODING {list}'),
+]
+
+HASHES = [
+    (16, 'HSET {hash} {field_values}'),
+    (2, 'HSET {hash} {many_field_values}'),
+    (4, 'HMSET {hash} {field_values}'),
+    (5, 'HSETNX {hash} {field} {value}'),
+    (8, 'HGET {hash} {field}'),
+    (6, 'HMGET {hash} {fields}'),
+    (5, 'HGETALL {hash}'),
+    (4, 'HKEYS|HVALS {hash}'),
+    (4, 'HLEN {hash}'),
+    (4, 'HSTRLEN|HEXISTS {hash} {field}'),
+    (6, 'HDEL {hash} {fields}'),
+    (8, 'HINCRBY {hash} {field} {integer}'),
+    (8, 'HINCRBYFLOAT {hash} {field} {float}'),
+    (4, 'HRANDFIELD {hash} {random_options}'),
+    (3, '@scan HSCAN {hash} {member_scan_options}'),
+    (2, 'HSCAN {hash} {bad_cursor}'),
+    (4, 'OBJECT ENCODING {hash}'),
+]
+
+SETS = [
+    (14, 'SADD {set} {members}'),
+    (4, 'SADD {set} {integers}'),
+    (2, 'SADD {set} {many_integers}'),
+    (8, 'SREM {set} {members}'),
+    (5, 'SMEMBERS {set}'),
+    (5, 'SISMEMBER {set} {member}'),
+    (4, 'SMISMEMBER {set} {members}'),
+    (4, 'SCARD {set}'),
+    (5, 'SMOVE {set} {set} {member}'),
+    (6, 'SINTER|SUNION|SDIFF {sets}'),
+    (6, 'SINTERSTORE|SUNIONSTORE|SDIFFSTORE {set} {sets}'),
+    (4, 'SINTERCARD {counted_sets} {limit_option}'),
+    (3, 'SPOP {set} 10000', 0, 0.0),
+    (2, 'SPOP {empty_key} {random_options}', 0, 0.0),
+    (4, 'SRANDMEMBER {set} {random_options}'),
+    (3, '@scan SSCAN {set} {member_scan_options}'),
+    (4, 'OBJECT ENCODING {set}'),
+]
+
+ZSETS = [
+    (16, 'ZADD {zset} {zadd_options} {score_members}'),
+    (2, 'ZADD {zset} {many_score_members}'),
+    (6, 'ZINCRBY {zset} {score} {member}'),
+    (6, 'ZREM {zset} {members}'),
+    (5, 'ZSCORE {zset} {member}'),
+    (4, 'ZMSCORE {zset} {members}'),
+    (4, 'ZCARD {zset}'),
+    (5, 'ZCOUNT {zset} {score_bound} {score_bound}'),
+    (6, 'ZADD {lex_zset} {lex_members}', 0, 0.0),
+    (2, 'ZREM {lex_zset} {members}', 0, 0.0),
+    (4, 'ZLEXCOUNT {lex_zset} {lex_bound} {lex_bound}', 0, 0.0),
+    (6, 'ZRANK|ZREVRANK {zset} {member}', 0, 0.0),
+    (6, 'ZRANGE|ZREVRANGE {zset} {index} {index} {with_scores}'),
+    (8, 'ZRANGE {zset} {score_bound} {score_bound} BYSCORE {zrange_options}'),
+    (6, 'ZRANGE {lex_zset} {lex_bound} {lex_bound} BYLEX {zrange_options}', 0, 0.0),
+    (6, 'ZRANGEBYSCORE|ZREVRANGEBYSCORE {zset} {score_bound} {score_bound} {zrange_options}'),
+    (5, 'ZRANGEBYLEX|ZREVRANGEBYLEX {lex_zset} {lex_bound} {lex_bound} {limit_range}', 0, 0.0),
+    (4, 'ZRANGESTORE {zset} {zset} {index} {index} {zrangestore_options}'),
+    (3, 'ZREMRANGEBYRANK {zset} {index} {index}'),
+    (3, 'ZREMRANGEBYSCORE {zset} {score_bound} {score_bound}'),
+    (3, 'ZREMRANGEBYLEX {lex_zset} {lex_bound} {lex_bound}', 0, 0.0),
+    (4, 'ZPOPMIN|ZPOPMAX {zset}'),
+    (3, 'ZPOPMIN|ZPOPMAX {zset} {small}'),
+    (3, 'ZMPOP {counted_zsets} MIN|MAX {count_option}'),
+    (5, 'ZUNION|ZINTER {counted_zsets} {aggregate_options} {with_scores}'),
+    (5, 'ZUNIONSTORE|ZINTERSTORE {zset} {counted_zsets} {aggregate_options}'),
+    (4, 'ZDIFF {counted_zsets} {with_scores}'),
+    (3, 'ZDIFFSTORE {zset} {counted_zsets}'),
+    (3, 'ZINTERCARD {counted_zsets} {limit_option}'),
+    (3, 'ZRANDMEMBER {zset} {random_options}'),
+    (3, '@scan ZSCAN {zset} {member_scan_options}'),
+    (4, 'OBJECT ENCODING {zset}'),
+]
+
+HYPERLOGLOGS = [
+    (8, 'PFADD {hyperloglog} {members}'),
+    (2, 'PFADD {hyperloglog} {many_values}'),
+    (4, 'PFCOUNT {hyperloglogs}'),
+    (3, 'PFMERGE {hyperloglogs}'),
+    (1, 'GET {hyperloglog}'),
+]
+
+GEO = [
+    (8, 'GEOADD {geo} {geoadd_options} {places}'),
+    (4, 'GEOPOS|GEOHASH {geo} {members}'),
+    (4, 'GEODIST {geo} {member} {member} {unit_option}'),
+    (6, 'GEOSEARCH {geo} {geo_center} {geo_shape} {geo_options}'),
+    (3, 'GEOSEARCHSTORE {geo} {geo} {geo_center} {geo_shape} {geo_store_options}'),
+    (2, 'GEORADIUS {geo} {longitude} {latitude} {distance} {unit} {geo_radius_options}'),
+    (2, 'GEORADIUSBYMEMBER {geo} {member} {distance} {unit} {geo_radius_options}'),
+]
+
+TRANSACTIONS = [
+    (5, 'MULTI'),
+    (6, 'EXEC'),
+    (1, 'DISCARD'),
+    (2, 'WATCH {keys}'),
+    (1, 'UNWATCH'),
+]
