@@ -51,6 +51,8 @@ class RequestParser {
     size_t size;
   };
 
+  bool ParseWhole(std::string_view input, const RequestLimits& limits,
+                  std::vector<std::string_view>* args, size_t* consumed);
   Status ParseInline(std::string_view input, const RequestLimits& limits,
                      std::vector<std::string_view>* args, size_t* consumed);
   Status ParseHeader(std::string_view input, const RequestLimits& limits);

@@ -124,13 +124,31 @@ void RequestPath::Admit(Connection& connection, size_t first_argument, size_t be
   request.argument_count = static_cast<uint32_t>(arguments_.size() - first_argument);
   request.begin = begin;
   request.end = end;
-  request.command = core_->registry->Resolve(ArgsOf(request));
+  request.first_key_hashed = false;
+  request.command = FindCommand(ArgsOf(request));
   requests_.push_back(request);
+}
+
+const Command* RequestPath::FindCommand(commands::Args args) {
+  if (last_command_ != nullptr && args[0] == last_name_) return last_command_;
+  const Command* command = core_->registry->Resolve(args);
+  // A container's row depends on more than the name.
+  if (command != nullptr && command->name.find('|') == command->name.npos &&
+      command->subcommands.empty()) {
+    last_name_.assign(args[0]);
+    last_command_ = command;
+  }
+  return command;
 }
 
 // Hashes the keys of a request; after this positions_ holds where they are.
 void RequestPath::HashKeys(const Request& request) {
   positions_.clear();
+  const commands::KeySpec& keys = request.command->keys;
+  if (request.first_key_hashed && keys.first == keys.last && keys.find == nullptr) {
+    positions_.push_back(keys.first);
+    return;
+  }
   if (!commands::FindKeys(*request.command, ArgsOf(request), &positions_)) positions_.clear();
   const uint64_t seed = core_->keyspace->hash_seed();
   for (const int position : positions_) {
@@ -143,14 +161,14 @@ void RequestPath::HashKeys(const Request& request) {
 // their misses overlap instead of adding up. This is where pipelines win.
 void RequestPath::Prefetch(const Connection& connection) {
   const auto each = [&](auto&& visit) {
-    for (const Request& request : requests_) {
+    for (Request& request : requests_) {
       const Command* command = request.command;
       if (command == nullptr || command->keys.first == 0 ||
           static_cast<uint32_t>(command->keys.first) >= request.argument_count) {
         continue;
       }
       const size_t at = request.first_argument + static_cast<size_t>(command->keys.first);
-      visit(at);
+      visit(request, at);
     }
   };
   keyspace::Keyspace& keyspace = *core_->keyspace;
@@ -163,12 +181,13 @@ void RequestPath::Prefetch(const Connection& connection) {
     if (const auto* part = shard.part(connection.database)) prefetch(part->table, key.table_hash());
     if (keyspace.concurrent()) shard.mutex.unlock();
   };
-  each([&](size_t at) {
+  each([&](Request& request, size_t at) {
     hashes_[at] = base::HashBytes(arguments_[at], keyspace.hash_seed());
+    request.first_key_hashed = true;
     table_of(hashes_[at],
              [](const keyspace::Table& table, uint32_t hash) { table.PrefetchBucket(hash); });
   });
-  each([&](size_t at) {
+  each([&](Request&, size_t at) {
     table_of(hashes_[at],
              [](const keyspace::Table& table, uint32_t hash) { table.PrefetchEntry(hash); });
   });

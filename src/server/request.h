@@ -56,7 +56,8 @@ class RequestPath {
     const commands::Command* command;
     uint32_t first_argument;  // in arguments_ and hashes_
     uint32_t argument_count;
-    size_t begin;  // in the input of this Process
+    bool first_key_hashed;  // hashes_ has it already
+    size_t begin;           // in the input of this Process
     size_t end;
   };
   enum class Step : uint8_t { kDone, kParked, kClose };
@@ -75,6 +76,7 @@ class RequestPath {
   };
 
   size_t ParseBatch(Connection& connection, std::string_view input, base::Buffer* out);
+  const commands::Command* FindCommand(commands::Args args);
   void Admit(Connection& connection, size_t first_argument, size_t begin, size_t end);
   void HashKeys(const Request& request);
   void Prefetch(const Connection& connection);
@@ -116,6 +118,9 @@ class RequestPath {
   std::vector<std::string_view> key_views_;
   std::vector<keyspace::Key> keys_;
   int64_t now_ms_ = 0;
+  // The last command found by its name as sent: pipelines repeat themselves.
+  std::string last_name_;
+  const commands::Command* last_command_ = nullptr;
   uint64_t limits_version_ = 0;
   std::shared_ptr<const commands::Limits> limits_;  // of that version
   bool protocol_error_ = false;
