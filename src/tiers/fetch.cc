@@ -170,6 +170,9 @@ void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
     if (found != mine.in_flight.end() && found->second == fetch) mine.in_flight.erase(found);
     waiters.swap(fetch->waiters);
   }
+  // A workload of reads grows by fills alone, so they pay for their memory as writes do. Outside of
+  // the lock, since room may have to be made in any shard.
+  if (keyspace_->IsOverLimit()) keyspace_->MakeRoom(home_->clock().NowMs());
   if (!is_current) route.stats.superseded.fetch_add(1, std::memory_order_relaxed);
   // A write that was acknowledged since is already behind this on the home loop or has changed the
   // version; so the put reaches the regional tier before any later write does.
