@@ -4,7 +4,8 @@
 // after its own request knows that the origin answered it, and not a cache. GET /stats counts those
 // requests.
 //
-// usage: bench_http_origin [--port 0] [--value-bytes-max 65536]       (prints its port)
+// usage: bench_http_origin [--port 0] [--value-bytes-min 20] [--value-bytes-max 65536]
+// It prints its port.
 
 #include <algorithm>
 #include <chrono>
@@ -23,7 +24,9 @@ constexpr size_t kStampDigits = 20;
 
 class Origin {
  public:
-  explicit Origin(size_t value_bytes_max) : value_bytes_max_(value_bytes_max) {}
+  Origin(size_t value_bytes_min, size_t value_bytes_max)
+      : value_bytes_min_(std::max(kStampDigits, value_bytes_min)),
+        value_bytes_max_(std::max(value_bytes_min_, value_bytes_max)) {}
 
   // Answers all whole requests at the front of input, see EpollServer::Handler.
   size_t Handle(std::string_view input, std::string& output) {
@@ -48,7 +51,7 @@ class Origin {
     ++request_count_;
     const std::string size(path.substr(path.rfind('/') + 1));
     const size_t value_bytes =
-        std::clamp(static_cast<size_t>(std::strtoul(size.c_str(), nullptr, 10)), kStampDigits,
+        std::clamp(static_cast<size_t>(std::strtoul(size.c_str(), nullptr, 10)), value_bytes_min_,
                    value_bytes_max_);
     char stamp[kStampDigits + 1];
     std::snprintf(stamp, sizeof(stamp), "%020lld",
@@ -65,6 +68,7 @@ class Origin {
     output += body;
   }
 
+  size_t value_bytes_min_;
   size_t value_bytes_max_;
   unsigned long request_count_ = 0;
 };
@@ -76,7 +80,8 @@ int main(int argc, char** argv) {
   using terrace::bench::EpollServer;
   terrace::bench::Arguments arguments(argc, argv);
   const int port = static_cast<int>(arguments.Number("port", 0));
-  terrace::bench::Origin origin(arguments.Count("value-bytes-max", 65536));
+  const size_t value_bytes_min = arguments.Count("value-bytes-min", 0);
+  terrace::bench::Origin origin(value_bytes_min, arguments.Count("value-bytes-max", 65536));
   arguments.RejectUnknown();
   EpollServer server(port, [&origin](std::string_view input, std::string& output) {
     return origin.Handle(input, output);

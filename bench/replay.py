@@ -3,7 +3,7 @@
 
 Every request of the trace is a GET sent to Terrace over a socket; what Terrace does not have it
 asks the regional redis-server for, and then the origin, which answers a value of the trace's size
-(at least 20 bytes, at most --value-bytes-max).
+(within --value-bytes-min and --value-bytes-max; many traces have no sizes, and say 1).
 
 Who answered is found from outside: the origin stamps its values with their time, so a value made
 after the request was sent came from the origin; the regional tier answered as many requests as its
@@ -12,11 +12,13 @@ another request's fetch). Which of the replies from a cache came from the region
 known one by one: its latencies are the slowest of them, as many as it answered.
 
 SIZE is a part of the distinct keys ("5%"), a number of keys ("20000") or of bytes ("64mb"). Keys
-become bytes by a measurement: as many keys of the trace as SIZE says, evenly chosen, are read
-through a Terrace without limit, and its used_memory afterwards is the limit of the real run.
+become bytes by a measurement: as many keys of the trace as SIZE says (at least 5000, if there are
+as many), evenly chosen, are read through a Terrace without limit. The growth of its used_memory
+gives the bytes per key; SIZE times that, and what it uses without keys, is the limit.
 """
 
 import argparse
+import contextlib
 import json
 import pathlib
 import re
@@ -26,9 +28,11 @@ import sys
 import tempfile
 import time
 
-from servers import BUILD, ROOT, Kind, Server, info, redis_command
+from servers import BUILD, ROOT, Kind, RespClient, Server, info, redis_command
 
 PREFIX = "trace:"
+SAMPLE_KEYS_MIN = 5000
+SERVER_BYTES_NOISE = 100 * 1024
 CONFIG = """\
 [server]
 port = {port}
@@ -100,7 +104,8 @@ class Tiers:
         try:
             self.origin = self.start(Kind("origin", lambda port, folder: [
                 str(BUILD / "bench_http_origin"), "--port", str(port),
-                "--value-bytes-max", str(options.value_bytes_max)]))
+                "--value-bytes-min", str(options.value_bytes_min), "--value-bytes-max",
+                str(options.value_bytes_max)]))
             self.regional = self.start(Kind("redis-server", redis_command("redis-server")), [
                 "--maxmemory", options.regional_memory, "--maxmemory-policy", "allkeys-lru"])
             self.terrace = self.start(Kind("terrace", lambda port, folder: self.command(
@@ -153,6 +158,11 @@ class Tiers:
         return json.loads(reply.partition("\r\n\r\n")[2])["requests"]
 
 
+def key_count_of(server):
+    line = info(server, "keyspace").get("db0", "keys=0,")
+    return int(re.match(r"keys=(\d+)", line).group(1))
+
+
 def settled_memory(server):
     """used_memory once two readings agree: some of it is given back a little later."""
     previous = -1
@@ -165,19 +175,37 @@ def settled_memory(server):
     return used
 
 
+def memory_in_use(tiers, options):
+    """used_memory while as many clients are connected, and served, as in the real run."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(options.connections):
+            client = stack.enter_context(RespClient(tiers.terrace.port))
+            client.ask("GET", PREFIX + "warm:1")
+        return settled_memory(tiers.terrace)
+
+
 def calibrate(trace, key_count, options):
     """Returns (bytes that hold key_count keys, bytes per key)."""
+    # Few keys would drown in what buffers and tables take anyway.
+    sample_count = max(key_count, min(len(trace.sizes), SAMPLE_KEYS_MIN))
     with Tiers(options, maxmemory="0") as tiers:
-        before = settled_memory(tiers.terrace)
-        report = tiers.replay(trace.sample(key_count), options)
+        tiers.replay(trace.sample(1), options)
+        before = memory_in_use(tiers, options)
+        held_before = key_count_of(tiers.terrace)
+        report = tiers.replay(trace.sample(sample_count), options)
         if report["errors"] or report["absent"]:
             raise SystemExit(f"replay: while measuring, {report['errors']} errors and "
                              f"{report['absent']} absent keys in {report['requests']} requests")
-        held = tiers.terrace.ask("DBSIZE")
-        if held != key_count:
-            raise SystemExit(f"replay: {key_count} keys were read, but local memory holds {held}")
-        after = settled_memory(tiers.terrace)
-    return after, (after - before) / key_count
+        after = memory_in_use(tiers, options)
+        added = key_count_of(tiers.terrace) - held_before
+    if added < sample_count - 1:
+        raise SystemExit(f"replay: {sample_count} keys were read, but local memory took {added}")
+    per_key = (after - before) / added
+    if per_key * key_count < SERVER_BYTES_NOISE * 10:
+        print(f"Note: {key_count} keys take {per_key * key_count / 1024:.0f} KiB. What the server "
+              "takes besides varies by some 100 KiB, so that more or fewer will fit; a larger "
+              "--value-bytes-min makes this exact.", flush=True)
+    return round(before + per_key * key_count), per_key
 
 
 def choose_limit(trace, options):
@@ -195,8 +223,8 @@ def choose_limit(trace, options):
     key_count = max(1, min(unique, key_count))
     print(f"Measuring the memory of {key_count} keys ...", flush=True)
     limit, per_key = calibrate(trace, key_count, options)
-    return limit, (f"{limit} bytes: used_memory with {key_count} of the {unique} distinct keys, "
-                   f"{per_key:.0f} bytes each")
+    return limit, (f"{limit} bytes: what {key_count} of the {unique} distinct keys take, "
+                   f"{per_key:.0f} bytes each, and the server without keys")
 
 
 def percentiles(histogram):
@@ -242,7 +270,7 @@ def collect(tiers, report):
                            "origin": percentiles(report["origin_us"])},
             "used_memory": int(info(tiers.terrace, "memory")["used_memory"]),
             "resident": tiers.terrace.resident_bytes(),
-            "local_keys": tiers.terrace.ask("DBSIZE"),
+            "local_keys": key_count_of(tiers.terrace),
             "regional_memory": int(info(tiers.regional, "memory")["used_memory"]),
             "info_tiers": info(tiers.terrace, "tiers")}
 
@@ -284,6 +312,7 @@ def parse_options():
     parser.add_argument("--connections", type=int, default=16, help="1: exactly in order")
     parser.add_argument("--threads", type=int, default=1, help="of Terrace")
     parser.add_argument("--regional-memory", default="0", help="limit of the redis-server; 0: none")
+    parser.add_argument("--value-bytes-min", type=int, default=500)
     parser.add_argument("--value-bytes-max", type=int, default=65536)
     parser.add_argument("--terrace", default=str(BUILD / "terrace"), help="the binary")
     parser.add_argument("--json", type=pathlib.Path, help="where to write the result")

@@ -26,7 +26,7 @@ class ReplayTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             trace = pathlib.Path(folder) / 'zipf.txt'
             keys = rng.choices(range(KEYS), [1 / (i + 1) for i in range(KEYS)], k=REQUESTS)
-            trace.write_text(''.join(f'{key} 200\n' for key in keys))
+            trace.write_text(''.join(f'{key} 20000\n' for key in keys))
             report = pathlib.Path(folder) / 'report.json'
             done = subprocess.run(
                 [sys.executable, REPLAY, '--trace', trace, '--size', str(CAPACITY), '--connections',
@@ -39,7 +39,9 @@ class ReplayTest(unittest.TestCase):
         self.assertEqual(len(set(keys)), result['origin_requests'])
         self.assertEqual(len(set(keys)), result['answered']['origin'])
         self.assertLess(result['used_memory'], result['maxmemory'] * 1.02)
-        self.assertLess(result['local_keys'], CAPACITY * 1.3)
+        # Values this large leave what the server takes besides them without weight.
+        self.assertLess(result['local_keys'], CAPACITY * 1.4)
+        self.assertGreater(result['local_keys'], CAPACITY * 0.6)
         self.assertGreater(result['answered']['local'], REQUESTS * 0.3)
 
 
