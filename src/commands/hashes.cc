@@ -1,9 +1,7 @@
 // The hash family. Deadlines of fields are in hash_expiry.cc.
 
 #include <cmath>
-#include <limits>
 #include <string>
-#include <vector>
 
 #include "base/numbers.h"
 #include "commands/call.h"
@@ -134,7 +132,7 @@ void Hdel(Call& call) {
 void Hlen(Call& call) {
   const auto hash = Find<Hash>(call, 1);
   if (hash.wrong_type) return;
-  call.reply.Integer(hash ? static_cast<int64_t>(hash.object->size()) : 0);
+  call.reply.Integer(hash ? static_cast<int64_t>(hash.object->LiveCount(call.now_ms())) : 0);
 }
 
 void Hstrlen(Call& call) {
@@ -201,7 +199,7 @@ void ReplyPick(Call& call, const Hash::Entry& entry, bool with_values) {
 // Gives a field that is not past its deadline, if one can be found.
 template <typename Visit>
 void VisitRandom(Call& call, const Hash& hash, Visit visit) {
-  constexpr int kDrawsMax = 100;
+  constexpr int kDrawsMax = 20;
   Hash::Buffers buffers;
   for (int draw = 0; draw < kDrawsMax; ++draw) {
     const Hash::Entry entry = hash.Random(RngOf(call, 1), buffers);
@@ -209,6 +207,11 @@ void VisitRandom(Call& call, const Hash& hash, Visit visit) {
       return visit(entry);
     }
   }
+  // Almost all have passed theirs.
+  DistinctPicks pick(hash.LiveCount(call.now_ms()), 1, RngOf(call, 1));
+  hash.ForEach(call.now_ms(), [&](const Hash::Entry& entry) {
+    if (pick.Take()) visit(entry);
+  });
 }
 
 void Hrandfield(Call& call) {
@@ -242,7 +245,7 @@ void Hrandfield(Call& call) {
     for (int64_t i = *count; i < 0; ++i) VisitRandom(call, *hash.object, visit);
   } else {
     PickDistinct(
-        hash.object->size(), static_cast<size_t>(*count), RngOf(call, 1),
+        hash.object->LiveCount(call.now_ms()), static_cast<size_t>(*count), RngOf(call, 1),
         [&](auto offer) { hash.object->ForEach(call.now_ms(), offer); },
         [&](auto use) { VisitRandom(call, *hash.object, use); },
         [](const Hash::Entry& entry) { return entry.field; }, visit);

@@ -1,8 +1,8 @@
 #pragma once
 
 // How handlers reach values of one type: Find for reading, Draft for writing. Both answer WRONGTYPE
-// themselves, and purge the fields of a hash whose deadlines have passed, so that handlers see what
-// a client should see.
+// themselves. A hash may hold fields whose deadline has passed; a Draft purges them first, and what
+// is only read is asked with call.now_ms().
 //
 // Ownership: what is found is valid until the next write to the same shard.
 
@@ -27,9 +27,6 @@ inline constexpr keyspace::Type kTypeOf<keyspace::Set> = keyspace::Type::kSet;
 template <>
 inline constexpr keyspace::Type kTypeOf<keyspace::Zset> = keyspace::Type::kZset;
 
-// Removes due fields of the hash; false when none is left and the key has gone with the last.
-bool PurgeExpiredFields(Call& call, const keyspace::Key& key, keyspace::Entry* entry);
-
 // The generator of the key's shard. REQUIRES: its lock, which every handler has.
 inline base::Rng& RngOf(Call& call, size_t key_argument) {
   return call.db.keyspace().ShardOf(call.key(key_argument)).rng();
@@ -52,9 +49,6 @@ Found<T> Find(Call& call, size_t key_argument) {
     call.reply.WrongType();
     return {.wrong_type = true};
   }
-  if constexpr (std::is_same_v<T, keyspace::Hash>) {
-    if (!PurgeExpiredFields(call, key, entry)) return {};
-  }
   return {.object = static_cast<const T*>(entry->object())};
 }
 
@@ -71,11 +65,9 @@ class Draft {
       wrong_type_ = true;
       return;
     }
-    if constexpr (std::is_same_v<T, keyspace::Hash>) {
-      if (!PurgeExpiredFields(call, key, entry_)) {
-        entry_ = nullptr;
-        return;
-      }
+    if (!call.db.PurgeDueParts(key, entry_)) {
+      entry_ = nullptr;
+      return;
     }
     object_ = &call.db.EditObject<T>(entry_);
   }

@@ -87,9 +87,13 @@ void Database::Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent ev
   for (MutationSink* sink : keyspace_->sinks()) sink->OnMutation(mutation);
 }
 
-void Database::Schedule(Shard::Part& part, const Key& key, int64_t before_ms, int64_t after_ms) {
-  part.deadline_count += (after_ms != kNoDeadline);
-  part.deadline_count -= (before_ms != kNoDeadline);
+void Database::Schedule(Shard::Part& part, const Key& key, const Due& before, const Due& after) {
+  part.deadline_count += (after.live_until_ms != kNoDeadline);
+  part.deadline_count -= (before.live_until_ms != kNoDeadline);
+  part.parts_count += (after.parts_ms != kNoDeadline);
+  part.parts_count -= (before.parts_ms != kNoDeadline);
+  const int64_t before_ms = before.first_ms();
+  const int64_t after_ms = after.first_ms();
   if (after_ms == kNoDeadline) return;
   // A slot at or before the new deadline is already there: it will be looked at in time.
   if (before_ms != kNoDeadline && before_ms <= after_ms) return;
@@ -110,7 +114,7 @@ Entry* Database::InsertNew(const Key& key, const EntrySpec& spec, KeyEvent event
   Entry* entry = Entry::New(spec);
   const size_t table_bytes = part.table.bytes();
   part.table.Insert(entry, key.table_hash());
-  Schedule(part, key, kNoDeadline, entry->LiveUntilMs());
+  Schedule(part, key, {}, DueOf(entry));
   const size_t charge = entry->charge();
   shard.policy().OnInsert(key.table_hash(), *entry->word(), static_cast<uint32_t>(charge), now32());
   shard.Account(static_cast<int64_t>(charge));
@@ -122,11 +126,11 @@ Entry* Database::InsertNew(const Key& key, const EntrySpec& spec, KeyEvent event
 // A new block for an entry whose layout changes; the value it points to is not freed.
 Entry* Database::ReplaceEntry(const Key& key, const Found& found, const EntrySpec& spec) {
   Entry* old = found.slot.entry();
-  const int64_t before_ms = old->LiveUntilMs();
+  const Due before = DueOf(old);
   Entry* entry = Entry::New(spec);
   *entry->word() = *old->word();
   found.slot.set_entry(entry);
-  Schedule(*found.part, key, before_ms, entry->LiveUntilMs());
+  Schedule(*found.part, key, before, DueOf(entry));
   return entry;
 }
 
@@ -141,7 +145,7 @@ void Database::RemoveFound(const Key& key, const Found& found, eviction::RemoveC
   if (cause == eviction::RemoveCause::kExpired && kind == MutationKind::kExpired) {
     ++found.shard->stats.expired;
   }
-  Schedule(*found.part, key, entry->LiveUntilMs(), kNoDeadline);
+  Schedule(*found.part, key, DueOf(entry), {});
   found.part->table.Erase(found.slot, key.table_hash());
   found.shard->Account(-static_cast<int64_t>(charge));
   Entry::Free(entry);
@@ -172,10 +176,10 @@ Entry* Database::SetString(const Key& key, std::string_view value, int64_t deadl
     Entry* old = found.slot.entry();
     if (deadline_ms == kKeepDeadline) deadline_ms = old->deadline_ms();
     if (old->is_string() && old->is_inline()) {
-      const int64_t before_ms = old->LiveUntilMs();
+      const Due before = DueOf(old);
       const size_t old_charge = old->charge();
       if (old->TryAssignInline(value, deadline_ms)) {
-        Schedule(*found.part, key, before_ms, old->LiveUntilMs());
+        Schedule(*found.part, key, before, DueOf(old));
         Recharge(*found.shard, old, old_charge, old->charge());
         found.shard->policy().OnHit(key.table_hash(), *old->word(), now32());
         Tell(key, *found.shard, MutationKind::kChanged, event, old, false);
@@ -255,7 +259,7 @@ void Database::Move(const Key& from, Database& target, const Key& to, KeyEvent f
   Tell(from, *found.shard, MutationKind::kRemoved, from_event, source, false);
   found.shard->policy().OnRemove(from.table_hash(), *source->word(), static_cast<uint32_t>(charge),
                                  eviction::RemoveCause::kDeleted);
-  Schedule(*found.part, from, source->LiveUntilMs(), kNoDeadline);
+  Schedule(*found.part, from, DueOf(source), {});
   found.part->table.Erase(found.slot, from.table_hash());
   found.shard->Account(-static_cast<int64_t>(charge));
   target.Put(to, spec, to_event);
@@ -313,6 +317,9 @@ void Database::Changed(const Key& key, Entry* entry, KeyEvent event) {
     const size_t charge = entry->charge();
     Recharge(shard, entry, charge - entry->object()->bytes() + edited_bytes_, charge);
     edited_bytes_ = entry->object()->bytes();
+    const Due due = DueOf(entry);
+    Schedule(shard.PartFor(index_, now_ms_), key, edited_due_, due);
+    edited_due_ = due;
   }
   Tell(key, shard, MutationKind::kChanged, event, entry, false);
 }
@@ -321,9 +328,9 @@ void Database::SetDeadline(const Key& key, Entry* entry, int64_t deadline_ms, Ke
   const Found found = FindLive(key);
   TERRACE_CHECK(found.slot && found.slot.entry() == entry);
   if (entry->has_deadline() && deadline_ms != kNoDeadline) {
-    const int64_t before_ms = entry->LiveUntilMs();
+    const Due before = DueOf(entry);
     entry->set_deadline_ms(deadline_ms);
-    Schedule(*found.part, key, before_ms, entry->LiveUntilMs());
+    Schedule(*found.part, key, before, DueOf(entry));
     Tell(key, *found.shard, MutationKind::kChanged, event, entry, false);
     return;
   }
@@ -461,6 +468,7 @@ void Database::Clear() {
     part->table.Clear();
     part->expiry.Clear();
     part->deadline_count = 0;
+    part->parts_count = 0;
     shard.Account(-freed);
     shard.AccountStructures();
     shard.BumpAllVersions();
@@ -507,24 +515,45 @@ bool Database::Evict(Entry* entry) {
 void Database::ExpireOrReschedule(Shard& shard, Shard::Part& part, uint32_t table_hash) {
   // Visit without changing, then change: removing moves entries within the bucket.
   while (true) {
-    Entry* expired = nullptr;
+    Entry* due_entry = nullptr;
     int64_t later_ms = kNoDeadline;
     part.table.VisitHash(table_hash, [&](Entry* entry) {
-      const int64_t until_ms = entry->LiveUntilMs();
-      if (until_ms == kNoDeadline) return false;
-      if (until_ms <= now_ms_) {
-        expired = entry;
+      const int64_t due_ms = DueOf(entry).first_ms();
+      if (due_ms == kNoDeadline) return false;
+      if (due_ms <= now_ms_) {
+        due_entry = entry;
         return true;
       }
-      later_ms = later_ms == kNoDeadline ? until_ms : std::min(later_ms, until_ms);
+      later_ms = later_ms == kNoDeadline ? due_ms : std::min(later_ms, due_ms);
       return false;
     });
-    if (expired == nullptr) {
+    if (due_entry == nullptr) {
       if (later_ms != kNoDeadline) part.expiry.Add(table_hash, later_ms);
       return;
     }
-    FindLive(keyspace_->MakeKey(expired->key()));  // removes what is not live
+    const Key key = keyspace_->MakeKey(due_entry->key());
+    const bool parts_only = due_entry->IsLive(now_ms_);
+    FindLive(key);  // removes what is not live
+    if (!parts_only) continue;
+    if (PurgeDueParts(key, due_entry) && DueOf(due_entry).first_ms() <= now_ms_) {
+      // Too many at once: the rest in the next round.
+      part.expiry.Add(table_hash, now_ms_);
+      return;
+    }
   }
+}
+
+bool Database::PurgeDueParts(const Key& key, Entry* entry) {
+  constexpr size_t kPartsPerCallMax = 1000;
+  if (entry->is_string()) return true;
+  const int64_t next_ms = entry->object()->next_part_deadline_ms();
+  if (next_ms == kNoDeadline || next_ms > now_ms_) return true;
+  Object& object = EditObject<Object>(entry);
+  object.RemoveDueParts(now_ms_, kPartsPerCallMax);
+  Changed(key, entry, events::kHashFieldExpired);
+  if (object.size() > 0) return true;
+  Remove(key, events::kDel);
+  return false;
 }
 
 }  // namespace terrace::keyspace

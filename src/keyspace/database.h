@@ -11,6 +11,7 @@
 //            calls without one.
 // Units:     deadlines in ms on NowMs time.
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -71,11 +72,16 @@ class Database {
   template <typename T>
   T& EditObject(Entry* entry) {
     edited_bytes_ = entry->object()->bytes();
+    edited_due_ = DueOf(entry);
     return *static_cast<T*>(entry->object());
   }
 
   // Ends a change in place: accounts for it and tells everybody.
   void Changed(const Key& key, Entry* entry, KeyEvent event);
+
+  // Removes the parts of the value (fields of a hash) whose deadline has passed, a bounded number
+  // at once; false when nothing is left and the key is gone. REQUIRES: entry is the key's.
+  bool PurgeDueParts(const Key& key, Entry* entry);
 
   void SetDeadline(const Key& key, Entry* entry, int64_t deadline_ms, KeyEvent event);
   void ClearDeadline(const Key& key, Entry* entry, KeyEvent event);
@@ -130,7 +136,22 @@ class Database {
   Entry* Put(const Key& key, const EntrySpec& spec, KeyEvent event);
   void RemoveFound(const Key& key, const Found& found, eviction::RemoveCause cause,
                    MutationKind kind, KeyEvent event);
-  void Schedule(Shard::Part& part, const Key& key, int64_t before_ms, int64_t after_ms);
+  // When the expiry index must look at an entry: because it stops being live, or parts of it do.
+  struct Due {
+    int64_t live_until_ms = kNoDeadline;
+    int64_t parts_ms = kNoDeadline;
+    int64_t first_ms() const {
+      if (live_until_ms == kNoDeadline || parts_ms == kNoDeadline) {
+        return std::max(live_until_ms, parts_ms);
+      }
+      return std::min(live_until_ms, parts_ms);
+    }
+  };
+  static Due DueOf(const Entry* entry) {
+    return {entry->LiveUntilMs(),
+            entry->is_string() ? kNoDeadline : entry->object()->next_part_deadline_ms()};
+  }
+  void Schedule(Shard::Part& part, const Key& key, const Due& before, const Due& after);
   void Recharge(Shard& shard, Entry* entry, size_t old_charge, size_t new_charge);
   void Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent event, Entry* entry,
             bool created, bool had_regional_copy = false);
@@ -140,6 +161,7 @@ class Database {
   int index_;
   int64_t now_ms_;
   size_t edited_bytes_ = 0;  // what the object being edited weighed before
+  Due edited_due_;           // and when it was due
   struct Overlaid {
     Key key;
     Entry* entry;

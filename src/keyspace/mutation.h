@@ -35,6 +35,7 @@ inline constexpr KeyEvent kMoveTo{'g', "move_to"};
 inline constexpr KeyEvent kRestore{'g', "restore"};
 inline constexpr KeyEvent kSet{'$', "set"};
 inline constexpr KeyEvent kExpired{'x', "expired"};
+inline constexpr KeyEvent kHashFieldExpired{'h', "hexpired"};
 inline constexpr KeyEvent kEvicted{'e', "evicted"};
 inline constexpr KeyEvent kNew{'n', "new"};
 }  // namespace events

@@ -27,6 +27,12 @@ class Object {
   // How many pieces freeing costs; large values are freed off the request path.
   virtual size_t free_effort() const = 0;
 
+  // Values may have parts that expire by themselves (fields of a hash). When the next one does, in
+  // ms on NowMs time, or -1 for never; and how the parts that are due at now_ms leave, at most
+  // count_max of them. Returns how many left.
+  virtual int64_t next_part_deadline_ms() const { return -1; }
+  virtual size_t RemoveDueParts(int64_t now_ms, size_t count_max) { return 0; }
+
  protected:
   Object() = default;
   Object(const Object&) = default;

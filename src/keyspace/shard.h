@@ -36,6 +36,7 @@ class Shard : public eviction::Residents {
     Table table;
     ExpiryIndex expiry;
     size_t deadline_count = 0;  // entries that have a moment at which they stop being live
+    size_t parts_count = 0;     // entries with parts that do
   };
 
   Shard(int database_count, uint64_t hash_seed, uint64_t rng_seed,

@@ -53,6 +53,14 @@ size_t Hash::size() const {
   return body_.Read<Listpack>()->size() / entry_width();
 }
 
+size_t Hash::LiveCount(int64_t now_ms) const {
+  const int64_t next_ms = NextDeadline();
+  if (next_ms == kNoDeadline || next_ms > now_ms) return size();
+  size_t count = 0;
+  ForEach(now_ms, [&](const Entry&) { ++count; });
+  return count;
+}
+
 size_t Hash::free_effort() const { return kind() == kTable ? size() : 1; }
 
 std::unique_ptr<Object> Hash::Clone() const {

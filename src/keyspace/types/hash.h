@@ -51,6 +51,12 @@ class Hash final : public Object {
   size_t size() const override;
   std::unique_ptr<Object> Clone() const override;
   size_t free_effort() const override;
+  int64_t next_part_deadline_ms() const override { return NextDeadline(); }
+  size_t RemoveDueParts(int64_t now_ms, size_t count_max) override {
+    return RemoveExpired(now_ms, count_max, [](std::string_view) {});
+  }
+  // Fields not past their deadline; O(1) unless some are.
+  size_t LiveCount(int64_t now_ms) const;
 
   // For untrusted listpacks: pairs, and no field twice.
   static bool IsDistinct(const Listpack& pack);

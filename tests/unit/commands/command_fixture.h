@@ -75,6 +75,12 @@ class CommandFixture : public ::testing::Test {
     command->handler(call);
     return std::string(out.view());
   }
+  // Lets what is due expire, as the server does every now and then.
+  void ExpireDue() {
+    for (int i = 0; i < keyspace_.shard_count(); ++i) {
+      keyspace_.ExpireDue(i, clock_.NowMs(), 1000);
+    }
+  }
   size_t KeyCount() { return keyspace::Database(&keyspace_, 0, clock_.NowMs()).size(); }
 
   int protocol_ = 2;
