@@ -96,6 +96,19 @@ def _geo_shape(rng):
 _geo_limits = (b'ASC', b'DESC', (b'COUNT', _small))
 _geo_with = (b'WITHCOORD', b'WITHDIST', b'WITHHASH')
 
+_stream = _typed('stream')
+_good_ids = [b'%d-%d' % (ms, seq) for ms in (1, 2, 3, 5, 8) for seq in (0, 1, 2)]
+_odd_ids = [b'4', b'0-1', b'0-0', b'0', b'9-*', b'1-*', b'18446744073709551615-0',
+            b'18446744073709551615-18446744073709551615', b'100-1']
+_bad_ids = [b'', b'abc', b'1-', b'-1', b'1-1-1', b'1.5', b'18446744073709551616', b'1-x', b'-']
+_stream_id = one((12, _good_ids), (3, _odd_ids), (1, _bad_ids))
+_range_id = one((6, [b'-', b'+']), (6, _good_ids), (3, [b'(' + i for i in _good_ids]), (2, _odd_ids),
+                (1, _bad_ids + [b'(-', b'(+']))
+_trim = lambda rng: rng.choice((
+    [b'MAXLEN'] + _small(rng), [b'MAXLEN', b'='] + _small(rng), [b'MINID'] + _stream_id(rng),
+    [b'MINID', b'='] + _stream_id(rng), [b'FOO'] + _small(rng),
+    [b'MAXLEN', b'=', b'5', b'LIMIT', b'10']))
+
 GENERATORS = {
     'list': _list, 'hash': _hash, 'set': _set, 'zset': _zset, 'geo': _geo,
     'hyperloglog': _sketch,
@@ -152,4 +165,23 @@ GENERATORS = {
     'geo_store_options': options(*_geo_limits, b'STOREDIST', most=3),
     'geo_radius_options': options(*_geo_limits, *_geo_with, (b'STORE', _geo), (b'STOREDIST', _geo),
                                   most=4),
+    'stream': _stream,
+    'stream_id': _stream_id,
+    'stream_ids': many(_stream_id, 1, 3),
+    'range_id': _range_id,
+    'read_id': one((8, _good_ids), (4, [b'0', b'0-0']), (1, [b'$']), (1, _bad_ids)),
+    'xadd_options': lambda rng: rng.choice((
+        [b'NOMKSTREAM'], _trim(rng), [b'nomkstream'] + _trim(rng), [b'NOMKSTREAM', b'FOO'])),
+    'trim': _trim,
+    'group': one((8, [b'g1', b'g2']), (1, [b'nogroup', b''])),
+    'group_id': one((6, [b'0', b'$']), (4, _good_ids), (1, _bad_ids)),
+    'mkstream': lambda rng: rng.choice((
+        [], [b'MKSTREAM'], [b'MKSTREAM'], [b'ENTRIESREAD', b'1'], [b'ENTRIESREAD', b'-2'], [b'FOO'])),
+    'consumer': one((1, [b'alice', b'bob', b''])),
+    'readgroup_options': lambda rng: rng.choice((
+        [], [], [b'NOACK'], [b'COUNT', b'1'], [b'COUNT', b'2', b'NOACK'], [b'COUNT', b'x'])),
+    'new_id': one((8, [b'>']), (3, [b'0', b'1-1']), (1, [b'$', b'abc'])),
+    'claim_options': options((b'RETRYCOUNT', _small), b'FORCE', b'JUSTID',
+                             (b'LASTID', _stream_id), most=3),
+    'justid': _maybe(_word('JUSTID'), 0.3),
 }

@@ -128,3 +128,34 @@ TRANSACTIONS = [
     (2, 'WATCH {keys}'),
     (1, 'UNWATCH'),
 ]
+
+# Ids are always given: those a server makes differ. Trimming is exact for the same reason.
+STREAMS = [
+    (16, 'XADD {stream} {stream_id} {field_values}', 0, 0.0),
+    (6, 'XADD {stream} {xadd_options} {stream_id} {field_values}', 0, 0.0),
+    (1, 'XADD {stream} {stream_id} {many_field_values}', 0, 0.0),
+    (5, 'XLEN {stream}'),
+    (8, 'XRANGE|XREVRANGE {stream} {range_id} {range_id} {count_option}'),
+    (6, 'XREAD {count_option} STREAMS {stream} {read_id}'),
+    (3, 'XREAD {count_option} STREAMS {stream} {stream} {read_id} {read_id}'),
+    (5, 'XDEL {stream} {stream_ids}'),
+    (4, 'XTRIM {stream} {trim}'),
+    (6, 'XGROUP CREATE {stream} {group} {group_id} {mkstream}'),
+    (2, 'XGROUP SETID {stream} {group} {group_id}'),
+    (1, 'XGROUP DESTROY {stream} {group}'),
+    (3, 'XGROUP CREATECONSUMER|DELCONSUMER {stream} {group} {consumer}'),
+    (10, 'XREADGROUP GROUP {group} {consumer} {readgroup_options} STREAMS {stream} {new_id}'),
+    (6, 'XACK {stream} {group} {stream_ids}'),
+    (5, 'XPENDING {stream} {group}'),
+    (4, 'XPENDING {stream} {group} {range_id} {range_id} {small}'),
+    (4, 'XCLAIM {stream} {group} {consumer} 0 {stream_ids} {claim_options}'),
+    (4, 'XAUTOCLAIM {stream} {group} {consumer} 0 {range_id} {count_option} {justid}'),
+    (3, 'XINFO STREAM|GROUPS|CONSUMERS|FOO {stream}'),
+    (2, 'XINFO CONSUMERS {stream} {group}'),
+    (2, 'OBJECT ENCODING {stream}'),
+]
+
+# Redis 7.2 knows which entries were deleted.
+STREAMS_72 = [
+    (2, 'XSETID {stream} {stream_id}'),
+]

@@ -14,6 +14,16 @@ class MixedTypesTest(harness.DifferentialTest):
     program = 'tests/differential/mixed_types_test.py'
 
 
+class StreamsTest(MixedTypesTest):
+    tables = [mixed.STREAMS, mixed.TRANSACTIONS, [row for row in families.KEYS if row[0] > 2]]
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if cls.version >= (7, 2, 0):
+            cls.tables = [*cls.tables, mixed.STREAMS_72]
+
+
 del harness.DifferentialTest  # unittest would collect the base class, too.
 
 if __name__ == '__main__':
