@@ -102,8 +102,8 @@ _odd_ids = [b'4', b'0-1', b'0-0', b'0', b'9-*', b'1-*', b'18446744073709551615-0
             b'18446744073709551615-18446744073709551615', b'100-1']
 _bad_ids = [b'', b'abc', b'1-', b'-1', b'1-1-1', b'1.5', b'18446744073709551616', b'1-x', b'-']
 _stream_id = one((12, _good_ids), (3, _odd_ids), (1, _bad_ids))
-_range_id = one((6, [b'-', b'+']), (6, _good_ids), (3, [b'(' + i for i in _good_ids]), (2, _odd_ids),
-                (1, _bad_ids + [b'(-', b'(+']))
+_range_id = one((6, [b'-', b'+']), (6, _good_ids), (3, [b'(' + i for i in _good_ids]),
+                (2, _odd_ids), (1, _bad_ids + [b'(-', b'(+']))
 _trim = lambda rng: rng.choice((
     [b'MAXLEN'] + _small(rng), [b'MAXLEN', b'='] + _small(rng), [b'MINID'] + _stream_id(rng),
     [b'MINID', b'='] + _stream_id(rng), [b'FOO'] + _small(rng),
@@ -176,7 +176,8 @@ GENERATORS = {
     'group': one((8, [b'g1', b'g2']), (1, [b'nogroup', b''])),
     'group_id': one((6, [b'0', b'$']), (4, _good_ids), (1, _bad_ids)),
     'mkstream': lambda rng: rng.choice((
-        [], [b'MKSTREAM'], [b'MKSTREAM'], [b'ENTRIESREAD', b'1'], [b'ENTRIESREAD', b'-2'], [b'FOO'])),
+        [], [b'MKSTREAM'], [b'MKSTREAM'], [b'ENTRIESREAD', b'1'], [b'ENTRIESREAD', b'-2'],
+        [b'FOO'])),
     'consumer': one((1, [b'alice', b'bob', b''])),
     'readgroup_options': lambda rng: rng.choice((
         [], [], [b'NOACK'], [b'COUNT', b'1'], [b'COUNT', b'2', b'NOACK'], [b'COUNT', b'x'])),

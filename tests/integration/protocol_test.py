@@ -40,8 +40,8 @@ REQUESTS = [
 ]
 
 # What a browser can be made to send: the connection closes without an answer.
-WEB_REQUESTS = [b'POST / HTTP/1.1\r\nHost: x\r\n', b'Host: localhost\r\n', b'post\r\n', b'host:\r\n',
-                resp_wire.encode('POST', 'x')]
+WEB_REQUESTS = [b'POST / HTTP/1.1\r\nHost: x\r\n', b'Host: localhost\r\n', b'post\r\n',
+                b'host:\r\n', resp_wire.encode('POST', 'x')]
 
 # These never end a line: the limit of 64 KiB for one line applies.
 ENDLESS_LINES = [b'x' * 70000, b'*' + b'1' * 70000, b'*1\r\n$' + b'1' * 70000, b'"' * 70000]
