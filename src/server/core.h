@@ -14,7 +14,7 @@
 #include <string>
 
 #include "base/clock.h"
-#include "base/cycles.h"
+#include "runtime/cycles.h"
 #include "base/log.h"
 #include "commands/limits.h"
 #include "commands/registry.h"
@@ -44,7 +44,7 @@ struct Core {
   const commands::Registry* registry = nullptr;
   tiers::Resolver* resolver = nullptr;  // null where no route has lower tiers
   Server* server = nullptr;  // for the administrative commands; null in tests without one
-  std::optional<base::CycleScale> cycles;  // set when the server starts
+  std::optional<runtime::CycleScale> cycles;  // set when the server starts
   HotSettings hot;
   size_t worker_count = 1;
   std::atomic<bool> active_expire{true};  // DEBUG SET-ACTIVE-EXPIRE

@@ -233,7 +233,7 @@ RequestPath::Step RequestPath::Run(Connection& connection, const Request& reques
                                    base::Buffer* out) {
   const size_t reply_begin = out->size();
   resp::Reply reply(out, connection.protocol);
-  const uint64_t begin_cycles = base::ReadCycles();
+  const uint64_t begin_cycles = runtime::ReadCycles();
   Step step = Step::kDone;
   if (Check(connection, request, reply)) [[likely]] {
     step = Execute(connection, request, reply);
@@ -295,7 +295,7 @@ keyspace::ShardSet RequestPath::ShardsOf(const Work& work) const {
 void RequestPath::Count(const Command& command, uint64_t begin_cycles, const resp::Reply& reply) {
   CommandStats& stats = stats_->commands[static_cast<size_t>(command.id)];
   stats.calls.Add();
-  stats.cycles.Add(base::ReadCycles() - begin_cycles);
+  stats.cycles.Add(runtime::ReadCycles() - begin_cycles);
   if (reply.error_count() > 0) [[unlikely]] {
     stats.failed.Add();
     CountError(reply.last_error_code());

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <random>
 #include <utility>
 
 #include "base/memory.h"
+#include "runtime/entropy.h"
 #include "runtime/socket.h"
 #include "server/commands.h"
 
@@ -21,18 +21,6 @@ constexpr int kAcceptsPerTurn = 256;
 constexpr int64_t kExhaustedPauseMs = 100;
 // Descriptors kept for files, listeners and upstreams beside those of clients.
 constexpr int64_t kReservedDescriptors = 64;
-
-std::string RandomHex(size_t digits) {
-  std::random_device device;
-  std::string text;
-  while (text.size() < digits) text += "0123456789abcdef"[device() & 15];
-  return text;
-}
-
-uint64_t RandomSeed() {
-  std::random_device device;
-  return uint64_t{device()} << 32 | device();
-}
 
 // Several shards a thread, so that threads seldom meet; a power of two.
 int ShardCountFor(int threads) {
@@ -112,14 +100,14 @@ Server::Server(const Startup& startup)
       config_(startup.files, [this](std::string_view name,
                                     const Settings& settings) { return Apply(name, settings); }),
       start_ms_(clock_.NowMs()),
-      run_id_(RandomHex(40)) {
+      run_id_(runtime::RandomHex(40)) {
   settings_.maxclients = FitClientsToDescriptors(settings_.maxclients);
   const int threads = ThreadsOf(settings_);
   keyspace::KeyspaceOptions options;
   options.database_count = static_cast<int>(settings_.databases);
   options.shard_count = ShardCountFor(threads);
   options.concurrent = threads > 1;
-  options.seed = RandomSeed();
+  options.seed = runtime::RandomSeed();
   options.policy = settings_.maxmemory_policy;
   options.memory_bytes_max = settings_.maxmemory;
   keyspace_ = std::make_unique<keyspace::Keyspace>(options);
@@ -135,7 +123,7 @@ Server::Server(const Startup& startup)
   }
   // Upstreams live on worker 0's loop.
   tiers_ = std::make_unique<TierSystem>(settings_, keyspace_.get(), loops_[0].get(), &log_,
-                                        RandomSeed());
+                                        runtime::RandomSeed());
   core_.resolver = tiers_->resolver();
   for (int i = 0; i < threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(&core_, i, loops_[static_cast<size_t>(i)].get(),

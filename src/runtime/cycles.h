@@ -12,7 +12,7 @@
 #include <x86intrin.h>
 #endif
 
-namespace terrace::base {
+namespace terrace::runtime {
 
 inline uint64_t ReadCycles() {
 #ifdef __x86_64__
@@ -38,4 +38,4 @@ class CycleScale {
   const uint64_t start_cycles_;
 };
 
-}  // namespace terrace::base
+}  // namespace terrace::runtime
