@@ -1,5 +1,10 @@
 #include "commands/call.h"
 
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <utility>
+
 #include "base/numbers.h"
 #include "commands/registry.h"
 
@@ -9,6 +14,29 @@ std::optional<int64_t> Call::Integer(size_t argument) {
   const std::optional<int64_t> value = base::ParseInt64(args[argument]);
   if (!value) reply.NotAnInteger();
   return value;
+}
+
+std::optional<int> Call::DatabaseIndex(size_t argument) {
+  const std::optional<int64_t> index = Integer(argument);
+  if (!index) return std::nullopt;
+  if (!std::in_range<int>(*index)) {
+    using IntLimits = std::numeric_limits<int>;
+    reply.Error("ERR value is out of range, value must between " +
+                std::to_string(IntLimits::min()) + " and " + std::to_string(IntLimits::max()));
+    return std::nullopt;
+  }
+  if (*index < 0 || *index >= db.keyspace().database_count()) {
+    reply.Error("ERR DB index is out of range");
+    return std::nullopt;
+  }
+  return static_cast<int>(*index);
+}
+
+int64_t Call::ToDeadlineMs(int64_t unix_ms) const {
+  const int64_t steps_ms = clock.WallMs() - clock.NowMs();
+  // Clamped before, lest the difference overflows, and after.
+  const int64_t bounded_ms = std::clamp<int64_t>(unix_ms, 0, 2 * keyspace::kDeadlineMsMax);
+  return std::clamp<int64_t>(bounded_ms - steps_ms, 0, keyspace::kDeadlineMsMax);
 }
 
 bool Call::Is(size_t argument, std::string_view word) const {

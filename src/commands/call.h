@@ -42,13 +42,16 @@ struct Call {
 
   // Deadlines are kept on NowMs time; clients speak Unix time. These differ by the steps the wall
   // clock has made since start-up.
-  int64_t ToDeadlineMs(int64_t unix_ms) const { return unix_ms - (clock.WallMs() - clock.NowMs()); }
+  // What an entry cannot hold becomes what it can: the year 10889, or long ago.
+  int64_t ToDeadlineMs(int64_t unix_ms) const;
   int64_t ToUnixMs(int64_t deadline_ms) const {
     return deadline_ms + (clock.WallMs() - clock.NowMs());
   }
 
   // The argument as an integer; replies the error and returns nullopt when it is none.
   std::optional<int64_t> Integer(size_t argument);
+  // The argument as the index of a database; likewise.
+  std::optional<int> DatabaseIndex(size_t argument);
   // Is the argument this word (which is given in lower case)?
   bool Is(size_t argument, std::string_view word) const;
 };

@@ -1,4 +1,5 @@
-// The generic key family: what works on keys of every type.
+// The generic key family: what works on keys of every type. Walks over the whole keyspace are in
+// keyspace_walks.cc, lifetimes in expiry.cc, DUMP in keys_dump.cc.
 
 #include "commands/call.h"
 #include "commands/registry.h"
@@ -6,6 +7,8 @@
 namespace terrace::commands {
 namespace {
 
+using keyspace::Database;
+using keyspace::Entry;
 namespace events = keyspace::events;
 
 void Del(Call& call) {
@@ -14,16 +17,170 @@ void Del(Call& call) {
   call.reply.Integer(removed);
 }
 
+void Exists(Call& call) {
+  int64_t found = 0;
+  for (size_t i = 1; i < call.argc(); ++i) found += call.db.ReadUntouched(call.key(i)) != nullptr;
+  call.reply.Integer(found);
+}
+
+void Touch(Call& call) {
+  call.db.set_touches(true);  // whatever CLIENT NO-TOUCH says: this is what it is for
+  int64_t found = 0;
+  for (size_t i = 1; i < call.argc(); ++i) found += call.db.Read(call.key(i)) != nullptr;
+  call.reply.Integer(found);
+}
+
+void Type(Call& call) {
+  const Entry* const entry = call.db.ReadUntouched(call.key(1));
+  call.reply.Simple(entry != nullptr ? keyspace::TypeName(entry->type()) : "none");
+}
+
+// May the second key exist?
+enum class Overwrite : uint8_t { kYes, kNo };
+
+void RenameKey(Call& call, Overwrite overwrite) {
+  const keyspace::Key from = call.key(1);
+  const keyspace::Key to = call.key(2);
+  if (call.db.Write(from) == nullptr) return call.reply.NoSuchKey();
+  const bool keeps = overwrite == Overwrite::kNo;
+  const bool moves = from.bytes != to.bytes && !(keeps && call.db.Write(to) != nullptr);
+  if (moves) call.db.Move(from, call.db, to, events::kRenameFrom, events::kRenameTo);
+  if (keeps) return call.reply.Integer(moves);
+  call.reply.Ok();
+}
+
+void Rename(Call& call) { RenameKey(call, Overwrite::kYes); }
+void Renamenx(Call& call) { RenameKey(call, Overwrite::kNo); }
+
+void ReplySameObject(Call& call) {
+  call.reply.Error("ERR source and destination objects are the same");
+}
+
+void Move(Call& call) {
+  const auto index = call.DatabaseIndex(2);
+  if (!index) return;
+  if (*index == call.db.index()) return ReplySameObject(call);
+  const keyspace::Key key = call.key(1);
+  Database target = call.db.Other(*index);
+  const bool moves = call.db.Write(key) != nullptr && target.Write(key) == nullptr;
+  if (moves) call.db.Move(key, target, key, events::kMoveFrom, events::kMoveTo);
+  call.reply.Integer(moves);
+}
+
+void Copy(Call& call) {
+  bool replace = false;
+  int index = call.db.index();
+  for (size_t i = 3; i < call.argc(); ++i) {
+    if (call.Is(i, "replace")) {
+      replace = true;
+    } else if (call.Is(i, "db") && i + 1 < call.argc()) {
+      const auto parsed = call.DatabaseIndex(++i);
+      if (!parsed) return;
+      index = *parsed;
+    } else {
+      return call.reply.SyntaxError();
+    }
+  }
+  const keyspace::Key from = call.key(1);
+  const keyspace::Key to = call.key(2);
+  if (index == call.db.index() && from.bytes == to.bytes) return ReplySameObject(call);
+  Database target = call.db.Other(index);
+  const bool copies = call.db.Read(from) != nullptr && (target.Write(to) == nullptr || replace);
+  if (copies) call.db.Copy(from, target, to, events::kCopyTo);
+  call.reply.Integer(copies);
+}
+
 constexpr Command kCommands[] = {
     {.name = "del",
      .arity = -2,
      .flags = kWrite | kSplitsByKey,
      .categories = kKeyspace,
      .keys = {1, -1, 1},
+     .resolve = Resolve::kValue,
      .handler = Del,
      .group = "generic",
      .since = "1.0.0",
      .summary = "Deletes keys."},
+    {.name = "unlink",
+     .arity = -2,
+     .flags = kWrite | kFast | kSplitsByKey,
+     .categories = kKeyspace,
+     .keys = {1, -1, 1},
+     .resolve = Resolve::kValue,
+     .handler = Del,
+     .group = "generic",
+     .since = "4.0.0",
+     .summary = "Deletes keys."},
+    {.name = "exists",
+     .arity = -2,
+     .flags = kReadOnly | kFast | kSplitsByKey,
+     .categories = kKeyspace,
+     .keys = {1, -1, 1},
+     .resolve = Resolve::kValue,
+     .handler = Exists,
+     .group = "generic",
+     .since = "1.0.0",
+     .summary = "Counts which of the keys exist."},
+    {.name = "touch",
+     .arity = -2,
+     .flags = kReadOnly | kFast | kSplitsByKey,
+     .categories = kKeyspace,
+     .keys = {1, -1, 1},
+     .resolve = Resolve::kValue,
+     .handler = Touch,
+     .group = "generic",
+     .since = "3.2.1",
+     .summary = "Counts which of the keys exist and marks them as used."},
+    {.name = "type",
+     .arity = 2,
+     .flags = kReadOnly | kFast,
+     .categories = kKeyspace,
+     .keys = {1, 1, 1},
+     .resolve = Resolve::kValue,
+     .handler = Type,
+     .group = "generic",
+     .since = "1.0.0",
+     .summary = "Returns the type of what a key holds."},
+    {.name = "rename",
+     .arity = 3,
+     .flags = kWrite,
+     .categories = kKeyspace,
+     .keys = {1, 2, 1},
+     .resolve = Resolve::kValue,
+     .handler = Rename,
+     .group = "generic",
+     .since = "1.0.0",
+     .summary = "Gives a key another name, whatever had that name."},
+    {.name = "renamenx",
+     .arity = 3,
+     .flags = kWrite | kFast,
+     .categories = kKeyspace,
+     .keys = {1, 2, 1},
+     .resolve = Resolve::kValue,
+     .handler = Renamenx,
+     .group = "generic",
+     .since = "1.0.0",
+     .summary = "Gives a key another name unless that exists."},
+    {.name = "copy",
+     .arity = -3,
+     .flags = kWrite | kDenyOom,
+     .categories = kKeyspace,
+     .keys = {1, 2, 1},
+     .resolve = Resolve::kValue,
+     .handler = Copy,
+     .group = "generic",
+     .since = "6.2.0",
+     .summary = "Copies what a key holds to another key."},
+    {.name = "move",
+     .arity = 3,
+     .flags = kWrite | kFast,
+     .categories = kKeyspace,
+     .keys = {1, 1, 1},
+     .resolve = Resolve::kValue,
+     .handler = Move,
+     .group = "generic",
+     .since = "1.0.0",
+     .summary = "Moves a key to another database."},
 };
 
 }  // namespace

@@ -78,7 +78,7 @@ const Command* Registry::Find(std::string_view name) const {
 const Command* Registry::Resolve(Args args) const {
   const Command* command = Find(args[0]);
   if (command == nullptr || command->subcommands.empty()) return command;
-  if (args.size() < 2) return command->handler != nullptr ? command : nullptr;
+  if (args.size() < 2) return command;  // without a handler its arity does not fit
   const size_t prefix = command->name.size() + 1;
   for (const Command& subcommand : command->subcommands) {
     if (SameName(args[1], subcommand.name.substr(prefix))) return &subcommand;
@@ -89,7 +89,16 @@ const Command* Registry::Resolve(Args args) const {
 std::span<const std::span<const Command>> DataFamilies() {
   static const std::span<const Command> families[] = {
       StringCommands(),
+      StringNumericCommands(),
+      StringRangeCommands(),
+      StringLcsCommands(),
+      BitmapCommands(),
+      BitfieldCommands(),
       KeyCommands(),
+      KeyExpiryCommands(),
+      KeyspaceWalkCommands(),
+      KeyDumpCommands(),
+      ObjectCommands(),
       HashCommands(),
       HashExpiryCommands(),
       SetCommands(),

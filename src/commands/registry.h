@@ -46,7 +46,16 @@ bool SameName(std::string_view a, std::string_view b);
 
 // The data families: everything that speaks of keys.
 std::span<const Command> StringCommands();
+std::span<const Command> StringNumericCommands();
+std::span<const Command> StringRangeCommands();
+std::span<const Command> StringLcsCommands();
+std::span<const Command> BitmapCommands();
+std::span<const Command> BitfieldCommands();
 std::span<const Command> KeyCommands();
+std::span<const Command> KeyExpiryCommands();
+std::span<const Command> KeyspaceWalkCommands();
+std::span<const Command> KeyDumpCommands();
+std::span<const Command> ObjectCommands();
 std::span<const Command> HashCommands();
 std::span<const Command> HashExpiryCommands();
 std::span<const Command> SetCommands();

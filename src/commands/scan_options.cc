@@ -11,17 +11,22 @@
 namespace terrace::commands {
 
 bool ScanOptions::Matches(std::string_view text) const {
-  return pattern.empty() || base::GlobMatch(pattern, text);
+  // "*" matches even the empty text, which no other pattern but the empty one does.
+  return pattern == "*" || base::GlobMatch(pattern, text);
 }
 
 // As loose as strtoul is: a sign is accepted and an empty text is zero.
 std::optional<uint64_t> ParseScanCursor(Call& call, size_t argument) {
-  const std::string text(call.args[argument]);
-  char* end = nullptr;
-  errno = 0;
-  const uint64_t cursor = std::strtoull(text.c_str(), &end, 10);
-  const bool starts_blank = std::isspace(static_cast<unsigned char>(text[0])) != 0;
-  if (!starts_blank && *end == '\0' && errno != ERANGE) return cursor;
+  std::string_view text = call.args[argument];
+  // As C reads an unsigned number, and so Redis 7.2: nothing counts as 0, and a sign is allowed.
+  if (text.empty()) return 0;
+  const bool negative = text[0] == '-';
+  if (negative || text[0] == '+') text.remove_prefix(1);
+  uint64_t cursor = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), cursor);
+  if (error == std::errc() && end == text.data() + text.size()) {
+    return negative ? 0 - cursor : cursor;
+  }
   call.reply.Error("ERR invalid cursor");
   return std::nullopt;
 }
@@ -40,8 +45,6 @@ std::optional<ScanOptions> ParseScanOptions(Call& call, size_t first_argument, S
       options.count = static_cast<uint64_t>(*count);
     } else if (call.Is(i, "match") && has_value) {
       options.pattern = call.args[++i];
-      // "*" is as good as no pattern, and cheaper.
-      if (options.pattern == "*") options.pattern = {};
     } else if (extra == ScanExtra::kType && call.Is(i, "type") && has_value) {
       options.type = call.args[++i];
     } else if (extra == ScanExtra::kNoValues && call.Is(i, "novalues")) {

@@ -14,10 +14,10 @@
 namespace terrace::commands {
 
 struct ScanOptions {
-  std::string_view pattern;  // empty: everything
+  std::string_view pattern = "*";
   uint64_t count = 10;
-  bool no_values = false;  // HSCAN's NOVALUES
-  std::string_view type;   // SCAN's TYPE; empty: any
+  bool no_values = false;                // HSCAN's NOVALUES
+  std::optional<std::string_view> type;  // SCAN's TYPE
 
   bool Matches(std::string_view text) const;
 };

@@ -51,7 +51,7 @@ Entry* Database::Read(const Key& key) {
   if (found.slot) [[likely]] {
     Entry* entry = found.slot.entry();
     ++found.shard->stats.hits;
-    found.shard->policy().OnHit(key.table_hash(), *entry->word(), now32());
+    if (touches_) found.shard->policy().OnHit(key.table_hash(), *entry->word(), now32());
     return entry;
   }
   Entry* overlaid = FindOverlay(key);
@@ -63,7 +63,14 @@ Entry* Database::Write(const Key& key) {
   const Found found = FindLive(key);
   if (!found.slot) return nullptr;
   Entry* entry = found.slot.entry();
-  found.shard->policy().OnHit(key.table_hash(), *entry->word(), now32());
+  if (touches_) found.shard->policy().OnHit(key.table_hash(), *entry->word(), now32());
+  return entry;
+}
+
+Entry* Database::ReadUntouched(const Key& key) {
+  const Found found = FindLive(key);
+  Entry* const entry = found.slot ? found.slot.entry() : FindOverlay(key);
+  ++(entry != nullptr ? found.shard->stats.hits : found.shard->stats.misses);
   return entry;
 }
 
@@ -227,6 +234,7 @@ void Database::Copy(const Key& from, Database& target, const Key& to, KeyEvent t
   spec.type = source->type();
   spec.deadline_ms = source->deadline_ms();
   spec.raw = source->is_raw_string();
+  spec.text = source->is_text_string();
   if (!source->is_string()) {
     spec.object = source->object()->Clone().release();
   } else if (source->is_inline()) {
@@ -247,6 +255,7 @@ void Database::Move(const Key& from, Database& target, const Key& to, KeyEvent f
   spec.type = source->type();
   spec.deadline_ms = source->deadline_ms();
   spec.raw = source->is_raw_string();
+  spec.text = source->is_text_string();
   if (!source->is_string()) {
     spec.object = source->object();
   } else if (!source->is_inline()) {
@@ -340,6 +349,7 @@ void Database::SetDeadline(const Key& key, Entry* entry, int64_t deadline_ms, Ke
   spec.type = entry->type();
   spec.deadline_ms = deadline_ms;
   spec.raw = entry->is_raw_string();
+  spec.text = entry->is_text_string();
   const TierBlock tier = entry->has_tier() ? entry->tier() : TierBlock{};
   if (entry->has_tier()) spec.tier = &tier;
   if (!entry->is_string()) {
@@ -421,8 +431,9 @@ Entry* Database::Random() {
 }
 
 uint64_t Database::Scan(uint64_t cursor, const std::function<void(Entry*)>& visit) {
+  // Clients may send any cursor.
+  if (cursor >> 32 >= static_cast<uint64_t>(keyspace_->shard_count())) return 0;
   auto shard_index = static_cast<int>(cursor >> 32);
-  if (shard_index >= keyspace_->shard_count()) return 0;
   auto position = static_cast<uint32_t>(cursor);
   {
     ShardLock lock(*keyspace_, ShardSet{1} << shard_index);

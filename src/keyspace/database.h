@@ -37,10 +37,15 @@ class Database {
 
   // For commands that read: counts a hit or a miss and tells the policy.
   Entry* Read(const Key& key);
+  // For commands that read, but do not use: EXISTS, TYPE, TTL. Counts, and the policy is not told.
+  Entry* ReadUntouched(const Key& key);
   // For commands that write: tells the policy, counts nothing.
   Entry* Write(const Key& key);
   // For commands that only look (OBJECT, TOUCH-less EXISTS of scripts, EXPLAIN): neither.
   Entry* Peek(const Key& key);
+
+  // Do Read and Write tell the policy? Not for a client in the mode of CLIENT NO-TOUCH.
+  void set_touches(bool touches) { touches_ = touches; }
 
   // ---- The write door: whole values ----------------------------------------------------------
 
@@ -160,6 +165,7 @@ class Database {
   Keyspace* keyspace_;
   int index_;
   int64_t now_ms_;
+  bool touches_ = true;
   size_t edited_bytes_ = 0;  // what the object being edited weighed before
   Due edited_due_;           // and when it was due
   struct Overlaid {

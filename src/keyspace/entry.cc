@@ -51,7 +51,8 @@ void Entry::Write(const EntrySpec& spec) {
   kind_ = static_cast<uint8_t>(static_cast<uint8_t>(spec.type) << 4 |
                                static_cast<uint8_t>(is_inline ? Form::kInline : Form::kPointer));
   flags_ = static_cast<uint8_t>((spec.deadline_ms != kNoDeadline ? kHasDeadline : 0) |
-                                (spec.tier != nullptr ? kHasTier : 0) | (spec.raw ? kRaw : 0));
+                                (spec.tier != nullptr ? kHasTier : 0) | (spec.raw ? kRaw : 0) |
+                                (spec.text ? kText : 0));
   key_size_ = static_cast<uint8_t>(std::min<size_t>(spec.key.size(), kLong));
   value_size_ = is_inline ? static_cast<uint8_t>(std::min<size_t>(spec.string.size(), kLong)) : 0;
   char* at = bytes() + kHeaderBytes;
@@ -101,7 +102,7 @@ bool Entry::TryAssignInline(std::string_view value, int64_t deadline_ms) {
     Write(spec);
     return true;
   }
-  flags_ &= static_cast<uint8_t>(~kRaw);
+  flags_ &= static_cast<uint8_t>(~(kRaw | kText));
   if (has_deadline()) set_deadline_ms(deadline_ms);
   char* const target = bytes() + KeyOffset() + key_size();
   if (value_size_ == kLong) {

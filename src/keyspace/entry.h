@@ -31,6 +31,8 @@
 namespace terrace::keyspace {
 
 inline constexpr int64_t kNoDeadline = -1;
+// The latest deadline an entry can hold, in the year 10889.
+inline constexpr int64_t kDeadlineMsMax = (int64_t{1} << 48) - 1;
 
 // Where a copy came from and how long it may be used, for keys that lower tiers have too.
 struct TierBlock {
@@ -60,7 +62,8 @@ struct EntrySpec {
   Object* object = nullptr;    // the value, for every other type; taken over
   int64_t deadline_ms = kNoDeadline;
   const TierBlock* tier = nullptr;
-  bool raw = false;  // OBJECT ENCODING says raw: the string was changed in place
+  bool raw = false;   // OBJECT ENCODING says raw: the string was changed in place
+  bool text = false;  // OBJECT ENCODING does not say int, even where it looks like one
 };
 
 class Entry {
@@ -78,6 +81,10 @@ class Entry {
   Type type() const { return static_cast<Type>(kind_ >> 4); }
   bool is_string() const { return type() == Type::kString; }
   bool is_raw_string() const { return (flags_ & kRaw) != 0; }
+  bool is_text_string() const { return (flags_ & kText) != 0; }
+  // These last until the string is overwritten.
+  void mark_raw() { flags_ |= kRaw; }
+  void mark_text() { flags_ |= kText; }
   bool is_inline() const { return form() == Form::kInline; }
 
   std::string_view key() const { return {bytes() + KeyOffset(), key_size()}; }
@@ -141,7 +148,7 @@ class Entry {
 
  private:
   enum class Form : uint8_t { kInline, kPointer };
-  static constexpr uint8_t kHasDeadline = 1, kHasTier = 2, kRaw = 4;
+  static constexpr uint8_t kHasDeadline = 1, kHasTier = 2, kRaw = 4, kText = 8;
   static constexpr uint8_t kLong = 255;
   static constexpr size_t kHeaderBytes = 8, kDeadlineBytes = 6;
 

@@ -34,12 +34,9 @@ void Ping(Call& call) {
 void Echo(Call& call) { call.reply.Bulk(call.args[1]); }
 
 void Select(Call& call) {
-  const auto index = call.Integer(1);
+  const auto index = call.DatabaseIndex(1);
   if (!index) return;
-  if (*index < 0 || *index >= call.db.keyspace().database_count()) {
-    return call.reply.Error("ERR DB index is out of range");
-  }
-  call.session.database = static_cast<int>(*index);
+  call.session.database = *index;
   ConnectionOf(call).view.database.store(call.session.database);
   call.reply.Ok();
 }

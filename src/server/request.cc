@@ -17,20 +17,25 @@ using Status = resp::RequestParser::Status;
 // Redis shows at most this much of a command that it does not know.
 constexpr size_t kUnknownNameMax = 128;
 
+// At most this many bytes, and nothing from a zero byte on.
+std::string Shown(std::string_view text, size_t bytes_max) {
+  return std::string(text.substr(0, std::min(bytes_max, text.find('\0'))));
+}
+
 void ReplyUnknown(const commands::Registry& registry, commands::Args args, resp::Reply& reply) {
   if (args.size() >= 2 && registry.Find(args[0]) != nullptr) {
     const Command* container = registry.Find(args[0]);
     std::string name(container->name);
     for (char& c : name) c = static_cast<char>(std::toupper(c));
-    reply.Error("ERR unknown subcommand '" + std::string(args[1].substr(0, kUnknownNameMax)) +
-                "'. Try " + name + " HELP.");
+    reply.Error("ERR unknown subcommand '" + Shown(args[1], kUnknownNameMax) + "'. Try " + name +
+                " HELP.");
     return;
   }
   std::string shown;
   for (size_t i = 1; i < args.size() && shown.size() < kUnknownNameMax; ++i) {
-    shown += "'" + std::string(args[i].substr(0, kUnknownNameMax - shown.size())) + "' ";
+    shown += "'" + Shown(args[i], kUnknownNameMax - shown.size()) + "' ";
   }
-  reply.Error("ERR unknown command '" + std::string(args[0].substr(0, kUnknownNameMax)) +
+  reply.Error("ERR unknown command '" + Shown(args[0], kUnknownNameMax) +
               "', with args beginning with: " + shown);
 }
 
@@ -275,6 +280,7 @@ RequestPath::Step RequestPath::Execute(Connection& connection, const Request& re
 // Runs the handler. REQUIRES: the locks of ShardsOf(work).
 void RequestPath::Call(Connection& connection, const Work& work, keyspace::Database& database,
                        resp::Reply& reply) {
+  if (connection.no_touch) database.set_touches(false);
   const uint64_t version = core_->limits_version.load(std::memory_order_acquire);
   if (limits_version_ != version) {
     limits_ = core_->limits();

@@ -158,7 +158,7 @@ class Engine:
         """Waits until what was made short-lived is over, and makes both servers notice it."""
         time.sleep(pause_ms / 1000)
         for side in (self.reference, self.subject):
-            side.command('EXISTS', *pools.KEYS)
+            side.command('EXISTS', *pools.KEYS, *pools.JUNK)
 
     def _play_special(self, index, op):
         if op.args[0] == b'@scan':

@@ -36,8 +36,8 @@ OFFSETS = [b'0', b'1', b'2', b'3', b'5', b'7', b'8', b'15', b'44', b'63', b'100'
 HUGE_OFFSETS = [b'536870912', b'536870911999', b'4294967296', INT64_MAX, INT64_MIN, b'-2147483648']
 READ_OFFSETS = [b'536870911', b'4294967295', b'4294967294', b'1000000']
 
-TTL_SECONDS = [b'100', b'200', b'1000', b'100000', b'2147483647']
-TTL_MS = [b'100000', b'200000', b'1000000', b'100000000']
+TTL_SECONDS = (100, 2147483647)
+TTL_MS = (100000, 100000000)
 FUTURE_SECONDS = [b'4102444800', b'4102444801', b'5102444800']
 FUTURE_MS = [b'4102444800000', b'4102444800001', b'5102444800123']
 BAD_TTLS = [b'', b'abc', b'1.5', INT64_MAX, INT64_MIN, b'9223372036854775', b'-9223372036854775',
@@ -64,6 +64,18 @@ def one(*pools_and_weights):
     for weight, _ in pools_and_weights:
         cumulative.append(weight + (cumulative[-1] if cumulative else 0))
     return lambda rng: [rng.choice(rng.choices(pools, cum_weights=cumulative)[0])]
+
+
+def between(bounds):
+    """Returns a generator of an integer between two bounds."""
+    return lambda rng: [b'%d' % rng.randint(*bounds)]
+
+
+def mixed(*weighted):
+    """Returns a generator that is one of several: mixed((8, generator), (1, other))."""
+    weights = [weight for weight, _ in weighted]
+    generators = [generator for _, generator in weighted]
+    return lambda rng: rng.choices(generators, weights)[0](rng)
 
 
 def many(generator, least, most):
@@ -105,8 +117,10 @@ any_integer = one((10, INTEGERS), (2, BAD_INTEGERS))
 any_float = one((10, FLOATS), (4, INTEGERS), (2, BAD_FLOATS))
 any_offset = one((12, OFFSETS), (1, HUGE_OFFSETS), (1, BAD_INTEGERS))
 _read_offset = one((12, OFFSETS), (1, HUGE_OFFSETS), (1, READ_OFFSETS), (1, BAD_INTEGERS))
-_ttl_s = one((8, TTL_SECONDS), (1, PAST), (1, BAD_TTLS))
-any_ttl_ms = one((8, TTL_MS), (1, PAST), (1, BAD_TTLS))
+# Hardly ever the same twice: whether a lifetime equal to the old one ends later (EXPIRE ... GT)
+# depends on the time between two commands, which is not the same on both servers.
+_ttl_s = mixed((8, between(TTL_SECONDS)), (1, one((1, PAST))), (1, one((1, BAD_TTLS))))
+any_ttl_ms = mixed((8, between(TTL_MS)), (1, one((1, PAST))), (1, one((1, BAD_TTLS))))
 _at_s = one((8, FUTURE_SECONDS), (1, [b'1', b'0', b'-1']), (1, BAD_TTLS))
 _at_ms = one((8, FUTURE_MS), (1, [b'1', b'0', b'-1']), (1, BAD_TTLS))
 _database = one((12, DATABASES), (1, BAD_DATABASES))

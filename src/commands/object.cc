@@ -1,0 +1,164 @@
+// The OBJECT command: what is known about a key beside its value.
+
+#include "base/numbers.h"
+#include "commands/call.h"
+#include "commands/registry.h"
+
+namespace terrace::commands {
+namespace {
+
+using keyspace::Entry;
+
+// Redis keeps strings up to this size beside the key's header.
+constexpr size_t kEmbeddedMax = 44;
+// Redis shares one object for each small integer; this stands for "shared by everybody".
+constexpr int64_t kSharedIntegers = 10000;
+constexpr int64_t kSharedCount = 2147483647;
+
+bool IsInt(const Entry& entry) {
+  return entry.is_string() && !entry.is_raw_string() && !entry.is_text_string() &&
+         base::ParseInt64(entry.string()).has_value();
+}
+
+std::string_view EncodingOf(const Entry& entry) {
+  if (!entry.is_string()) return entry.object()->encoding();
+  if (entry.is_raw_string()) return "raw";
+  if (IsInt(entry)) return "int";
+  return entry.string().size() <= kEmbeddedMax ? "embstr" : "raw";
+}
+
+// Replies null when the key is absent.
+Entry* Find(Call& call) {
+  Entry* const entry = call.db.Peek(call.key(2));
+  if (entry == nullptr) call.reply.Null();
+  return entry;
+}
+
+void Encoding(Call& call) {
+  if (const Entry* entry = Find(call)) call.reply.Bulk(EncodingOf(*entry));
+}
+
+void Refcount(Call& call) {
+  const Entry* const entry = Find(call);
+  if (entry == nullptr) return;
+  // With a memory limit each key has its own, so that its use can be tracked.
+  bool shared = IsInt(*entry) && call.db.keyspace().memory_limit() == 0;
+  if (shared) {
+    const int64_t value = *base::ParseInt64(entry->string());
+    shared = value >= 0 && value < kSharedIntegers;
+  }
+  call.reply.Integer(shared ? kSharedCount : 1);
+}
+
+eviction::EvictionPolicy& PolicyOf(Call& call) {
+  return call.db.keyspace().ShardOf(call.key(2)).policy();
+}
+
+void Idletime(Call& call) {
+  Entry* const entry = Find(call);
+  if (entry == nullptr) return;
+  const auto now_ms = static_cast<uint32_t>(call.now_ms());
+  const int64_t idle_s = PolicyOf(call).IdleSeconds(*entry->word(), now_ms);
+  if (idle_s >= 0) return call.reply.Integer(idle_s);
+  if (PolicyOf(call).Frequency(*entry->word(), now_ms) < 0) {
+    return call.reply.Error("ERR the selected maxmemory policy does not track idle time");
+  }
+  call.reply.Error(
+      "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when "
+      "switching between policies at runtime LRU and LFU data will take some time to adjust.");
+}
+
+void Freq(Call& call) {
+  Entry* const entry = Find(call);
+  if (entry == nullptr) return;
+  const auto now_ms = static_cast<uint32_t>(call.now_ms());
+  const int64_t frequency = PolicyOf(call).Frequency(*entry->word(), now_ms);
+  if (frequency >= 0) return call.reply.Integer(frequency);
+  call.reply.Error(
+      "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that "
+      "when switching between policies at runtime LRU and LFU data will take some time to adjust.");
+}
+
+void Help(Call& call) {
+  constexpr std::string_view kLines[] = {
+      "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+      "ENCODING <key>",
+      "    The name of the form in which the value is kept.",
+      "FREQ <key>",
+      "    How often the key was used lately, on a logarithmic scale. Needs an LFU policy.",
+      "IDLETIME <key>",
+      "    The seconds since the key was last used. Not known under an LFU policy.",
+      "REFCOUNT <key>",
+      "    How many keys share the value.",
+      "HELP",
+      "    This text.",
+  };
+  call.reply.Array(std::size(kLines));
+  for (const std::string_view line : kLines) call.reply.Simple(line);
+}
+
+constexpr Command kSubcommands[] = {
+    {.name = "object|encoding",
+     .arity = 3,
+     .flags = kReadOnly,
+     .categories = kKeyspace,
+     .keys = {2, 2, 1},
+     .resolve = Resolve::kValue,
+     .handler = Encoding,
+     .group = "generic",
+     .since = "2.2.3",
+     .summary = "Returns the form in which the value is kept."},
+    {.name = "object|freq",
+     .arity = 3,
+     .flags = kReadOnly,
+     .categories = kKeyspace,
+     .keys = {2, 2, 1},
+     .resolve = Resolve::kValue,
+     .handler = Freq,
+     .group = "generic",
+     .since = "4.0.0",
+     .summary = "Returns how often a key was used lately."},
+    {.name = "object|help",
+     .arity = 2,
+     .flags = kLoading | kStale | kNoLocks,
+     .categories = kKeyspace,
+     .handler = Help,
+     .group = "generic",
+     .since = "6.2.0",
+     .summary = "Describes the subcommands."},
+    {.name = "object|idletime",
+     .arity = 3,
+     .flags = kReadOnly,
+     .categories = kKeyspace,
+     .keys = {2, 2, 1},
+     .resolve = Resolve::kValue,
+     .handler = Idletime,
+     .group = "generic",
+     .since = "2.2.3",
+     .summary = "Returns the seconds since a key was used."},
+    {.name = "object|refcount",
+     .arity = 3,
+     .flags = kReadOnly,
+     .categories = kKeyspace,
+     .keys = {2, 2, 1},
+     .resolve = Resolve::kValue,
+     .handler = Refcount,
+     .group = "generic",
+     .since = "2.2.3",
+     .summary = "Returns how many keys share a value."},
+};
+
+constexpr Command kCommands[] = {
+    {.name = "object",
+     .arity = -2,
+     .group = "generic",
+     .since = "2.2.3",
+     .summary = "Tells what is known about a key beside its value.",
+     .subcommands = kSubcommands},
+};
+
+}  // namespace
+
+std::span<const Command> ObjectCommands() { return kCommands; }
+
+}  // namespace terrace::commands
