@@ -111,6 +111,13 @@ RequestPath::Step RequestPath::RelayWhole(Connection& connection, const Work& wo
 // is not, as with a proxy before several servers.
 RequestPath::Step RequestPath::RelaySplit(Connection& connection, const Work& work,
                                           resp::Reply& reply) {
+  // Its keys come with values: the handler, which would notice, may see only some of them.
+  const auto step_size = static_cast<size_t>(work.command->keys.step);
+  if ((work.args.size() - 1) % step_size != 0) {
+    reply.Error("ERR wrong number of arguments for '" + std::string(work.command->name) +
+                "' command");
+    return Step::kDone;
+  }
   struct Part {
     const tiers::Route* route;
     std::vector<size_t> keys;
@@ -134,6 +141,8 @@ RequestPath::Step RequestPath::RelaySplit(Connection& connection, const Work& wo
   const bool relays_done =
       connection.parked != nullptr && connection.parked->relays().size() == parts.size();
   if (!relays_done) {
+    // All parts wake the same request: once one is sent, ParkedOf would make another.
+    const std::shared_ptr<tiers::ParkedRequest> parked = ParkedOf(connection);
     for (size_t i = 0; i < parts.size(); ++i) {
       std::vector<std::string> args = {std::string(work.args[0])}, keys;
       for (const size_t key : parts[i].keys) {
@@ -143,9 +152,8 @@ RequestPath::Step RequestPath::RelaySplit(Connection& connection, const Work& wo
         }
         keys.emplace_back(work.key(key));
       }
-      const std::string error =
-          core_->resolver->Relay(*parts[i].route, connection.database, std::move(args),
-                                 std::move(keys), ParkedOf(connection), i);
+      const std::string error = core_->resolver->Relay(*parts[i].route, connection.database,
+                                                       std::move(args), std::move(keys), parked, i);
       if (error.empty()) continue;
       reply.Error(error);
       Unpark(connection);
