@@ -159,6 +159,9 @@ void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
                      std::string(source->name()) + ": " + std::string(FailureName(result.failure)) +
                      (result.detail.empty() ? "" : " (" + result.detail + ")");
   }
+  const bool from_origin = source == route.origin && route.regional != nullptr;
+  // The lifetime it gets in the regional tier is the one that clients see from the start.
+  if (from_origin && result.value.ttl_ms == kNoTtl) result.value.ttl_ms = route.ttl_ms;
   std::vector<std::shared_ptr<ParkedRequest>> waiters;
   bool is_current;
   {
@@ -176,8 +179,8 @@ void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
   if (!is_current) route.stats.superseded.fetch_add(1, std::memory_order_relaxed);
   // A write that was acknowledged since is already behind this on the home loop or has changed the
   // version; so the put reaches the regional tier before any later write does.
-  const bool from_origin = source == route.origin && route.regional != nullptr;
-  if (is_current && from_origin && result.outcome == Outcome::kValue && result.value.storable) {
+  if (is_current && from_origin && result.outcome == Outcome::kValue && result.value.storable &&
+      result.value.ttl_ms != 0) {
     StoreRegional(*fetch, result.value);
   }
   in_flight_.fetch_sub(1, std::memory_order_relaxed);
@@ -256,7 +259,6 @@ void Fetches::StoreRegional(const Fetch& fetch, const Value& value) {
   put.key = fetch.key;
   put.value = value;
   put.only_if_absent = true;
-  if (put.value.ttl_ms == kNoTtl) put.value.ttl_ms = route.ttl_ms;
   put.deadline_us = home_->clock().MonoUs() + route.regional_timeout_ms * 1000;
   route.regional->Put(std::move(put), [this, &route, database = fetch.database, key = fetch.key,
                                        hash = fetch.hash](PutResult result) {
