@@ -44,7 +44,8 @@ Resolver::Plan Resolver::MakePlan(const Access& access,
   Plan plan;
   if (keys.empty()) return plan;
   const Route* first = nullptr;
-  bool mixed = false, any_relayed = false, any_tiers = false, any_spill = false;
+  const Route* spilling = nullptr;
+  bool mixed = false, any_relayed = false, any_tiers = false;
   for (size_t i = 0; i < keys.size(); ++i) {
     const Route* route = routes_->Match(keys[i]);
     if (route != nullptr && !route->has_tiers()) route = nullptr;
@@ -52,7 +53,7 @@ Resolver::Plan Resolver::MakePlan(const Access& access,
     mixed |= route != first;
     any_tiers |= route != nullptr;
     any_relayed |= route != nullptr && route->authority == Authority::kRegional;
-    any_spill |= route != nullptr && route->authority == Authority::kSpill;
+    if (route != nullptr && route->authority == Authority::kSpill) spilling = route;
   }
   if (!any_tiers) return plan;
   // Two routes over one regional tier with the same authority are as good as one.
@@ -61,9 +62,9 @@ Resolver::Plan Resolver::MakePlan(const Access& access,
     plan.error = "CROSSROUTE Keys in request are on different routes";
     return plan;
   }
-  if (access.is_write && any_spill && !spill_->AcceptsWrites()) {
+  if (access.is_write && spilling != nullptr && !spill_->AcceptsWrites()) {
     plan.where = Where::kRefused;
-    plan.error = TierError(*first, "too many deletions wait for the regional tier",
+    plan.error = TierError(*spilling, "too many deletions wait for the regional tier",
                            "it must come back, or raise limits.tombstones_max");
     return plan;
   }
@@ -309,6 +310,10 @@ std::vector<std::pair<std::string, std::string>> Resolver::Explain(Database& dat
       next = "answer absent";
     } else if (fetches_->IsKnownAbsent(database.index(), key, database.now_ms())) {
       next = "answer absent (remembered)";
+    } else if (const auto pending = spill_->Pending(database.index(), key, database.now_ms());
+               pending != SpillLedger::Recalled::kUnknown) {
+      next = pending == SpillLedger::Recalled::kValue ? "answer from the spill ledger"
+                                                      : "answer absent (deleted here)";
     } else if (route->regional == nullptr) {
       next = "fetch from origin " + std::string(route->origin->name());
     } else {

@@ -132,6 +132,16 @@ SpillLedger::Recalled SpillLedger::Recall(keyspace::Database& database, const Ke
   return Recalled::kValue;
 }
 
+SpillLedger::Recalled SpillLedger::Pending(int database, const Key& key, int64_t now_ms) const {
+  const PerShard& mine = shards_[static_cast<size_t>(keyspace_->ShardIndex(key))];
+  const auto found = mine.find(QualifiedKey(database, key.bytes));
+  if (found == mine.end()) return Recalled::kUnknown;
+  const Operation& operation = found->second;
+  const bool is_live =
+      operation.value.ttl_ms == kNoTtl || operation.queued_ms + operation.value.ttl_ms > now_ms;
+  return operation.is_put && is_live ? Recalled::kValue : Recalled::kAbsent;
+}
+
 void SpillLedger::Send(int shard, std::string qualified, uint64_t sequence) {
   const Route* route;
   PutRequest put;

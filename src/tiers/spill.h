@@ -14,7 +14,7 @@
 //   - pending puts are bounded by spill_pending_bytes_max (then keys of spill routes are not
 //     evicted), tombstones by tombstones_max (then writes that would need one are refused).
 //
-// Threads: OnMutation, MayEvict and Recall under the key's shard lock, on any thread; the sending
+// Threads: OnMutation, MayEvict, Recall and Pending under the key's shard lock, on any thread; the sending
 //          on the home loop.
 
 #include <atomic>
@@ -53,6 +53,9 @@ class SpillLedger : public keyspace::MutationSink {
     kValue,    // the value was still here and is in the local tier again
   };
   Recalled Recall(keyspace::Database& database, const keyspace::Key& key, const Route& route);
+
+  // What Recall would say, without doing it.
+  Recalled Pending(int database, const keyspace::Key& key, int64_t now_ms) const;
 
   // May a write to a spill route go ahead? False when too many tombstones are pending.
   bool AcceptsWrites() const {
