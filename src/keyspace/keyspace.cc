@@ -104,7 +104,8 @@ bool Keyspace::ExpireDue(int shard_index, int64_t now_ms, size_t limit) {
     // Dead slots may at most double the index.
     constexpr size_t kCompactSlack = 4096;
     due.clear();
-    if (part->expiry.slot_count() > 2 * (part->deadline_count + part->parts_count) + kCompactSlack) {
+    if (part->expiry.slot_count() >
+        2 * (part->deadline_count + part->parts_count) + kCompactSlack) {
       part->expiry.TakeAll(&due);
     } else {
       more |= part->expiry.TakeDue(now_ms, limit, &due) == limit;

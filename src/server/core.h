@@ -14,12 +14,12 @@
 #include <string>
 
 #include "base/clock.h"
-#include "runtime/cycles.h"
 #include "base/log.h"
 #include "commands/limits.h"
 #include "commands/registry.h"
 #include "keyspace/keyspace.h"
 #include "resp/request_parser.h"
+#include "runtime/cycles.h"
 #include "server/settings.h"
 
 namespace terrace::tiers {

@@ -34,7 +34,7 @@ auto* Named(const Upstreams& upstreams, const std::string& name) {
 
 TierSystem::TierSystem(const Settings& settings, keyspace::Keyspace* keyspace, runtime::Loop* home,
                        base::Log* log, uint64_t seed)
-    : keyspace_(keyspace), home_(home), log_(log) {
+    : home_(home), log_(log) {
   MakeUpstreams(settings, seed);
   MakeRoutes(settings);
   if (!routes_->any_tiers()) return;

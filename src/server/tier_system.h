@@ -39,7 +39,6 @@ class TierSystem {
   void MakeRoutes(const Settings& settings);
   void CloseUpstreams(base::Task done);
 
-  keyspace::Keyspace* const keyspace_;
   runtime::Loop* const home_;
   base::Log* const log_;
   std::vector<std::unique_ptr<tiers::RegionalTier>> regionals_;

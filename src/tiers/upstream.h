@@ -76,7 +76,7 @@ struct PutResult {
 struct GetRequest {
   int database = 0;
   std::string key;
-  int64_t deadline_us = 0;  // on Clock::MonoUs; the upstream answers by then, come what may
+  int64_t deadline_us = 0;     // on Clock::MonoUs; the upstream answers by then, come what may
   size_t value_bytes_max = 0;  // 0: no limit
 };
 
@@ -95,8 +95,8 @@ using PutDone = base::Function<void(PutResult)>;
 
 struct Health {
   bool reachable = false;
-  std::string state;     // one word for INFO: connected, connecting, down, open, half_open, ...
-  std::string detail;    // the last error, for people
+  std::string state;   // one word for INFO: connected, connecting, down, open, half_open, ...
+  std::string detail;  // the last error, for people
   uint64_t in_flight = 0;
   uint64_t queued = 0;
 };
