@@ -1,0 +1,234 @@
+"""Tiers that are slow, down or mad: bounded errors that name them, and nobody else notices."""
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+import time
+import unittest
+
+import black_box  # for the path to the helpers
+import resp_wire
+import tiers_world
+from tiers_world import Answer, info, origin, regional, route, upstream_state
+
+import servers
+
+
+assert black_box
+
+
+class MadServer:
+    """Accepts connections and answers whatever arrives with the same bytes; b'' is silence."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.port = self.listener.getsockname()[1]
+        self.connections = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                self.connections.append(connection)
+                threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def _talk(self, connection):
+        with contextlib.suppress(OSError):
+            while connection.recv(65536):
+                if self.answer:
+                    connection.sendall(self.answer)
+
+    def close(self):
+        for one in (self.listener, *self.connections):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+
+class FaultTest(tiers_world.World):
+
+    def start_mad(self, answer):
+        mad = MadServer(answer)
+        self.addCleanup(mad.close)
+        return mad
+
+    def timed(self, client, *command):
+        began = time.monotonic()
+        reply = client.command(*command)
+        return reply, time.monotonic() - began
+
+    def test_a_regional_tier_that_talks_nonsense_is_named_and_bounded(self):
+        good = self.start_redis()
+        for answer in (b'HTTP/1.1 400 Bad Request\r\n\r\n', b'\x00\xff\xfe' * 50, b'+OK\r\n',
+                       b'$-1\r\n', b':1\r\n', b'$5\r\nabc', b'$999999999999\r\n',
+                       b'*1000000000\r\n', b'*1\r\n' * 5000, b'', b'-ERR no\r\n',
+                       b'$3\r\nabc\r\n' * 30):
+            with self.subTest(answer=answer[:20]):
+                mad = self.start_mad(answer)
+                server = self.start_terrace(
+                    [regional(mad, regional_name, connect_timeout='300ms')
+                     for regional_name in ('mad',)] +
+                    [regional(good), route('m:', regional='mad', regional_timeout='300ms'),
+                     route('x:', regional='mad', write='spill', regional_timeout='300ms'),
+                     route('g:', regional='near')])
+                client = self.client(server)
+                for command in (('SET', 'm:1', 'v'), ('GET', 'm:1'), ('INCR', 'm:1'),
+                                ('GET', 'x:1')):
+                    reply, took = self.timed(client, *command)
+                    self.assertLess(took, 2.5)
+                    if reply[0] == '-':
+                        self.assertIn(b'mad', reply[1])
+                self.assertEqual(client.command('SET', 'g:1', 'v'), resp_wire.OK)
+                self.assertEqual(client.call('GET', 'g:1'), b'v')
+                self.assertEqual(client.command('SET', 'x:2', 'v'), resp_wire.OK)
+                self.assertEqual(client.call('GET', 'x:2'), b'v')
+                self.assertEqual(client.command('SET', 'plain', 'v'), resp_wire.OK)
+                self.assertLess(server.resident_bytes(), 200 << 20)
+                server.close()
+
+    def test_an_origin_that_fails_is_named_and_other_routes_go_on(self):
+        answers = {'500': Answer(status=500), 'garbage': Answer(raw=b'\x00\x01\x02' * 100),
+                   'short': Answer(raw=b'HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nabc'),
+                   'nothing': Answer(raw=b''), 'slow': Answer('v', delay_s=3),
+                   'redirect': Answer(status=302, Location='http://127.0.0.1:1/'),
+                   'fine': Answer('v')}
+        web = self.start_origin(lambda path: answers[path.split('A')[1]])
+        self.start_terrace([origin(web, **{'breaker.failures_to_open': 1000}),
+                            route('p:', origin='api', origin_timeout='400ms')])
+        client = self.client()
+        for name in answers:
+            with self.subTest(name=name):
+                reply, took = self.timed(client, 'GET', f'p:{name}')
+                self.assertLess(took, 1.5)
+                if name == 'fine':
+                    self.assertEqual(reply, ('$', b'v'))
+                else:
+                    self.assert_tier_error(reply, b'api', b'p:')
+        self.assertEqual(client.call('DBSIZE'), 1)
+
+    def test_the_breaker_opens_tries_and_closes(self):
+        state = {'answer': Answer(raw=b'')}
+        web = self.start_origin(lambda path: state['answer'])
+        self.start_terrace([origin(web, **{'breaker.failures_to_open': 3, 'breaker.open_ms': 400}),
+                            route('p:', origin='api', negative_ttl=0, origin_timeout='3s')])
+        client, admin = self.client(), self.client()
+        self.assertNotIn(upstream_state(admin, 'api'), ('open', 'half_open'))
+        for i in range(3):
+            self.assert_tier_error(client.command('GET', f'p:{i}'), b'api', b'p:')
+        self.eventually(lambda: upstream_state(admin, 'api') == 'open', timeout_s=0.3)
+        asked = web.total
+        for i in range(50):
+            self.assert_error(client.command('GET', f'p:{i}'), b'breaker_open')
+        self.assertEqual(web.total, asked)
+        state['answer'] = Answer('v', delay_s=1.0)
+        time.sleep(0.45)
+        client.send('GET', 'p:probe')
+        self.eventually(lambda: upstream_state(admin, 'api') == 'half_open', timeout_s=0.9)
+        self.assert_error(admin.command('GET', 'p:other'), b'breaker_open')
+        self.assertEqual(client.read(), ('$', b'v'))
+        self.eventually(lambda: upstream_state(admin, 'api') not in ('open', 'half_open'))
+        self.assertEqual(admin.command('GET', 'p:other'), ('$', b'v'))
+
+    def hit_p99_ms(self, client, count=3000):
+        times = []
+        for _ in range(count):
+            began = time.perf_counter()
+            self.assertEqual(client.command('GET', 'h:hit'), ('$', b'v'))
+            times.append(time.perf_counter() - began)
+        return sorted(times)[count * 99 // 100] * 1000
+
+    def test_hits_are_as_fast_while_the_origin_hangs(self):
+        hang = threading.Event()
+        self.addCleanup(hang.set)
+
+        def script(path):
+            if 'slow' in path:
+                hang.wait(20)
+            return Answer('v')
+        web = self.start_origin(script)
+        self.start_terrace([origin(web, **{'breaker.failures_to_open': 100000}),
+                            route('h:', origin='api'),
+                            route('slow:', origin='api', timeout='20s', origin_timeout='20s')],
+                           '--threads', '2')
+        client = self.client()
+        client.command('GET', 'h:hit')
+        calm = self.hit_p99_ms(client)
+        waiting = [self.client(timeout_s=30.0) for _ in range(200)]
+        for i, one in enumerate(waiting):
+            one.send('GET', f'slow:{i}')
+        self.eventually(lambda: info(client)['parked_requests'] == 200)
+        busy = self.hit_p99_ms(client)
+        print(f'p99 of hits: {calm:.3f} ms, with 200 requests parked {busy:.3f} ms')
+        self.assertLess(busy, 3 * calm + 2)
+        hang.set()
+        for one in waiting:
+            self.assertEqual(one.read(), ('$', b'v'))
+
+    def test_a_regional_tier_that_is_down_from_the_start_is_used_once_it_is_there(self):
+        redis = servers.RedisServer()
+        self.addCleanup(redis.close)
+        redis.port = servers.free_port()
+        self.start_terrace([regional(redis, reconnect_delay_max='200ms'),
+                            route('f:', regional='near')])
+        client = self.client()
+        reply, took = self.timed(client, 'SET', 'f:1', 'v')
+        self.assert_tier_error(reply, b'near', b'f:')
+        self.assertLess(took, 2.0)
+        redis.start()
+        self.eventually(lambda: client.command('SET', 'f:1', 'v') == resp_wire.OK)
+        self.assertEqual(client.call('GET', 'f:1'), b'v')
+
+
+class ShutdownTest(tiers_world.World):
+
+    def start_parked(self, count=50):
+        """Starts a Terrace with requests that wait for a silent origin and a stopped Redis."""
+        redis = self.start_redis()
+        web = self.start_origin(lambda path: Answer('v', delay_s=8))
+        self.start_terrace([regional(redis), origin(web),
+                            route('o:', origin='api', timeout='30s', origin_timeout='30s'),
+                            route('f:', regional='near', timeout='30s', regional_timeout='30s')],
+                           '--threads', '2')
+        os.kill(redis.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, redis.pid, signal.SIGCONT)
+        admin = self.client()
+        waiting = [self.client() for _ in range(count)]
+        for i, one in enumerate(waiting):
+            one.send(*(('GET', f'o:{i % 10}'), ('SET', f'f:{i}', 'v'), ('GET', f'f:{i}'))[i % 3])
+        self.eventually(lambda: info(admin)['parked_requests'] == count)
+        return admin, waiting
+
+    def assert_ends(self, waiting, began):
+        self.assertEqual(self.server.process.wait(15), 0, self.server.log_tail())
+        took = time.monotonic() - began
+        print(f'ended {took:.2f} s after it was told to, with {len(waiting)} requests parked')
+        for one in waiting:
+            for reply in one.wait_closed():
+                self.assert_error(reply, b'TIER')
+
+    def test_shutdown_ends_while_requests_are_parked(self):
+        admin, waiting = self.start_parked()
+        began = time.monotonic()
+        admin.send('SHUTDOWN', 'NOSAVE')
+        self.assert_ends(waiting, began)
+
+    def test_sigterm_ends_while_requests_are_parked(self):
+        _, waiting = self.start_parked()
+        began = time.monotonic()
+        os.kill(self.server.pid, signal.SIGTERM)
+        self.assert_ends(waiting, began)
+
+    def test_clients_that_leave_while_parked_leave_nothing_behind(self):
+        admin, waiting = self.start_parked()
+        for one in waiting:
+            one.close()
+        self.eventually(lambda: info(admin)['parked_requests'] == 0)
+        self.assertEqual(admin.command('SET', 'plain', 'v'), resp_wire.OK)
+
+
+if __name__ == '__main__':
+    unittest.main()
