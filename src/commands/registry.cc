@@ -108,6 +108,13 @@ std::span<const std::span<const Command>> DataFamilies() {
       SortedSetAlgebraCommands(),
       GeoCommands(),
       GeoSearchCommands(),
+      ListCommands(),
+      HyperLogLogCommands(),
+      StreamCommands(),
+      StreamReadCommands(),
+      StreamGroupCommands(),
+      StreamClaimCommands(),
+      StreamInfoCommands(),
   };
   return families;
 }

@@ -65,6 +65,13 @@ std::span<const Command> SortedSetRangeCommands();
 std::span<const Command> SortedSetAlgebraCommands();
 std::span<const Command> GeoCommands();
 std::span<const Command> GeoSearchCommands();
+std::span<const Command> ListCommands();
+std::span<const Command> HyperLogLogCommands();
+std::span<const Command> StreamCommands();
+std::span<const Command> StreamReadCommands();
+std::span<const Command> StreamGroupCommands();
+std::span<const Command> StreamClaimCommands();
+std::span<const Command> StreamInfoCommands();
 
 // Their list. The server adds its own (connection, configuration, information).
 std::span<const std::span<const Command>> DataFamilies();

@@ -27,6 +27,10 @@ inline constexpr keyspace::Type kTypeOf<keyspace::Set> = keyspace::Type::kSet;
 template <>
 inline constexpr keyspace::Type kTypeOf<keyspace::Zset> = keyspace::Type::kZset;
 
+// Types whose keys live on when their last element goes.
+template <typename T>
+inline constexpr bool kMayBeEmpty = false;
+
 // The generator of the key's shard. REQUIRES: its lock, which every handler has.
 inline base::Rng& RngOf(Call& call, size_t key_argument) {
   return call.db.keyspace().ShardOf(call.key(key_argument)).rng();
@@ -92,15 +96,17 @@ class Draft {
   // once, only if something changed.
   void Commit(keyspace::KeyEvent event) {
     if (created_) {
-      if (object_->size() == 0) return;
+      if (IsGone()) return;
       call_.db.SetObject(key_, std::move(created_), keyspace::kNoDeadline, event);
       return;
     }
     call_.db.Changed(key_, entry_, event);
-    if (object_->size() == 0) call_.db.Remove(key_, keyspace::events::kDel);
+    if (IsGone()) call_.db.Remove(key_, keyspace::events::kDel);
   }
 
  private:
+  bool IsGone() const { return !kMayBeEmpty<T> && object_->size() == 0; }
+
   Call& call_;
   keyspace::Key key_;
   keyspace::Entry* entry_ = nullptr;

@@ -38,6 +38,10 @@ keyspace::EncodingLimits EncodingLimitsOf(const Settings& settings, uint64_t has
           .set_max_listpack_value = count(settings.set_max_listpack_value),
           .zset_max_listpack_entries = count(settings.zset_max_listpack_entries),
           .zset_max_listpack_value = settings.zset_max_listpack_value,
+          .list_max_listpack_size = settings.list_max_listpack_size,
+          .stream_node_max_bytes = settings.stream_node_max_bytes,
+          .stream_node_max_entries = count(settings.stream_node_max_entries),
+          .hll_sparse_max_bytes = settings.hll_sparse_max_bytes,
           .hash_seed = hash_seed};
 }
 
