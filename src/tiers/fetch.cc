@@ -31,10 +31,11 @@ struct Fetches::Fetch {
 };
 
 Fetches::Fetches(keyspace::Keyspace* keyspace, runtime::Loop* home, FetchLimits limits,
-                 uint64_t seed)
+                 uint64_t seed, const Rules& rules)
     : keyspace_(keyspace),
       home_(home),
       limits_(limits),
+      rules_(rules),
       rng_(seed),
       shards_(static_cast<size_t>(keyspace->shard_count())) {}
 
@@ -46,7 +47,7 @@ Fetches::Started Fetches::Await(const Route& route, int database, const keyspace
   const uint32_t version = keyspace_->ShardOf(key).version(key.table_hash());
   FetchPtr& slot = mine.in_flight[QualifiedKey(database, key.bytes)];
   // A superseded fetch answers those who already wait; whoever comes later needs a new one.
-  if (slot != nullptr && slot->version == version) {
+  if (slot != nullptr && (slot->version == version || !rules_.join_checks_version)) {
     if (waiter == nullptr) return Started::kAwaiting;
     if (slot->waiters.size() >= static_cast<size_t>(limits_.waiters_per_fetch_max)) {
       limited_.fetch_add(1, std::memory_order_relaxed);
@@ -201,7 +202,10 @@ int64_t Fetches::FreshUntilMs(const Route& route, const Value& value, int64_t no
 bool Fetches::Fill(Fetch& fetch, const GetResult& result) {
   const Route& route = *fetch.route;
   const keyspace::Key key = fetch.AsKey();
-  if (keyspace_->ShardOf(key).version(key.table_hash()) != fetch.version) return false;
+  if (keyspace_->ShardOf(key).version(key.table_hash()) != fetch.version &&
+      rules_.fill_checks_version) {
+    return false;
+  }
   const int64_t now_ms = home_->clock().NowMs();
   if (result.outcome == Outcome::kAbsent) {
     const int64_t ttl_ms = result.absent_ttl_ms == kNoTtl
@@ -218,7 +222,7 @@ bool Fetches::Fill(Fetch& fetch, const GetResult& result) {
   if (result.outcome != Outcome::kValue || !result.value.storable || result.value.ttl_ms == 0) {
     return true;
   }
-  if (route.regional != nullptr &&
+  if (route.regional != nullptr && rules_.generations &&
       static_cast<uint32_t>(route.regional->generation()) != fetch.generation) {
     return true;
   }

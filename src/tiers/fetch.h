@@ -38,6 +38,7 @@
 #include "tiers/negative_cache.h"
 #include "tiers/parked.h"
 #include "tiers/route.h"
+#include "tiers/rules.h"
 
 namespace terrace::tiers {
 
@@ -50,7 +51,8 @@ struct FetchLimits {
 class Fetches {
  public:
   // Everything passed in outlives this.
-  Fetches(keyspace::Keyspace* keyspace, runtime::Loop* home, FetchLimits limits, uint64_t seed);
+  Fetches(keyspace::Keyspace* keyspace, runtime::Loop* home, FetchLimits limits, uint64_t seed,
+          const Rules& rules = {});
   ~Fetches();
 
   enum class Started : uint8_t {
@@ -89,6 +91,7 @@ class Fetches {
   keyspace::Keyspace* const keyspace_;
   runtime::Loop* const home_;
   const FetchLimits limits_;
+  const Rules rules_;
   base::Rng rng_;  // home loop
   std::vector<PerShard> shards_;
   std::atomic<int64_t> in_flight_{0};

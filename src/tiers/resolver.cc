@@ -28,13 +28,15 @@ Entry* Overlay::Add(Entry* entry) {
 }
 
 Resolver::Resolver(keyspace::Keyspace* keyspace, const RouteTable* routes, Fetches* fetches,
-                   SpillLedger* spill, runtime::Loop* home, ResolverLimits limits)
+                   SpillLedger* spill, runtime::Loop* home, ResolverLimits limits,
+                   const Rules& rules)
     : keyspace_(keyspace),
       routes_(routes),
       fetches_(fetches),
       spill_(spill),
       home_(home),
-      limits_(limits) {}
+      limits_(limits),
+      rules_(rules) {}
 
 // ---- Plan
 // ----------------------------------------------------------------------------------------
@@ -149,7 +151,7 @@ Resolver::KeyState Resolver::ResolveKey(Database& database, const Access& access
 bool Resolver::UseCopy(Database& database, const Route& route, const Key& key) {
   Entry* entry = database.Peek(key);
   if (entry == nullptr) return false;
-  if (route.authority == Authority::kRegional && entry->has_tier() &&
+  if (route.authority == Authority::kRegional && entry->has_tier() && rules_.generations &&
       entry->tier().generation != route.generation.load(std::memory_order_acquire)) {
     database.DropCopy(key);
     return false;
@@ -162,7 +164,7 @@ Resolver::KeyState Resolver::UseResult(Database& database, const Access& access,
                                        const Key& key, const FetchResult& result, Overlay* overlay,
                                        std::string* error) {
   const bool is_current = keyspace_->ShardOf(key).version(key.table_hash()) == result.version;
-  if (access.is_write && !is_current) return KeyState::kAwaiting;
+  if (access.is_write && !is_current && rules_.write_checks_version) return KeyState::kAwaiting;
   switch (result.outcome) {
     case tiers::Outcome::kAbsent:
       return KeyState::kKnown;
@@ -241,7 +243,7 @@ std::string Resolver::Relay(const Route& route, int database, std::vector<std::s
                             if (result.failure != Failure::kNone) {
                               route.stats.regional.errors.fetch_add(1, std::memory_order_relaxed);
                             }
-                            DropCopies(request_database, keys);
+                            if (rules_.relay_drops_copies) DropCopies(request_database, keys);
                             parked->DeliverRelay(part, std::move(result));
                           });
   });

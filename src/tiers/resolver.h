@@ -58,7 +58,7 @@ class Overlay {
 class Resolver {
  public:
   Resolver(keyspace::Keyspace* keyspace, const RouteTable* routes, Fetches* fetches,
-           SpillLedger* spill, runtime::Loop* home, ResolverLimits limits);
+           SpillLedger* spill, runtime::Loop* home, ResolverLimits limits, const Rules& rules = {});
 
   const RouteTable& routes() const { return *routes_; }
 
@@ -129,6 +129,7 @@ class Resolver {
   SpillLedger* const spill_;
   runtime::Loop* const home_;
   const ResolverLimits limits_;
+  const Rules rules_;
   std::atomic<int64_t> parked_count_{0};
 };
 

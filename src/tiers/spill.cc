@@ -21,11 +21,12 @@ using keyspace::Key;
 using keyspace::MutationKind;
 
 SpillLedger::SpillLedger(keyspace::Keyspace* keyspace, const RouteTable* routes,
-                         runtime::Loop* home, SpillLimits limits)
+                         runtime::Loop* home, SpillLimits limits, const Rules& rules)
     : keyspace_(keyspace),
       routes_(routes),
       home_(home),
       limits_(limits),
+      rules_(rules),
       shards_(static_cast<size_t>(keyspace->shard_count())) {}
 
 SpillLedger::~SpillLedger() = default;
@@ -71,6 +72,7 @@ void SpillLedger::OnMutation(const keyspace::Mutation& mutation) {
     default:
       return;
   }
+  if (!operation.is_put && !rules_.tombstones) return;
   Queue(std::move(operation), mutation.key);
 }
 
@@ -108,7 +110,7 @@ void SpillLedger::Forget(const Operation& operation) {
 
 SpillLedger::Recalled SpillLedger::Recall(keyspace::Database& database, const Key& key,
                                           const Route& route) {
-  if (operations_.load(std::memory_order_relaxed) == 0) return Recalled::kUnknown;
+  if (operations_.load(std::memory_order_relaxed) == 0 || !rules_.recall) return Recalled::kUnknown;
   PerShard& mine = shards_[static_cast<size_t>(keyspace_->ShardIndex(key))];
   const auto found = mine.find(QualifiedKey(database.index(), key.bytes));
   if (found == mine.end()) return Recalled::kUnknown;

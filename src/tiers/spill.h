@@ -29,6 +29,7 @@
 #include "keyspace/mutation.h"
 #include "runtime/loop.h"
 #include "tiers/route.h"
+#include "tiers/rules.h"
 
 namespace terrace::tiers {
 
@@ -40,7 +41,7 @@ struct SpillLimits {
 class SpillLedger : public keyspace::MutationSink {
  public:
   SpillLedger(keyspace::Keyspace* keyspace, const RouteTable* routes, runtime::Loop* home,
-              SpillLimits limits);
+              SpillLimits limits, const Rules& rules = {});
   ~SpillLedger() override;
 
   // keyspace::MutationSink
@@ -95,6 +96,7 @@ class SpillLedger : public keyspace::MutationSink {
   const RouteTable* const routes_;
   runtime::Loop* const home_;
   const SpillLimits limits_;
+  const Rules rules_;
   std::vector<PerShard> shards_;
   std::atomic<uint64_t> next_sequence_{1};
   std::atomic<int64_t> pending_bytes_{0};
