@@ -221,7 +221,12 @@ Entry* Database::SetObject(const Key& key, std::unique_ptr<Object> object, int64
 
 bool Database::Remove(const Key& key, KeyEvent event) {
   const Found found = FindLive(key);
-  if (!found.slot) return false;
+  if (!found.slot) {
+    // Nothing is here, but who deletes may know that what lies below has changed: what is being
+    // fetched, and what is remembered to be absent, is not current any more.
+    keyspace_->ShardOf(key).BumpVersion(key.table_hash());
+    return false;
+  }
   RemoveFound(key, found, eviction::RemoveCause::kDeleted, MutationKind::kRemoved, event);
   return true;
 }

@@ -240,7 +240,9 @@ RequestPath::Step RequestPath::Run(Connection& connection, const Request& reques
   resp::Reply reply(out, connection.protocol);
   const uint64_t begin_cycles = runtime::ReadCycles();
   Step step = Step::kDone;
-  if (Check(connection, request, reply)) [[likely]] {
+  // A request that comes back from parking was checked before it parked: its writes may have
+  // happened already, and what it was told must not be left to the request behind it.
+  if (connection.parked != nullptr || Check(connection, request, reply)) [[likely]] {
     step = Execute(connection, request, reply);
     if (step == Step::kParked) return step;
     Count(*request.command, begin_cycles, reply);

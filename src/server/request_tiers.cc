@@ -50,6 +50,7 @@ RequestPath::Step RequestPath::ExecuteTiered(Connection& connection, const Work&
   switch (plan.where) {
     case Resolver::Where::kRefused:
       reply.Error(plan.error);
+      Unpark(connection);  // it may have been refused only now that it comes back
       return Step::kDone;
     case Resolver::Where::kRelay:
       return RelayWhole(connection, work, *plan.route, reply);

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,7 +43,7 @@ class FakeOrigin : public tiers::Upstream {
   void SetForever(const std::string& key, std::string value) { states_[key] = {std::move(value)}; }
   void Heal() { healed_ = true; }
 
-  std::map<std::string, int> gets_in_flight;
+  std::map<std::string, std::multiset<int64_t>> gets_in_flight;
 
  private:
   void Refuse(tiers::PutDone done) {
@@ -58,12 +59,13 @@ class FakeOrigin : public tiers::Upstream {
 };
 
 inline void FakeOrigin::Get(tiers::GetRequest request, tiers::GetDone done) {
-  ++gets_in_flight[request.key];
+  const int64_t asked_us = loop_->now_us();
+  gets_in_flight[request.key].insert(asked_us);
   auto result = std::make_shared<tiers::GetResult>();
   auto finish = std::make_shared<tiers::GetDone>(std::move(done));
   const auto delay = [this] { return 1 + static_cast<int64_t>(rng_->Below(6'000)); };
-  const auto answer = [this, key = request.key, result, finish] {
-    --gets_in_flight[key];
+  const auto answer = [this, asked_us, key = request.key, result, finish] {
+    gets_in_flight[key].erase(gets_in_flight[key].find(asked_us));
     (*finish)(*result);
   };
   const uint64_t mood = healed_ ? 100 : rng_->Below(100);

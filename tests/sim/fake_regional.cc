@@ -20,7 +20,8 @@ std::string Integer(int64_t value) { return ":" + std::to_string(value) + "\r\n"
 
 void FakeRegional::Get(tiers::GetRequest request, tiers::GetDone done) {
   auto result = std::make_shared<tiers::GetResult>();
-  ++gets_in_flight[request.key];
+  const int64_t asked_us = loop_->now_us();
+  gets_in_flight[request.key].insert(asked_us);
   auto command = std::make_shared<Command>();
   command->execute = [this, key = request.key, result] {
     const Item* item = Find(key);
@@ -33,8 +34,9 @@ void FakeRegional::Get(tiers::GetRequest request, tiers::GetDone done) {
       result->value.bytes = "nonsense";
     }
   };
-  command->finish = [this, key = request.key, result, done = std::move(done)](Failure why) mutable {
-    --gets_in_flight[key];
+  command->finish = [this, asked_us, key = request.key, result,
+                     done = std::move(done)](Failure why) mutable {
+    gets_in_flight[key].erase(gets_in_flight[key].find(asked_us));
     if (why != Failure::kNone) *result = {.outcome = tiers::Outcome::kFailed, .failure = why};
     done(*result);
   };

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,8 +46,8 @@ class FakeRegional : public tiers::RegionalTier {
   // No more nonsense and no more waiting: the end of a run must be able to settle.
   void Heal() { healed_ = true; }
 
-  // Gets of one key on the way now.
-  std::map<std::string, int> gets_in_flight;
+  // The reads on the way now: when each was asked.
+  std::map<std::string, std::multiset<int64_t>> gets_in_flight;
 
  private:
   struct Item {

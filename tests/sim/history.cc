@@ -17,6 +17,7 @@ struct State {
   std::optional<std::string> value;
   int64_t ends_from_us = kNever;
   int64_t ends_by_us = kNever;
+  bool operator==(const State&) const = default;
 };
 
 int64_t After(int64_t at_us, int64_t span_us) {
@@ -115,10 +116,53 @@ class Search {
     // Sorted by the answer, so the first one left has the earliest: nothing asked after it may
     // come before it.
     const int64_t before_us = operations_[first]->answered_us;
+    const auto may_come = [&](size_t i) {
+      return done_[i] == '0' && operations_[i]->asked_us <= before_us;
+    };
+    // What fits and changes nothing may as well come now: no other choice is better.
     for (size_t i = first; i < operations_.size(); ++i) {
-      if (done_[i] == '1' || operations_[i]->asked_us > before_us) continue;
-      if (TryNext(state, first, i)) return true;
+      if (may_come(i) && ChangesNothing(state, *operations_[i])) return Take(state, first, i);
     }
+    for (size_t i = first; i < operations_.size(); ++i) {
+      if (may_come(i) && !HasTwin(i) && TryNext(state, first, i)) return true;
+    }
+    return false;
+  }
+
+  bool ChangesNothing(const State& state, const Operation& operation) const {
+    if (operation.answered_us == kNever) return false;
+    // A deletion that uncovers what was there already may be needed later.
+    if (when_absent_ && !operation.is_read()) return false;
+    if (state.ends_by_us != kNever && operation.asked_us > state.ends_by_us + kSlackUs) {
+      return false;
+    }
+    State next = state;
+    return Apply(operation, when_absent_, &next) && next == state;
+  }
+
+  // Of unknown operations with the same effect, the one that was asked first stands for the others.
+  bool HasTwin(size_t i) const {
+    const auto is_deletion = [](Kind kind) { return kind == Kind::kDel || kind == Kind::kGetDel; };
+    const Kind kind = operations_[i]->kind;
+    if (operations_[i]->answered_us != kNever || (kind != Kind::kIncr && !is_deletion(kind))) {
+      return false;
+    }
+    for (size_t j = i; j-- > 0 && operations_[j]->answered_us == kNever;) {
+      const Kind other = operations_[j]->kind;
+      if (done_[j] == '0' && (other == kind || (is_deletion(other) && is_deletion(kind)))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  bool Take(const State& state, size_t first, size_t i) {
+    const bool counts = operations_[i]->answered_us != kNever;
+    done_[i] = '1';
+    left_ -= counts;
+    if (Extend(state, first)) return true;
+    done_[i] = '0';
+    left_ += counts;
     return false;
   }
 
@@ -133,12 +177,7 @@ class Search {
       if (ended ? !may_have_ended : must_have_ended) continue;
       State next = ended ? State{when_absent_, kNever, kNever} : state;
       if (!Apply(operation, when_absent_, &next)) continue;
-      const bool counts = operation.answered_us != kNever;
-      done_[i] = '1';
-      left_ -= counts;
-      if (Extend(next, first)) return true;
-      done_[i] = '0';
-      left_ += counts;
+      if (Take(next, first, i)) return true;
     }
     return false;
   }

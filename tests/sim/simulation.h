@@ -80,8 +80,6 @@ class Simulation {
   struct Watched {
     uint32_t version = 0;
     int64_t changed_us = 0;
-    int flights = 0;            // of the last look
-    int64_t last_begin_us = 0;  // when the latest of them began
   };
   std::map<std::string, Watched> watched_;
 };
