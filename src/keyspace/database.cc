@@ -443,9 +443,13 @@ uint64_t Database::Scan(uint64_t cursor, const std::function<void(Entry*)>& visi
   {
     ShardLock lock(*keyspace_, ShardSet{1} << shard_index);
     if (Shard::Part* part = keyspace_->shard(shard_index).part(index_)) {
+      std::vector<std::string> expired;
       position = part->table.Scan(position, [&](Entry* entry) {
-        if (entry->IsLive(now_ms_)) visit(entry);
+        if (entry->IsLive(now_ms_)) return visit(entry);
+        expired.emplace_back(entry->key());
       });
+      // Removing moves entries, so it waits until the visit is over.
+      for (const std::string& key : expired) FindLive(keyspace_->MakeKey(key));
     } else {
       position = 0;
     }

@@ -114,7 +114,8 @@ class Database {
 
   size_t size() const;
   Entry* Random();
-  // Visits one step of a scan and returns the next cursor, 0 at the end. Expired keys are skipped.
+  // Visits one step of a scan and returns the next cursor, 0 at the end. Expired keys are
+  // removed on the way.
   // Needs no lock: takes each shard's itself.
   uint64_t Scan(uint64_t cursor, const std::function<void(Entry*)>& visit);
   void ForEach(const std::function<void(Entry*)>& visit);

@@ -97,6 +97,9 @@ void Worker::ReadAndProcess(Connection& connection) {
   if (count <= 0) return CloseNow(connection);
   stats_.input_bytes.Add(static_cast<uint64_t>(count));
   connection.view.input_total.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
+  // CLIENT LIST shows what its own request takes, too.
+  connection.view.input_bytes.store(connection.input.size() + static_cast<size_t>(count),
+                                    std::memory_order_relaxed);
   if (!shared) {
     connection.input.Commit(static_cast<size_t>(count));
     if (connection.state == ConnectionState::kReady) {
