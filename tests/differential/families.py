@@ -141,7 +141,7 @@ ZSETS = [
     (10, 'ZINCRBY {key} {score} {member}'),
     (8, 'ZSCORE {key} {member}'),
     (6, 'ZMSCORE {key} {members}'),
-    (8, 'ZRANK|ZREVRANK {key} {member}'),
+    (8, 'ZRANK|ZREVRANK {key} {member}', 0, 0.0),  # takes one argument more since Redis 7.2
     (6, 'ZCARD {key}'),
     (8, 'ZREM {key} {members}'),
     (8, 'ZCOUNT {key} {score_bound} {score_bound}'),
