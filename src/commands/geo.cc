@@ -52,7 +52,7 @@ void Geopos(Call& call) {
   for (size_t i = 2; i < call.argc(); ++i) {
     const auto score = zset ? zset.object->Score(call.args[i]) : std::nullopt;
     if (score) {
-      ReplyPoint(call, DecodePoint(static_cast<uint64_t>(*score)));
+      ReplyPoint(call, DecodePoint(BitsOfScore(*score)));
     } else {
       call.reply.NullArray();
     }
@@ -66,7 +66,7 @@ void Geohash(Call& call) {
   for (size_t i = 2; i < call.argc(); ++i) {
     const auto score = zset ? zset.object->Score(call.args[i]) : std::nullopt;
     if (score) {
-      call.reply.Bulk(GeohashText(static_cast<uint64_t>(*score)));
+      call.reply.Bulk(GeohashText(BitsOfScore(*score)));
     } else {
       call.reply.Null();
     }
@@ -87,9 +87,8 @@ void Geodist(Call& call) {
   const auto a = zset ? zset.object->Score(call.args[2]) : std::nullopt;
   const auto b = zset ? zset.object->Score(call.args[3]) : std::nullopt;
   if (!a || !b) return call.reply.Null();
-  ReplyDistance(call, DistanceM(DecodePoint(static_cast<uint64_t>(*a)),
-                                DecodePoint(static_cast<uint64_t>(*b))) /
-                          unit_m);
+  ReplyDistance(call,
+                DistanceM(DecodePoint(BitsOfScore(*a)), DecodePoint(BitsOfScore(*b))) / unit_m);
 }
 
 constexpr Command Row(std::string_view name, int arity, uint32_t flags, Handler handler,

@@ -27,6 +27,13 @@ inline bool IsValid(const GeoPoint& point) {
          point.latitude >= -kLatitudeMax && point.latitude <= kLatitudeMax;
 }
 
+// The geohash in a score; scores that are none (any sorted set may be asked) give some point.
+inline uint64_t BitsOfScore(double score) {
+  if (score >= 0 && score < 0x1p64) return static_cast<uint64_t>(score);
+  if (score < 0 && score >= -0x1p63) return static_cast<uint64_t>(static_cast<int64_t>(score));
+  return 0;
+}
+
 // REQUIRES: IsValid(point).
 uint64_t EncodePoint(const GeoPoint& point);
 // The centre of the score's cell.

@@ -99,7 +99,7 @@ bool ParseMember(Call& call, size_t argument, Search* search) {
     call.reply.Error("ERR could not decode requested zset member");
     return false;
   }
-  search->shape.center = DecodePoint(static_cast<uint64_t>(*score));
+  search->shape.center = DecodePoint(BitsOfScore(*score));
   return true;
 }
 
@@ -219,7 +219,7 @@ std::vector<Hit> FindHits(const Search& search) {
     if (end <= first) continue;
     zset.VisitUp(first, end - first, [&](const Zset::Entry& entry) {
       if (hits.size() >= enough) return;
-      const GeoPoint point = DecodePoint(static_cast<uint64_t>(entry.score));
+      const GeoPoint point = DecodePoint(BitsOfScore(entry.score));
       double distance_m = 0;
       if (!search.shape.Contains(point, &distance_m)) return;
       hits.push_back({std::string(entry.member), distance_m, entry.score, point});

@@ -3,6 +3,12 @@
 #include <limits>
 
 namespace terrace::commands {
+namespace {
+
+// With a negative count an element may come again, so nothing but this bounds the reply.
+constexpr int64_t kRepeatedPicksMax = 10'000'000;
+
+}  // namespace
 
 std::optional<int64_t> ParsePickCount(Call& call, size_t argument, PickRange range) {
   const std::optional<int64_t> count = call.Integer(argument);
@@ -14,7 +20,8 @@ std::optional<int64_t> ParsePickCount(Call& call, size_t argument, PickRange ran
         "9223372036854775807");
     return std::nullopt;
   }
-  if (range == PickRange::kHalved && (*count < -kMax / 2 || *count > kMax / 2)) {
+  if (*count < -kRepeatedPicksMax ||
+      (range == PickRange::kHalved && (*count < -kMax / 2 || *count > kMax / 2))) {
     call.reply.Error("ERR value is out of range");
     return std::nullopt;
   }

@@ -16,6 +16,7 @@ namespace terrace::commands {
 
 // The count argument of these commands; replies the error and returns nullopt where there is one.
 // `halved`: each pick writes two replies, so that only half the range is allowed.
+// A negative count is limited to ten million, where Redis would fill its memory.
 enum class PickRange : uint8_t { kFull, kHalved };
 std::optional<int64_t> ParsePickCount(Call& call, size_t argument, PickRange range);
 
