@@ -274,7 +274,12 @@ void Fetches::StoreRegional(const Fetch& fetch, const Value& value) {
     // trusted any more.
     const keyspace::Key dropped{key, hash};
     keyspace::ShardLock lock(*keyspace_, keyspace_->SetOf(dropped));
-    keyspace::Database(keyspace_, database, home_->clock().NowMs()).DropCopy(dropped);
+    keyspace::Database copies(keyspace_, database, home_->clock().NowMs());
+    // On a spill route a value that was written here since is no copy: it has the last word.
+    const keyspace::Entry* entry = copies.Peek(dropped);
+    const bool is_copy = entry != nullptr && entry->has_tier() &&
+                         (route.authority != Authority::kSpill || entry->tier().regional_copy);
+    if (is_copy) copies.DropCopy(dropped);
     keyspace_->ShardOf(dropped).BumpVersion(dropped.table_hash());
   });
 }

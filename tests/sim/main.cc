@@ -1,6 +1,6 @@
 // sim: runs the simulation over many seeds, or proves with canaries that its checker can fail.
 //
-//   sim                          the smoke: 200 seeds and the seeds that once found a bug
+//   sim                          the first 200 seeds
 //   sim --seed N [--seeds N]     seeds from N on
 //   sim --canary RULE|all        leaves a rule out; succeeds when the checker notices
 //   --steps N                    requests of each seed
