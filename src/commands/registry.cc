@@ -99,6 +99,7 @@ std::span<const std::span<const Command>> DataFamilies() {
       KeyspaceWalkCommands(),
       KeyDumpCommands(),
       ObjectCommands(),
+      SortCommands(),
       HashCommands(),
       HashExpiryCommands(),
       SetCommands(),

@@ -56,6 +56,7 @@ std::span<const Command> KeyExpiryCommands();
 std::span<const Command> KeyspaceWalkCommands();
 std::span<const Command> KeyDumpCommands();
 std::span<const Command> ObjectCommands();
+std::span<const Command> SortCommands();
 std::span<const Command> HashCommands();
 std::span<const Command> HashExpiryCommands();
 std::span<const Command> SetCommands();
