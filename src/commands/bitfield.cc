@@ -97,6 +97,12 @@ std::optional<int64_t> Add(FieldType type, Overflow overflow, int64_t base, int6
 std::optional<int64_t> Fit(FieldType type, Overflow overflow, int64_t value) {
   // Redis takes a negative value for an unsigned field as a very large one.
   if (!type.is_signed && value < 0 && overflow == Overflow::kSaturate) return MaxOf(type);
+  // Its check for a signed field wraps around far below the field, and saturates at the wrong end.
+  int64_t room;
+  if (type.is_signed && type.bits < 64 && overflow == Overflow::kSaturate &&
+      __builtin_sub_overflow(MaxOf(type), value, &room)) {
+    return MaxOf(type);
+  }
   return Add(type, overflow, value, 0);
 }
 
