@@ -14,8 +14,8 @@
 //   - pending puts are bounded by spill_pending_bytes_max (then keys of spill routes are not
 //     evicted), tombstones by tombstones_max (then writes that would need one are refused).
 //
-// Threads: OnMutation, MayEvict, Recall and Pending under the key's shard lock, on any thread; the sending
-//          on the home loop.
+// Threads: OnMutation, MayEvict, Recall and Pending under the key's shard lock, on any thread; the
+//          sending on the home loop.
 
 #include <atomic>
 #include <cstdint>
