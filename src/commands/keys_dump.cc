@@ -21,7 +21,7 @@ void Dump(Call& call) {
   if (entry == nullptr) return call.reply.Null();
   call.reply.Bulk(entry->is_string()
                       ? keyspace::EncodeStringDump(entry->string())
-                      : keyspace::EncodeDump(*entry->object(), keyspace::DumpReader::kRedis72));
+                      : keyspace::EncodeDump(*entry->object(), keyspace::DumpReader::kRedis5));
 }
 
 struct RestoreOptions {

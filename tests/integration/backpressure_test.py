@@ -109,6 +109,7 @@ class PipelineTest(black_box.TerraceTest):
 class OutputBufferLimitTest(black_box.TerraceTest):
 
     def test_a_subscriber_that_does_not_read_is_closed_at_its_limit(self):
+        self.need('subscribe')
         self.configure('client-output-buffer-limit', 'pubsub 2097152 0 0')
         subscriber = self.client()
         subscriber.command('CLIENT', 'SETNAME', 'slow')
@@ -123,6 +124,7 @@ class OutputBufferLimitTest(black_box.TerraceTest):
         self.assertNotIn(b'name=slow', publisher.call('CLIENT', 'LIST'))
 
     def test_the_soft_limit_closes_after_its_seconds(self):
+        self.need('subscribe')
         self.configure('client-output-buffer-limit', 'pubsub 0 100000 1')
         subscriber = self.client()
         subscriber.send('SUBSCRIBE', 'channel')

@@ -20,6 +20,12 @@ class TerraceTest(unittest.TestCase):
         cls.server = servers.TerraceServer(*cls.flags).start()
         cls.addClassCleanup(cls.server.close)
 
+    def need(self, *commands):
+        """Skips the test where the server does not have these commands (docs/limits.md)."""
+        for name in commands:
+            if not servers.has_command(self.server, name):
+                self.skipTest(f'this server has no {name.upper()} yet')
+
     def client(self, **options):
         client = self.server.client(**options)
         self.addCleanup(client.close)

@@ -113,6 +113,7 @@ class ClientCommandTest(black_box.TerraceTest):
             self.assert_error(client.command('CLIENT', command, 'FOO'), b'ERR syntax error')
 
     def test_pause_holds_writes_and_lets_reads_pass(self):
+        self.need('client|pause')
         admin, client = self.client(), self.client(timeout_s=5.0)
         self.assertEqual(admin.command('CLIENT', 'PAUSE', '300', 'WRITE'), resp_wire.OK)
         began = time.monotonic()
@@ -122,6 +123,7 @@ class ClientCommandTest(black_box.TerraceTest):
         self.assertGreater(time.monotonic() - began, 0.25)
 
     def test_unpause_releases_what_waits(self):
+        self.need('client|pause')
         admin, client = self.client(), self.client(timeout_s=5.0)
         admin.command('CLIENT', 'PAUSE', '60000', 'WRITE')
         client.send('INCR', 'counter')
@@ -131,6 +133,7 @@ class ClientCommandTest(black_box.TerraceTest):
         self.assertEqual(client.read(), (':', 1))
 
     def test_unblock_wakes_a_blocked_client(self):
+        self.need('client|unblock', 'blpop')
         admin, blocked = self.client(), self.client()
         victim = blocked.call('CLIENT', 'ID')
         for mode, expected in ((('TIMEOUT',), resp_wire.NIL_ARRAY), (('ERROR',), None)):
@@ -169,6 +172,7 @@ class LimitsTest(black_box.TerraceTest):
         self.assertEqual(self.client().command('PING'), ('+', b'PONG'))
 
     def test_idle_connections_are_closed_but_subscribers_and_blocked_ones_are_not(self):
+        self.need('subscribe', 'blpop')
         self.client().command('CONFIG', 'SET', 'timeout', '1')
         idle, subscriber, blocked, busy = (self.client() for _ in range(4))
         idle.command('PING')

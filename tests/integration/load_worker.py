@@ -44,6 +44,7 @@ class Worker:
         while time.monotonic() < deadline:
             if self.client is None:
                 self.client = raw_client.RawClient(self.port, proto=self.proto, timeout_s=20.0)
+                self.has_transactions = self.client.call('COMMAND', 'INFO', 'multi')[0] is not None
             if self.rng.random() < 0.1:
                 self.transfer()
             else:
@@ -105,6 +106,8 @@ class Worker:
 
     def transfer(self):
         """Moves money between two accounts in a transaction, half of the times a watched one."""
+        if not self.has_transactions:
+            return
         source, target = self.rng.sample(ACCOUNTS, 2)
         amount = self.rng.randint(1, 9)
         if self.rng.random() < 0.5:

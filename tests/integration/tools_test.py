@@ -44,6 +44,7 @@ class RedisCliTest(black_box.TerraceTest):
         self.assertEqual(len(output.split()), 4, output)
 
     def test_a_script_with_arguments_runs(self):
+        self.need('eval')
         self.cli('SET', 'k', 'value')
         path = self.server.directory / 'script.lua'
         path.write_text("return redis.call('get', KEYS[1]) .. ARGV[1]")

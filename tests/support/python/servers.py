@@ -196,6 +196,12 @@ class TerraceServer(Server):
                 '--enable-debug-command', 'yes', *self.flags]
 
 
+def has_command(server, name):
+    """Does this server know a command? A subcommand is named 'client|pause'."""
+    with server.client() as client:
+        return client.call('COMMAND', 'INFO', name)[0] is not None
+
+
 def version_of(server):
     """Returns the Redis version the server claims, as (major, minor, patch)."""
     with server.client() as client:
