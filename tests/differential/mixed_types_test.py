@@ -20,8 +20,8 @@ class MixedTypesTest(harness.DifferentialTest):
     def setUpClass(cls):
         super().setUpClass()
         if cls.version < (7, 2, 0):
-            raise unittest.SkipTest('needs a redis-server of 7.2 or later (REDIS_BIN): earlier ones '
-                                    'choose other encodings')
+            raise unittest.SkipTest('needs a redis-server of 7.2 or later (REDIS_BIN): earlier '
+                                    'ones choose other encodings')
         if not servers.has_command(cls.subject, 'multi'):
             print('transactions are left out: the server has no MULTI yet')
             cls.tables = [table for table in cls.tables if table is not mixed.TRANSACTIONS]
