@@ -28,6 +28,11 @@ struct Fetches::Fetch {
   std::vector<std::shared_ptr<ParkedRequest>> waiters;  // guarded by the shard's lock
 
   keyspace::Key AsKey() const { return {key, hash}; }
+  // What one upstream is asked: within its own timeout and what is left of the whole fetch's.
+  GetRequest Request(int64_t sent_us, int64_t timeout_ms) const {
+    return {database, key, std::min(deadline_us, sent_us + timeout_ms * 1000),
+            route->value_bytes_max};
+  }
 };
 
 Fetches::Fetches(keyspace::Keyspace* keyspace, runtime::Loop* home, FetchLimits limits,
@@ -104,13 +109,9 @@ void Fetches::Start(FetchPtr fetch) {
 
 void Fetches::AskRegional(FetchPtr fetch) {
   const Route& route = *fetch->route;
-  GetRequest request;
-  request.database = fetch->database;
-  request.key = fetch->key;
   const int64_t sent_us = home_->clock().MonoUs();
-  request.deadline_us = std::min(fetch->deadline_us, sent_us + route.regional_timeout_ms * 1000);
-  request.value_bytes_max = route.value_bytes_max;
-  route.regional->Get(std::move(request), [this, fetch, sent_us](GetResult result) {
+  route.regional->Get(fetch->Request(sent_us, route.regional_timeout_ms), [this, fetch, sent_us](
+                                                                              GetResult result) {
     const Route& of = *fetch->route;
     of.stats.regional.latency_us.Record(static_cast<uint64_t>(home_->clock().MonoUs() - sent_us));
     fetch->generation = static_cast<uint32_t>(of.regional->generation());
@@ -132,21 +133,17 @@ void Fetches::AskRegional(FetchPtr fetch) {
 
 void Fetches::AskOrigin(FetchPtr fetch) {
   const Route& route = *fetch->route;
-  GetRequest request;
-  request.database = fetch->database;
-  request.key = fetch->key;
   const int64_t sent_us = home_->clock().MonoUs();
-  request.deadline_us = std::min(fetch->deadline_us, sent_us + route.origin_timeout_ms * 1000);
-  request.value_bytes_max = route.value_bytes_max;
-  route.origin->Get(std::move(request), [this, fetch, sent_us](GetResult result) {
-    const Route& of = *fetch->route;
-    of.stats.origin.latency_us.Record(static_cast<uint64_t>(home_->clock().MonoUs() - sent_us));
-    auto& counter = result.outcome == Outcome::kValue    ? of.stats.origin.hits
-                    : result.outcome == Outcome::kAbsent ? of.stats.origin.misses
-                                                         : of.stats.origin.errors;
-    counter.fetch_add(1, std::memory_order_relaxed);
-    Finish(fetch, std::move(result), of.origin);
-  });
+  route.origin->Get(
+      fetch->Request(sent_us, route.origin_timeout_ms), [this, fetch, sent_us](GetResult result) {
+        const Route& of = *fetch->route;
+        of.stats.origin.latency_us.Record(static_cast<uint64_t>(home_->clock().MonoUs() - sent_us));
+        auto& counter = result.outcome == Outcome::kValue    ? of.stats.origin.hits
+                        : result.outcome == Outcome::kAbsent ? of.stats.origin.misses
+                                                             : of.stats.origin.errors;
+        counter.fetch_add(1, std::memory_order_relaxed);
+        Finish(fetch, std::move(result), of.origin);
+      });
 }
 
 void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
