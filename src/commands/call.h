@@ -22,6 +22,21 @@ namespace terrace::commands {
 
 class Registry;
 
+// Executor: runs commands on behalf of a command that holds commands itself (EXEC, EVAL).
+//
+// Promises: the command runs as if a client had sent it, under the locks that the outer command
+//           holds: nothing of other clients happens in between. It never waits.
+class Executor {
+ public:
+  virtual ~Executor() = default;
+
+  // May this command run under the locks that are held now?
+  virtual bool Covers(const Command& command, Args args) const = 0;
+  // Runs the handler, which appends its reply. Counts in the statistics of the command.
+  // REQUIRES: the arity fits; Covers(command, args). May be called from within a handler only.
+  virtual void Run(const Command& command, Args args, Session& session, resp::Reply& reply) = 0;
+};
+
 struct Call {
   const Command& command;
   Args args;  // args[0] is the name as the client wrote it
@@ -33,6 +48,8 @@ struct Call {
   const base::Clock& clock;
   // Hashes of the arguments that the row's key positions name; others are not set.
   const uint64_t* hashes = nullptr;
+  // For commands that run others; null where there is none (unit tests).
+  Executor* executor = nullptr;
 
   size_t argc() const { return args.size(); }
   int64_t now_ms() const { return db.now_ms(); }

@@ -40,8 +40,11 @@ enum Flag : uint32_t {
 
   // Ours.
   kAllShards = 1u << 24,    // needs the whole keyspace: runs with every shard locked
-  kNoLocks = 1u << 25,      // touches no key, or takes locks itself: runs without any
+  kNoLocks = 1u << 25,      // touches no key: runs without any lock
   kSplitsByKey = 1u << 26,  // its keys may lie on different routes: MGET, DEL, EXISTS ...
+  // Takes the locks it needs itself, one after the other. Inside EXEC or a script every lock is
+  // held already, as locks may not be taken out of order.
+  kTakesLocks = 1u << 27 | kNoLocks,
 };
 
 // ACL categories that do not follow from the flags.
@@ -97,7 +100,7 @@ struct Command {
   // Its place among all commands and subcommands, for statistics; given by the registry.
   int id = -1;
 
-  bool has(uint32_t flag) const { return (flags & flag) != 0; }
+  bool has(uint32_t flag) const { return (flags & flag) == flag; }
   bool ArityFits(size_t count) const {
     return arity >= 0 ? count == static_cast<size_t>(arity) : count >= static_cast<size_t>(-arity);
   }

@@ -9,7 +9,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "base/rng.h"
@@ -17,6 +16,7 @@
 #include "keyspace/expiry_index.h"
 #include "keyspace/key.h"
 #include "keyspace/mutation.h"
+#include "keyspace/shard_mutex.h"
 #include "keyspace/table.h"
 
 namespace terrace::keyspace {
@@ -82,7 +82,7 @@ class Shard : public eviction::Residents {
   };
   Handle Unpack(const eviction::Resident& resident) const;
 
-  std::mutex mutex;
+  ShardMutex mutex;
   ShardStats stats;
 
  private:

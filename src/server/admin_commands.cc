@@ -137,7 +137,7 @@ void Role(Call& call) {
   call.reply.Array(0);
 }
 
-constexpr uint32_t kPlain = kNoScript | kLoading | kStale | kNoLocks;
+constexpr uint32_t kPlain = kNoScript | kLoading | kStale | commands::kTakesLocks;
 
 constexpr Command Sub(std::string_view name, int arity, commands::Handler handler,
                       std::string_view since, std::string_view summary) {

@@ -115,7 +115,7 @@ constexpr Command kCommands[] = {
     {.name = "debug",
      .arity = -2,
      .flags = commands::kAdmin | commands::kNoScript | commands::kLoading | commands::kStale |
-              commands::kNoLocks,
+              commands::kTakesLocks,
      .categories = commands::kDangerous,
      .handler = Debug,
      .group = "server",

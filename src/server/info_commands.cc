@@ -332,7 +332,7 @@ void Info(Call& call) {
 constexpr Command kCommands[] = {
     {.name = "info",
      .arity = -1,
-     .flags = commands::kLoading | commands::kStale | commands::kNoLocks,
+     .flags = commands::kLoading | commands::kStale | commands::kTakesLocks,
      .categories = commands::kDangerous,
      .handler = Info,
      .group = "server",

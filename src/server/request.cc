@@ -266,6 +266,7 @@ RequestPath::Step RequestPath::Run(Connection& connection, const Request& reques
 
 RequestPath::Step RequestPath::Execute(Connection& connection, const Request& request,
                                        resp::Reply& reply) {
+  running_ = &connection;
   positions_.clear();
   if (!request.command->has(commands::kNoLocks)) HashKeys(request);
   const Work work{request.command, ArgsOf(request), hashes_.data() + request.first_argument,
@@ -274,22 +275,23 @@ RequestPath::Step RequestPath::Execute(Connection& connection, const Request& re
     return ExecuteTiered(connection, work, reply);
   }
   keyspace::Database database(core_->keyspace, connection.database, now_ms_);
-  keyspace::ShardLock lock(*core_->keyspace, ShardsOf(work));
+  held_ = ShardsOf(work);
+  keyspace::ShardLock lock(*core_->keyspace, held_);
   Call(connection, work, database, reply);
   return Step::kDone;
 }
 
 // Runs the handler. REQUIRES: the locks of ShardsOf(work).
-void RequestPath::Call(Connection& connection, const Work& work, keyspace::Database& database,
+void RequestPath::Call(commands::Session& session, const Work& work, keyspace::Database& database,
                        resp::Reply& reply) {
-  if (connection.no_touch) database.set_touches(false);
+  if (session.no_touch) database.set_touches(false);
   const uint64_t version = core_->limits_version.load(std::memory_order_acquire);
   if (limits_version_ != version) {
     limits_ = core_->limits();
     limits_version_ = version;
   }
-  commands::Call call{*work.command, work.args,        reply,         database,   connection,
-                      *limits_,      *core_->registry, *core_->clock, work.hashes};
+  commands::Call call{*work.command, work.args,        reply,         database,    session,
+                      *limits_,      *core_->registry, *core_->clock, work.hashes, this};
   work.command->handler(call);
 }
 

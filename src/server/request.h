@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "base/buffer.h"
+#include "commands/call.h"
 #include "commands/command.h"
 #include "commands/limits.h"
 #include "keyspace/keyspace.h"
@@ -36,7 +37,7 @@ namespace terrace::server {
 struct Core;
 struct WorkerStats;
 
-class RequestPath {
+class RequestPath : public commands::Executor {
  public:
   // A client whose unsent replies reach this much is not served until it takes some. Well above
   // what clients send before they start reading, so that a client which writes a long pipeline
@@ -48,6 +49,11 @@ class RequestPath {
   // Executes what can be executed of input and returns how many bytes that took. Replies are
   // appended to *out. Stops early when the connection parks or is to be closed.
   size_t Process(Connection& connection, std::string_view input, base::Buffer* out);
+
+  // commands::Executor, in request_nested.cc
+  bool Covers(const commands::Command& command, commands::Args args) const override;
+  void Run(const commands::Command& command, commands::Args args, commands::Session& session,
+           resp::Reply& reply) override;
 
  private:
   static constexpr size_t kBatchMax = 64;
@@ -83,9 +89,18 @@ class RequestPath {
   Step Run(Connection& connection, const Request& request, base::Buffer* out);
   bool Check(Connection& connection, const Request& request, resp::Reply& reply);
   Step Execute(Connection& connection, const Request& request, resp::Reply& reply);
-  void Call(Connection& connection, const Work& work, keyspace::Database& database,
+  void Call(commands::Session& session, const Work& work, keyspace::Database& database,
             resp::Reply& reply);
   keyspace::ShardSet ShardsOf(const Work& work) const;
+  // The keys of a nested command with their hashes: its own vectors, as the outer command's
+  // scratch is in use.
+  struct NestedKeys {
+    std::vector<int> positions;
+    std::vector<uint64_t> hashes;
+  };
+  NestedKeys FindNestedKeys(const commands::Command& command, commands::Args args) const;
+  std::string ResolveNested(const Work& work, keyspace::Database& database,
+                            tiers::Overlay* overlay);
   void Count(const commands::Command& command, uint64_t begin_cycles, const resp::Reply& reply);
   void CountError(std::string_view code);
   commands::Args ArgsOf(const Request& request) const {
@@ -93,6 +108,7 @@ class RequestPath {
   }
 
   // In request_tiers.cc: the resolve stage of requests whose keys have lower tiers.
+  tiers::Access AccessOf(const Work& work) const;
   Step ExecuteTiered(Connection& connection, const Work& work, resp::Reply& reply);
   Step ResolveAndCall(Connection& connection, const Work& work, const tiers::Access& access,
                       tiers::Resolver::Where where, resp::Reply& reply);
@@ -118,6 +134,9 @@ class RequestPath {
   std::vector<std::string_view> key_views_;
   std::vector<keyspace::Key> keys_;
   int64_t now_ms_ = 0;
+  // Of the request that runs: its connection, and the locks it holds.
+  Connection* running_ = nullptr;
+  keyspace::ShardSet held_ = 0;
   // The last command found by its name as sent: pipelines repeat themselves.
   std::string last_name_;
   const commands::Command* last_command_ = nullptr;

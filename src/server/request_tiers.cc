@@ -37,15 +37,20 @@ int64_t IntegerOf(std::string_view bytes) {
 
 }  // namespace
 
+tiers::Access RequestPath::AccessOf(const Work& work) const {
+  tiers::Access access;
+  access.is_write = work.command->has(commands::kWrite);
+  access.needs_value = work.command->ResolveFor(work.args) == commands::Resolve::kValue;
+  access.splits_by_key = work.command->has(commands::kSplitsByKey);
+  return access;
+}
+
 RequestPath::Step RequestPath::ExecuteTiered(Connection& connection, const Work& work,
                                              resp::Reply& reply) {
   std::vector<std::string_view>& keys = key_views_;
   keys.clear();
   for (size_t i = 0; i < work.key_count(); ++i) keys.push_back(work.key(i));
-  tiers::Access access;
-  access.is_write = work.command->has(commands::kWrite);
-  access.needs_value = work.command->ResolveFor(work.args) == commands::Resolve::kValue;
-  access.splits_by_key = work.command->has(commands::kSplitsByKey);
+  const tiers::Access access = AccessOf(work);
   const Resolver::Plan plan = core_->resolver->MakePlan(access, keys);
   switch (plan.where) {
     case Resolver::Where::kRefused:
@@ -71,7 +76,8 @@ RequestPath::Step RequestPath::ResolveAndCall(Connection& connection, const Work
   keyspace::Database database(core_->keyspace, connection.database, now_ms_);
   Resolver::Outcome outcome;
   {
-    keyspace::ShardLock lock(*core_->keyspace, ShardsOf(work));
+    held_ = ShardsOf(work);
+    keyspace::ShardLock lock(*core_->keyspace, held_);
     if (where == Resolver::Where::kResolve) {
       keys_.clear();
       for (size_t i = 0; i < work.key_count(); ++i) keys_.push_back(work.AsKey(i));

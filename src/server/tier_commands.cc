@@ -67,7 +67,7 @@ void TierHelp(Call& call) {
 constexpr Command kSubcommands[] = {
     {.name = "tier|explain",
      .arity = 3,
-     .flags = kNoLocks | commands::kReadOnly,
+     .flags = commands::kTakesLocks | commands::kReadOnly,
      .categories = commands::kKeyspace,
      .handler = TierExplain,
      .group = "tiers",
