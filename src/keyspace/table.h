@@ -18,8 +18,7 @@
 // that goes on from its cursor meets every key that was there the whole time (as in Redis's dict).
 //
 // Ownership: the table owns its buckets, never the entries.
-// Threads:   under the shard's lock. Prefetch* may run without it: they touch memory that may be
-//            stale but never write, see the note there.
+// Threads:   under the shard's lock.
 
 #include <cstddef>
 #include <cstdint>

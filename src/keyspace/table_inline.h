@@ -8,6 +8,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "base/prefetch.h"
 #include "keyspace/table.h"
 
 namespace terrace::keyspace {
@@ -95,7 +96,7 @@ bool Table::VisitHash(uint32_t hash, Visit&& visit) const {
 }
 
 inline void Table::PrefetchBucket(uint32_t hash) const {
-  if (bucket_count_ != 0) __builtin_prefetch(BucketAt(IndexOf(hash)));
+  if (bucket_count_ != 0) base::Prefetch(BucketAt(IndexOf(hash)));
 }
 
 inline void Table::PrefetchEntry(uint32_t hash) const {
@@ -103,8 +104,8 @@ inline void Table::PrefetchEntry(uint32_t hash) const {
   const Bucket* bucket = BucketAt(IndexOf(hash));
   for (uint32_t mask = bucket->Match(Bucket::TagOf(hash)); mask != 0; mask &= mask - 1) {
     const char* entry = reinterpret_cast<const char*>(bucket->entry(__builtin_ctz(mask)));
-    __builtin_prefetch(entry);
-    __builtin_prefetch(entry + 64);
+    base::Prefetch(entry);
+    base::Prefetch(entry + 64);
   }
 }
 
