@@ -59,7 +59,8 @@ void Scan(Call& call) {
 
 // ---- Emptying and swapping ---------------------------------------------------------------------
 
-// SYNC and ASYNC are understood and mean the same here: a database is emptied before the reply.
+// SYNC and ASYNC mean the same here: the keys are gone before the reply and nobody waits for their
+// memory, which is freed in the background.
 bool ParseFlushOptions(Call& call) {
   if (call.argc() == 1) return true;
   if (call.argc() == 2 && (call.Is(1, "sync") || call.Is(1, "async"))) return true;

@@ -107,9 +107,10 @@ void Database::Schedule(Shard::Part& part, const Key& key, const Due& before, co
   part.expiry.Add(key.table_hash(), after_ms);
 }
 
-void Database::Recharge(Shard& shard, Entry* entry, size_t old_charge, size_t new_charge) {
+void Database::Recharge(Shard& shard, Shard::Part& part, Entry* entry, size_t old_charge,
+                        size_t new_charge) {
   if (old_charge == new_charge) return;
-  shard.Account(static_cast<int64_t>(new_charge) - static_cast<int64_t>(old_charge));
+  shard.Charge(part, static_cast<int64_t>(new_charge) - static_cast<int64_t>(old_charge));
   shard.policy().OnResize(*entry->word(), static_cast<uint32_t>(old_charge),
                           static_cast<uint32_t>(new_charge));
 }
@@ -124,7 +125,7 @@ Entry* Database::InsertNew(const Key& key, const EntrySpec& spec, KeyEvent event
   Schedule(part, key, {}, DueOf(entry));
   const size_t charge = entry->charge();
   shard.policy().OnInsert(key.table_hash(), *entry->word(), static_cast<uint32_t>(charge), now32());
-  shard.Account(static_cast<int64_t>(charge));
+  shard.Charge(part, static_cast<int64_t>(charge));
   if (part.table.bytes() != table_bytes) shard.AccountStructures();
   Tell(key, shard, kind, event, entry, true);
   return entry;
@@ -154,8 +155,8 @@ void Database::RemoveFound(const Key& key, const Found& found, eviction::RemoveC
   }
   Schedule(*found.part, key, DueOf(entry), {});
   found.part->table.Erase(found.slot, key.table_hash());
-  found.shard->Account(-static_cast<int64_t>(charge));
-  Entry::Free(entry);
+  found.shard->Charge(*found.part, -static_cast<int64_t>(charge));
+  keyspace_->Discard(entry);
 }
 
 // ---- Whole values
@@ -169,8 +170,8 @@ Entry* Database::Put(const Key& key, const EntrySpec& spec, KeyEvent event) {
   const size_t old_charge = old->charge();
   const bool had_regional_copy = old->has_tier() && old->tier().regional_copy;
   Entry* entry = ReplaceEntry(key, found, spec);
-  Entry::Free(old);
-  Recharge(*found.shard, entry, old_charge, entry->charge());
+  keyspace_->Discard(old);
+  Recharge(*found.shard, *found.part, entry, old_charge, entry->charge());
   found.shard->policy().OnHit(key.table_hash(), *entry->word(), now32());
   Tell(key, *found.shard, MutationKind::kChanged, event, entry, false, had_regional_copy);
   return entry;
@@ -187,7 +188,7 @@ Entry* Database::SetString(const Key& key, std::string_view value, int64_t deadl
       const size_t old_charge = old->charge();
       if (old->TryAssignInline(value, deadline_ms)) {
         Schedule(*found.part, key, before, DueOf(old));
-        Recharge(*found.shard, old, old_charge, old->charge());
+        Recharge(*found.shard, *found.part, old, old_charge, old->charge());
         found.shard->policy().OnHit(key.table_hash(), *old->word(), now32());
         Tell(key, *found.shard, MutationKind::kChanged, event, old, false);
         return old;
@@ -275,7 +276,7 @@ void Database::Move(const Key& from, Database& target, const Key& to, KeyEvent f
                                  eviction::RemoveCause::kDeleted);
   Schedule(*found.part, from, DueOf(source), {});
   found.part->table.Erase(found.slot, from.table_hash());
-  found.shard->Account(-static_cast<int64_t>(charge));
+  found.shard->Charge(*found.part, -static_cast<int64_t>(charge));
   target.Put(to, spec, to_event);
   Entry::FreeKeepingValue(source);
 }
@@ -321,18 +322,19 @@ char* Database::EditString(const Key& key, size_t size) {
   HeapString* heap = entry->heap_string();
   if (heap->size < size) std::memset(heap->bytes + heap->size, 0, size - heap->size);
   heap->size = static_cast<uint32_t>(size);
-  Recharge(*found.shard, entry, old_charge, entry->charge());
+  Recharge(*found.shard, *found.part, entry, old_charge, entry->charge());
   return heap->bytes;
 }
 
 void Database::Changed(const Key& key, Entry* entry, KeyEvent event) {
   Shard& shard = keyspace_->ShardOf(key);
   if (!entry->is_string()) {
+    Shard::Part& part = shard.PartFor(index_, now_ms_);
     const size_t charge = entry->charge();
-    Recharge(shard, entry, charge - entry->object()->bytes() + edited_bytes_, charge);
+    Recharge(shard, part, entry, charge - entry->object()->bytes() + edited_bytes_, charge);
     edited_bytes_ = entry->object()->bytes();
     const Due due = DueOf(entry);
-    Schedule(shard.PartFor(index_, now_ms_), key, edited_due_, due);
+    Schedule(part, key, edited_due_, due);
     edited_due_ = due;
   }
   Tell(key, shard, MutationKind::kChanged, event, entry, false);
@@ -366,7 +368,7 @@ void Database::SetDeadline(const Key& key, Entry* entry, int64_t deadline_ms, Ke
   }
   Entry* replaced = ReplaceEntry(key, found, spec);
   Entry::FreeKeepingValue(entry);
-  Recharge(*found.shard, replaced, old_charge, replaced->charge());
+  Recharge(*found.shard, *found.part, replaced, old_charge, replaced->charge());
   Tell(key, *found.shard, MutationKind::kChanged, event, replaced, false);
 }
 
@@ -471,28 +473,7 @@ void Database::ForEach(const std::function<void(Entry*)>& visit) {
 }
 
 void Database::Clear() {
-  for (int i = 0; i < keyspace_->shard_count(); ++i) {
-    Shard& shard = keyspace_->shard(i);
-    Shard::Part* part = shard.part(index_);
-    if (part == nullptr) continue;
-    int64_t freed = 0;
-    part->table.ForEach([&](Entry* entry) {
-      const size_t charge = entry->charge();
-      const auto hash =
-          static_cast<uint32_t>(base::HashBytes(entry->key(), keyspace_->hash_seed()));
-      shard.policy().OnRemove(hash, *entry->word(), static_cast<uint32_t>(charge),
-                              eviction::RemoveCause::kDeleted);
-      freed += static_cast<int64_t>(charge);
-      Entry::Free(entry);
-    });
-    part->table.Clear();
-    part->expiry.Clear();
-    part->deadline_count = 0;
-    part->parts_count = 0;
-    shard.Account(-freed);
-    shard.AccountStructures();
-    shard.BumpAllVersions();
-  }
+  keyspace_->ClearDatabase(index_, now_ms_);
   const Mutation mutation{index_, {}, MutationKind::kCleared, events::kNone, nullptr, false, false};
   for (MutationSink* sink : keyspace_->sinks()) sink->OnMutation(mutation);
 }

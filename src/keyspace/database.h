@@ -158,7 +158,8 @@ class Database {
             entry->is_string() ? kNoDeadline : entry->object()->next_part_deadline_ms()};
   }
   void Schedule(Shard::Part& part, const Key& key, const Due& before, const Due& after);
-  void Recharge(Shard& shard, Entry* entry, size_t old_charge, size_t new_charge);
+  void Recharge(Shard& shard, Shard::Part& part, Entry* entry, size_t old_charge,
+                size_t new_charge);
   void Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent event, Entry* entry,
             bool created, bool had_regional_copy = false);
   uint32_t now32() const { return static_cast<uint32_t>(now_ms_); }

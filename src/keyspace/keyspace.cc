@@ -13,6 +13,7 @@ Keyspace::Keyspace(const KeyspaceOptions& options)
       hash_seed_(options.seed),
       seed_(options.seed),
       shard_mask_(options.shard_count - 1),
+      reclaimer_(options.background_free),
       memory_bytes_max_(options.memory_bytes_max),
       policy_name_(options.policy) {
   TERRACE_CHECK(options.shard_count > 0 && options.shard_count <= kShardsMax);
@@ -46,10 +47,16 @@ void Keyspace::SetPolicy(std::string_view name, int64_t now_ms) {
   }
   for (int i = 0; i < shard_count(); ++i) {
     ShardLock lock(*this, ShardSet{1} << i);
-    shard(i).ReplacePolicy(policy->make(seed_ + static_cast<uint64_t>(i) + 1), now_ms);
-    shard(i).policy().SetCapacity(memory_limit() / static_cast<uint64_t>(shard_count()));
+    shard(i).ReplacePolicy(NewPolicy(i), now_ms);
     shard(i).AccountStructures();
   }
+}
+
+std::unique_ptr<eviction::EvictionPolicy> Keyspace::NewPolicy(int shard_index) {
+  auto policy =
+      eviction::FindPolicy(policy_name())->make(seed_ + static_cast<uint64_t>(shard_index) + 1);
+  policy->SetCapacity(memory_limit() / static_cast<uint64_t>(shard_count()));
+  return policy;
 }
 
 std::string Keyspace::policy_name() const {
@@ -90,6 +97,26 @@ bool Keyspace::EvictOne(Shard& shard, int64_t now_ms) {
   const bool evicted = database.Evict(handle.entry);
   shard.AccountStructures();
   return evicted;
+}
+
+void Keyspace::Discard(Entry* entry) {
+  // Below this, handing over costs more than freeing.
+  constexpr size_t kFreeEffortMax = 64;
+  if (entry->is_string() || entry->object()->free_effort() <= kFreeEffortMax) {
+    return Entry::Free(entry);
+  }
+  reclaimer_.Later({1, static_cast<int64_t>(entry->charge())}, [entry] { Entry::Free(entry); });
+}
+
+void Keyspace::ClearDatabase(int database, int64_t now_ms) {
+  for (int i = 0; i < shard_count(); ++i) {
+    auto part = shard(i).TakePart(
+        database, [&] { return NewPolicy(i); }, now_ms);
+    if (part == nullptr) continue;
+    const Reclaimer::Load load{part->table.size(),
+                               part->charged_bytes + static_cast<int64_t>(part->table.bytes())};
+    reclaimer_.Later(load, [part = std::move(part)]() mutable { part.reset(); });
+  }
 }
 
 bool Keyspace::ExpireDue(int shard_index, int64_t now_ms, size_t limit) {
@@ -133,6 +160,7 @@ void Keyspace::ResetStats() {
     ShardLock lock(*this, ShardSet{1} << i);
     shard(i).stats = {};
   }
+  reclaimer_.ResetStats();
 }
 
 Keyspace::Count Keyspace::CountOf(int database) {

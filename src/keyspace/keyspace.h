@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "keyspace/reclaimer.h"
 #include "keyspace/shard.h"
 
 namespace terrace::keyspace {
@@ -24,7 +25,9 @@ struct KeyspaceOptions {
   int database_count = 16;
   int shard_count = 16;    // a power of two, at most kShardsMax
   bool concurrent = true;  // false: one thread only, locks are skipped
-  uint64_t seed = 0;       // of the key hash and of random choices
+  // Large values and databases are freed by a thread of their own.
+  bool background_free = false;
+  uint64_t seed = 0;  // of the key hash and of random choices
   std::string policy = "noeviction";
   uint64_t memory_bytes_max = 0;  // 0: no limit
 };
@@ -76,6 +79,12 @@ class Keyspace {
   // REQUIRES: the caller holds no shard lock.
   bool MakeRoom(int64_t now_ms);
 
+  // Frees an entry that is out of its table: at once, or in the background if that takes long.
+  void Discard(Entry* entry);
+  // Empties a database. REQUIRES: the locks of all shards.
+  void ClearDatabase(int database, int64_t now_ms);
+  Reclaimer& reclaimer() { return reclaimer_; }
+
   // Removes keys whose deadline has passed from this shard, at most limit; true when there are
   // more. REQUIRES: the caller holds no shard lock.
   bool ExpireDue(int shard_index, int64_t now_ms, size_t limit);
@@ -92,12 +101,14 @@ class Keyspace {
  private:
   friend class ShardLock;
   bool EvictOne(Shard& shard, int64_t now_ms);
+  std::unique_ptr<eviction::EvictionPolicy> NewPolicy(int shard_index);
 
   const int database_count_;
   const bool concurrent_;
   const uint64_t hash_seed_;
   const uint64_t seed_;
   int shard_mask_;
+  Reclaimer reclaimer_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<MutationSink*> sinks_;
   std::atomic<int64_t> used_bytes_{0};

@@ -23,10 +23,8 @@ Shard::Shard(int database_count, uint64_t hash_seed, uint64_t rng_seed,
       rng_(rng_seed),
       used_bytes_(used_bytes) {}
 
-Shard::~Shard() {
-  for (auto& part : parts_) {
-    if (part) part->table.ForEach([](Entry* entry) { Entry::Free(entry); });
-  }
+Shard::Part::~Part() {
+  table.ForEach([](Entry* entry) { Entry::Free(entry); });
 }
 
 Shard::Part& Shard::PartFor(int database, int64_t now_ms) {
@@ -37,6 +35,27 @@ Shard::Part& Shard::PartFor(int database, int64_t now_ms) {
 
 void Shard::SwapParts(int a, int b) {
   std::swap(parts_[static_cast<size_t>(a)], parts_[static_cast<size_t>(b)]);
+}
+
+std::unique_ptr<Shard::Part> Shard::TakePart(int database, const NewPolicy& new_policy,
+                                             int64_t now_ms) {
+  std::unique_ptr<Part> taken = std::move(parts_[static_cast<size_t>(database)]);
+  if (taken == nullptr) return nullptr;
+  size_t remaining = 0;
+  for (const auto& part : parts_) remaining += part ? part->table.size() : 0;
+  if (remaining < taken->table.size()) {
+    ReplacePolicy(new_policy(), now_ms);
+  } else {
+    taken->table.ForEach([&](Entry* entry) {
+      const auto hash = static_cast<uint32_t>(base::HashBytes(entry->key(), hash_seed_));
+      policy_->OnRemove(hash, *entry->word(), static_cast<uint32_t>(entry->charge()),
+                        eviction::RemoveCause::kDeleted);
+    });
+  }
+  pending_bytes_ -= taken->charged_bytes;
+  AccountStructures();
+  BumpAllVersions();
+  return taken;
 }
 
 void Shard::ReplacePolicy(std::unique_ptr<eviction::EvictionPolicy> policy, int64_t now_ms) {

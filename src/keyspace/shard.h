@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -33,20 +34,27 @@ class Shard : public eviction::Residents {
   // One database's part of this shard.
   struct Part {
     Part(uint64_t hash_seed, int64_t now_ms) : table(hash_seed), expiry(now_ms) {}
+    ~Part();
     Table table;
     ExpiryIndex expiry;
     size_t deadline_count = 0;  // entries that have a moment at which they stop being live
     size_t parts_count = 0;     // entries with parts that do
+    int64_t charged_bytes = 0;  // what its entries are charged with
   };
 
   Shard(int database_count, uint64_t hash_seed, uint64_t rng_seed,
         std::unique_ptr<eviction::EvictionPolicy> policy, std::atomic<int64_t>* used_bytes);
-  ~Shard() override;
+  ~Shard() override = default;
 
   Part* part(int database) { return parts_[static_cast<size_t>(database)].get(); }
   Part& PartFor(int database, int64_t now_ms);
   int database_count() const { return static_cast<int>(parts_.size()); }
   void SwapParts(int a, int b);
+  // Takes a database out of this shard in O(1) where it was the only one, else in the time of the
+  // smaller side. nullptr when it has no part here. new_policy makes an empty policy, which then
+  // learns of the other databases' keys.
+  using NewPolicy = std::function<std::unique_ptr<eviction::EvictionPolicy>()>;
+  std::unique_ptr<Part> TakePart(int database, const NewPolicy& new_policy, int64_t now_ms);
 
   eviction::EvictionPolicy& policy() { return *policy_; }
   // Replaces the policy and tells the new one of every key.
@@ -60,8 +68,10 @@ class Shard : public eviction::Residents {
   void BumpVersion(uint32_t table_hash) { ++versions_[table_hash % kVersions]; }
   void BumpAllVersions();
 
-  // Adds to the account. Small changes are gathered before they reach the total of all shards.
-  void Account(int64_t delta_bytes) {
+  // Charges an entry of part, or what it grew by. Small changes are gathered before they reach the
+  // total of all shards.
+  void Charge(Part& part, int64_t delta_bytes) {
+    part.charged_bytes += delta_bytes;
     pending_bytes_ += delta_bytes;
     if (pending_bytes_ > kPendingMax || pending_bytes_ < -kPendingMax) FlushAccount();
   }

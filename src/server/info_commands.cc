@@ -132,7 +132,9 @@ void MemorySection(Call& call, Section& section) {
   section.Fraction("mem_fragmentation_ratio",
                    used > 0 ? static_cast<double>(resident) / static_cast<double>(used) : 0);
   section.Line("mem_allocator", base::AllocatorName());
-  section.Number("lazyfree_pending_objects", 0);
+  const keyspace::Reclaimer& reclaimer = call.db.keyspace().reclaimer();
+  section.Number("lazyfree_pending_objects", reclaimer.pending_objects());
+  section.Number("lazyfreed_objects", reclaimer.freed_objects());
 }
 
 void PersistenceSection(Call&, Section& section) {

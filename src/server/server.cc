@@ -111,6 +111,7 @@ Server::Server(const Startup& startup)
   options.database_count = static_cast<int>(settings_.databases);
   options.shard_count = ShardCountFor(threads);
   options.concurrent = threads > 1;
+  options.background_free = true;
   options.seed = runtime::RandomSeed();
   options.policy = settings_.maxmemory_policy;
   options.memory_bytes_max = settings_.maxmemory;
@@ -399,8 +400,10 @@ void Server::ReadMemory() {
   resident_bytes_.store(base::ReadResidentBytes(), std::memory_order_relaxed);
   const int64_t keyspace = keyspace_->used_bytes();
   if (stats.allocated > 0) {
+    // What waits to be freed is as good as free: evicting for it would be wrong.
+    const int64_t freed_soon = keyspace_->reclaimer().pending_bytes();
     keyspace_->set_other_bytes(
-        std::max<int64_t>(0, static_cast<int64_t>(stats.allocated) - keyspace));
+        std::max<int64_t>(0, static_cast<int64_t>(stats.allocated) - keyspace - freed_soon));
   }
   const auto used = static_cast<size_t>(std::max<int64_t>(0, keyspace + keyspace_->other_bytes()));
   if (used > memory_peak_.load()) memory_peak_.store(used);
