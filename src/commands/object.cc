@@ -2,6 +2,7 @@
 
 #include "base/numbers.h"
 #include "commands/call.h"
+#include "commands/encoding.h"
 #include "commands/registry.h"
 
 namespace terrace::commands {
@@ -9,23 +10,9 @@ namespace {
 
 using keyspace::Entry;
 
-// Redis keeps strings up to this size beside the key's header.
-constexpr size_t kEmbeddedMax = 44;
 // Redis shares one object for each small integer; this stands for "shared by everybody".
 constexpr int64_t kSharedIntegers = 10000;
 constexpr int64_t kSharedCount = 2147483647;
-
-bool IsInt(const Entry& entry) {
-  return entry.is_string() && !entry.is_raw_string() && !entry.is_text_string() &&
-         base::ParseInt64(entry.string()).has_value();
-}
-
-std::string_view EncodingOf(const Entry& entry) {
-  if (!entry.is_string()) return entry.object()->encoding();
-  if (entry.is_raw_string()) return "raw";
-  if (IsInt(entry)) return "int";
-  return entry.string().size() <= kEmbeddedMax ? "embstr" : "raw";
-}
 
 // Replies null when the key is absent.
 Entry* Find(Call& call) {
@@ -42,7 +29,7 @@ void Refcount(Call& call) {
   const Entry* const entry = Find(call);
   if (entry == nullptr) return;
   // With a memory limit each key has its own, so that its use can be tracked.
-  bool shared = IsInt(*entry) && call.db.keyspace().memory_limit() == 0;
+  bool shared = IsIntEncoded(*entry) && call.db.keyspace().memory_limit() == 0;
   if (shared) {
     const int64_t value = *base::ParseInt64(entry->string());
     shared = value >= 0 && value < kSharedIntegers;

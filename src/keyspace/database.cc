@@ -88,6 +88,8 @@ void Database::Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent ev
   // began before an expiry could bring the dead value back, so expiry counts as a write.
   if (kind != MutationKind::kEvicted && kind != MutationKind::kDropped) {
     shard.BumpVersion(key.table_hash());
+    // A step within a change has no event of its own.
+    shard.stats.changes += event.event_class != 0;
   }
   if (keyspace_->sinks().empty()) return;
   const Mutation mutation{index_, key, kind, event, entry, created, had_regional_copy};

@@ -151,6 +151,7 @@ ShardStats Keyspace::TotalStats() {
     total.misses += shard(i).stats.misses;
     total.expired += shard(i).stats.expired;
     total.evicted += shard(i).stats.evicted;
+    total.changes += shard(i).stats.changes;
   }
   return total;
 }

@@ -27,6 +27,7 @@ struct ShardStats {
   uint64_t misses = 0;
   uint64_t expired = 0;
   uint64_t evicted = 0;
+  uint64_t changes = 0;  // by commands
 };
 
 class Shard : public eviction::Residents {

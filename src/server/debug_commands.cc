@@ -7,6 +7,7 @@
 #include "base/glob.h"
 #include "base/numbers.h"
 #include "server/commands.h"
+#include "server/debug_dataset.h"
 #include "server/server.h"
 
 namespace terrace::server {
@@ -60,17 +61,6 @@ void DebugProtocol(Call& call) {
       "string|integer|double|null|array|set|map|attrib|push|verbatim|true|false");
 }
 
-void DebugObject(Call& call) {
-  const keyspace::Key key = call.db.keyspace().MakeKey(call.args[2]);
-  keyspace::ShardLock lock(call.db.keyspace(), call.db.keyspace().SetOf(key));
-  const keyspace::Entry* entry = call.db.Peek(key);
-  if (entry == nullptr) return call.reply.NoSuchKey();
-  const std::string encoding =
-      entry->is_string() ? "string" : std::string(entry->object()->encoding());
-  call.reply.Simple("Value at:0x0 refcount:1 encoding:" + encoding + " serializedlength:" +
-                    std::to_string(entry->charge()) + " lru:0 lru_seconds_idle:0");
-}
-
 void Sleep(Call& call) {
   const auto seconds = base::ParseDouble(call.args[2]);
   if (!seconds || *seconds < 0) return call.reply.NotAFloat();
@@ -88,6 +78,9 @@ void Debug(Call& call) {
   const size_t argc = call.argc();
   if (call.Is(1, "sleep") && argc == 3) return Sleep(call);
   if (call.Is(1, "object") && argc >= 3) return DebugObject(call);
+  if (call.Is(1, "digest") && argc == 2) return DebugDigest(call);
+  if (call.Is(1, "digest-value")) return DebugDigestValue(call);
+  if (call.Is(1, "reload")) return DebugReload(call);
   if (call.Is(1, "protocol") && argc == 3) return DebugProtocol(call);
   if (call.Is(1, "set-active-expire") && argc == 3) {
     CoreOf(call).active_expire.store(call.args[2] != "0");

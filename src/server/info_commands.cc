@@ -137,9 +137,9 @@ void MemorySection(Call& call, Section& section) {
   section.Number("lazyfreed_objects", reclaimer.freed_objects());
 }
 
-void PersistenceSection(Call&, Section& section) {
+void PersistenceSection(Call& call, Section& section) {
   section.Number("loading", 0);
-  section.Number("rdb_changes_since_last_save", 0);
+  section.Number("rdb_changes_since_last_save", call.db.keyspace().TotalStats().changes);
   section.Number("rdb_bgsave_in_progress", 0);
   section.Line("rdb_last_bgsave_status", "ok");
   section.Number("aof_enabled", 0);
