@@ -107,7 +107,7 @@ fuzz: deps-check  ## Fuzz the parsers: TARGET=name (default all) SECONDS=60 each
 	@tools/run_fuzz --seconds $(SECONDS) $(TARGET)
 
 .PHONY: bench
-bench: deps-bench build  ## Terrace, redis-server, memcached side by side: CPU, speed, memory
+bench: deps-bench build  ## Terrace, redis-server, memcached side by side: CPU, speed, memory (8 min)
 	@bench/load.py $(ARGS)
 
 .PHONY: replay

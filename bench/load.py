@@ -4,8 +4,9 @@
 Each server runs on one core, the load generator on the other. In every round each server gets the
 same load for the same time, one after the other, so that a machine whose speed drifts does not
 favour any. Printed are medians over the rounds: CPU time of the server per operation and
-throughput, for GET and SET at several pipeline depths; then resident memory per key. "limit" is a
-loop that answers a constant without looking at the key: what the kernel alone costs.
+throughput, for GET and SET at several pipeline depths, then for many other commands; then resident
+memory per key, and per value of each type. "limit" is a loop that answers a constant without
+looking at the key: what the kernel alone costs.
 
 Nothing here is a claim: figures hold for this machine and this run. The targets are the aims of
 the project, as ratios.
@@ -21,29 +22,18 @@ import subprocess
 import sys
 import time
 
+import commands
+import memory
+from measure import (LOAD_VALUE_BYTES, best_peer, fill, generate, print_table, progress,
+                     verdict)
 from servers import (BUILD, ROOT, Kind, Server, limit_command, memcached_command, pinned,
                      redis_command, terrace_command)
 
+PARTS = ("load", "commands", "memory", "types")
 # CPU per operation, as a part of the limit's or the best peer's: (command, pipeline) -> target.
 TARGETS = {("get", 1): ("limit", 1.10), ("set", 1): ("limit", 1.11),
            ("get", 16): ("best", 0.52), ("set", 16): ("best", 0.52),
            ("get", 64): ("best", 0.33), ("set", 64): ("best", 0.36)}
-MEMORY_TARGETS = {"without ttl": 84, "with ttl": 88}
-KEY_BYTES, MEMORY_VALUE_BYTES, LOAD_VALUE_BYTES = 16, 32, 64
-SETTLE_SECONDS = 1.0
-
-
-def generate(server, options, **load):
-    """Runs the generator once; returns its report."""
-    command = [str(BUILD / "bench_load_generator"), "--port", str(server.port),
-               "--protocol", server.kind.protocol]
-    for name, value in load.items():
-        command += [f"--{name.replace('_', '-')}", str(value)]
-    done = subprocess.run(pinned(command, options.generator_core), capture_output=True, text=True,
-                          check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"load on {server.kind.name} failed: {done.stderr}")
-    return json.loads(done.stdout)
 
 
 def run_redis_benchmark(server, options, command, pipeline, operations):
@@ -55,11 +45,6 @@ def run_redis_benchmark(server, options, command, pipeline, operations):
                           options.generator_core), stdout=subprocess.DEVNULL, check=True)
     seconds = time.monotonic() - began
     return {"operations": operations, "operations_per_s": operations / seconds}
-
-
-def fill(server, options, keys, value_bytes, ttl_seconds=0):
-    return generate(server, options, command="set", order="sequential", pipeline=64, keys=keys,
-                    value_bytes=value_bytes, ttl_seconds=ttl_seconds)
 
 
 def measure(server, options, command, pipeline, last):
@@ -103,53 +88,6 @@ def measure_load(kinds, options):
     return samples
 
 
-def measure_memory(kinds, options):
-    """Returns {"without ttl" or "with ttl": {name: bytes per key}}."""
-    result = {}
-    for label, ttl_seconds in (("without ttl", 0), ("with ttl", 86400)):
-        result[label] = {}
-        for kind in kinds:
-            if kind.name == "limit":
-                continue
-            progress(f"memory {label}: {kind.name}, {options.memory_keys} keys")
-            with Server(kind, options.server_core, kind.memory_options) as server:
-                # The first commands allocate what is there once, whatever the number of keys.
-                generate(server, options, command="get", keys=1, pipeline=64, seconds=0.2)
-                time.sleep(SETTLE_SECONDS)
-                before = server.resident_bytes()
-                fill(server, options, options.memory_keys, MEMORY_VALUE_BYTES, ttl_seconds)
-                time.sleep(SETTLE_SECONDS)
-                grown = server.resident_bytes() - before
-            result[label][kind.name] = grown / options.memory_keys
-    progress("")
-    return result
-
-
-def progress(text):
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-    elif text:
-        print(text, file=sys.stderr, flush=True)
-
-
-def verdict(ratio, target):
-    return f"{'hit' if ratio <= target else 'missed'} ({ratio:.2f} of {target:.2f})"
-
-
-def print_table(title, header, rows):
-    print(f"\n{title}")
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    for row in [header, *rows]:
-        print("  " + "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width)
-                               for i, (cell, width) in enumerate(zip(row, widths))))
-
-
-def best_peer(values):
-    """(name, value) of the least among the peers: all but Terrace and the limit."""
-    peers = {name: value for name, value in values.items() if name not in ("terrace", "limit")}
-    return min(peers.items(), key=lambda item: item[1]) if peers else (None, None)
-
-
 def report_cpu(samples, names):
     rows, result = [], []
     for (command, pipeline), by_name in samples.items():
@@ -180,21 +118,6 @@ def report_cpu(samples, names):
     return result
 
 
-def report_memory(memory, names, keys):
-    names = [name for name in names if name != "limit"]
-    rows = []
-    for label, values in memory.items():
-        best_name, best = best_peer(values)
-        target = MEMORY_TARGETS[label]
-        outcome = "hit" if values["terrace"] <= target else "missed"
-        rows.append([label] + [f"{values[name]:.1f}" for name in names] +
-                    [f"{values['terrace'] / best:.2f} x {best_name}" if best else "-",
-                     f"{outcome} ({values['terrace'] / target:.2f} of {target})"])
-    print_table(f"Resident bytes per key, {keys} keys of {KEY_BYTES} bytes with values of "
-                f"{MEMORY_VALUE_BYTES} (growth of RSS)",
-                ["", *names, "terrace / best peer", "target"], rows)
-
-
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -204,7 +127,11 @@ def parse_options():
                         type=lambda text: [int(part) for part in text.split(",")])
     parser.add_argument("--keys", type=int, default=1000000, help="all present, chosen at random")
     parser.add_argument("--memory-keys", type=int, default=1000000)
-    parser.add_argument("--only", choices=("load", "memory"), help="only this part")
+    parser.add_argument("--only", choices=PARTS, nargs="*", default=PARTS, help="these parts")
+    parser.add_argument("--command-seconds", type=float, default=0.5,
+                        help="of one sample of a command")
+    parser.add_argument("--commands", nargs="*", default=[], metavar="NAME",
+                        help="only these of the commands, by the names in the table")
     parser.add_argument("--peers", nargs="*", default=[], metavar="NAME=PATH",
                         help="more servers that take redis-server's options")
     parser.add_argument("--without", nargs="*", default=[], metavar="NAME",
@@ -245,13 +172,20 @@ def main():
               "machine": os.uname().machine, "kernel": os.uname().release,
               "cores": os.cpu_count(), "load_average_before": load_before,
               "options": {k: str(v) for k, v in vars(options).items()}}
-    if options.only != "memory":
-        samples = measure_load(kinds, options)
-        result["load"] = report_cpu(samples, names)
-    if options.only != "load":
-        memory = measure_memory(kinds, options)
-        result["memory_bytes_per_key"] = memory
-        report_memory(memory, names, options.memory_keys)
+    if "load" in options.only:
+        result["load"] = report_cpu(measure_load(kinds, options), names)
+    resp = [kind for kind in kinds if kind.protocol == "resp" and kind.name != "limit"]
+    if "commands" in options.only:
+        result["commands"] = commands.report(commands.measure_commands(resp, options),
+                                             [kind.name for kind in resp])
+    if "memory" in options.only:
+        per_key = memory.measure_keys([kind for kind in kinds if kind.name != "limit"], options)
+        result["memory_bytes_per_key"] = per_key
+        memory.report_keys(per_key, options.memory_keys)
+    if "types" in options.only:
+        per_type = memory.measure_types(resp, options)
+        result["memory_bytes_per_value"] = per_type
+        memory.report_types(per_type)
     path = options.json or ROOT / "build" / "bench" / f"load-{time.strftime('%Y%m%d-%H%M%S')}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n")

@@ -5,6 +5,11 @@
 // usage: bench_load_generator --port N [--protocol resp|memcache] [--command get|set]
 //          [--connections 50] [--pipeline 1] [--keys 1000000] [--value-bytes 64]
 //          [--ttl-seconds 0] [--seconds 2] [--seed 1] [--order random|sequential]
+//          [--words "SADD set:{} a | SPOP set:{}"] [--odd-words ...]
+//          [--listeners 0] [--listener-words "SUBSCRIBE news"]
+// --words: any RESP commands instead of --command, in turn; {} is the number of a key, # that of
+// the pair of connections. With --odd-words every other connection sends those: what the two of a
+// pair send may wait for one another. Listeners send their words once and swallow what comes.
 // Sequential order sends each key once, and ends. Prints one JSON object.
 
 #include <arpa/inet.h>
@@ -39,9 +44,13 @@ struct Options {
   explicit Options(Arguments& arguments)
       : port(static_cast<int>(arguments.Number("port", 6379))),
         is_memcache(arguments.Text("protocol", "resp") == "memcache"),
-        is_set(arguments.Text("command", "get") == "set"),
+        command(arguments.Text("command", "get")),
+        words(arguments.Text("words", "")),
+        odd_words(arguments.Text("odd-words", "")),
         is_sequential(arguments.Text("order", "random") == "sequential"),
         connection_count(arguments.Count("connections", 50)),
+        listener_count(arguments.Count("listeners", 0)),
+        listener_words(arguments.Text("listener-words", "")),
         pipeline(arguments.Count("pipeline", 1)),
         key_count(arguments.Count("keys", 1000000)),
         value_bytes(arguments.Count("value-bytes", 64)),
@@ -49,13 +58,26 @@ struct Options {
         seed(arguments.Count("seed", 1)),
         seconds(arguments.Number("seconds", 2)) {
     arguments.RejectUnknown();
+    if (words.empty()) words = WordsOf(command);
+    if (odd_words.empty()) odd_words = words;
+  }
+
+  // The words of GET or SET.
+  std::string WordsOf(const std::string& name) const {
+    if (name == "get") return "GET key:{}";
+    const std::string ttl = ttl_seconds > 0 ? " EX " + std::to_string(ttl_seconds) : "";
+    return "SET key:{} " + std::string(value_bytes, 'x') + ttl;
   }
 
   int port;
   bool is_memcache;
-  bool is_set;
+  std::string command;
+  std::string words;
+  std::string odd_words;
   bool is_sequential;
   size_t connection_count;
+  size_t listener_count;
+  std::string listener_words;
   size_t pipeline;
   size_t key_count;
   size_t value_bytes;
@@ -65,29 +87,84 @@ struct Options {
 };
 
 constexpr size_t kDigits = 12;  // "key:" and these are the 16 bytes of a key
+// Connections that wait for one another are given up this long after the end.
+constexpr int64_t kGraceNs = 300'000'000;
 
-// One request with a key of zeros; where its digits begin is found by the caller.
-std::string RequestTemplate(const Options& options) {
-  const std::string key = "key:" + std::string(kDigits, '0');
-  const std::string value(options.value_bytes, 'x');
-  const std::string ttl = std::to_string(options.ttl_seconds);
-  if (options.is_memcache) {
-    if (!options.is_set) return "get " + key + "\r\n";
-    return "set " + key + " 0 " + ttl + " " + std::to_string(value.size()) + "\r\n" + value +
-           "\r\n";
+// The bytes of some requests, and where in them the numbers of keys go.
+struct Batch {
+  std::string bytes;
+  std::vector<size_t> digits_at;
+  std::vector<size_t> ends;  // of each request, for batches that are cut short
+
+  // Appends text with {} replaced by digits.
+  void Append(std::string_view text) {
+    for (size_t hole; (hole = text.find("{}")) != text.npos; text.remove_prefix(hole + 2)) {
+      bytes += text.substr(0, hole);
+      digits_at.push_back(bytes.size());
+      bytes.append(kDigits, '0');
+    }
+    bytes += text;
   }
-  std::vector<std::string> words = {options.is_set ? "SET" : "GET", key};
-  if (options.is_set) words.push_back(value);
-  if (options.is_set && options.ttl_seconds > 0) words.insert(words.end(), {"EX", ttl});
-  std::string request = "*" + std::to_string(words.size()) + "\r\n";
-  for (const std::string& word : words) {
-    request += "$" + std::to_string(word.size()) + "\r\n" + word + "\r\n";
+};
+
+std::vector<std::string> Split(std::string_view text, char separator) {
+  std::vector<std::string> parts(1);
+  for (const char c : text) {
+    if (c != separator) {
+      parts.back() += c;
+    } else if (!parts.back().empty()) {
+      parts.emplace_back();
+    }
   }
-  return request;
+  if (parts.back().empty()) parts.pop_back();
+  return parts;
+}
+
+void AppendRespRequest(std::string_view command, const std::string& pair, Batch* batch) {
+  std::vector<std::string> words = Split(command, ' ');
+  batch->bytes += "*" + std::to_string(words.size()) + "\r\n";
+  for (std::string& word : words) {
+    size_t size = 0;
+    for (size_t hole = 0; (hole = word.find('#')) != word.npos;) word.replace(hole, 1, pair);
+    for (size_t at = 0; at < word.size(); ++at) {
+      const bool is_hole = word.compare(at, 2, "{}") == 0;
+      size += is_hole ? kDigits : 1;
+      at += is_hole ? 1 : 0;
+    }
+    batch->Append("$" + std::to_string(size) + "\r\n" + word + "\r\n");
+  }
+}
+
+void AppendMemcacheRequest(const Options& options, Batch* batch) {
+  if (options.command == "get") return batch->Append("get key:{}\r\n");
+  batch->Append("set key:{} 0 " + std::to_string(options.ttl_seconds) + " " +
+                std::to_string(options.value_bytes) + "\r\n" +
+                std::string(options.value_bytes, 'x') + "\r\n");
+}
+
+// What a connection sends: its batches, in turn. There are as many as commands, each beginning with
+// another one, so that the commands alternate at every depth of pipeline.
+std::vector<Batch> BatchesOf(const Options& options, size_t connection) {
+  const std::vector<std::string> commands =
+      Split(connection % 2 == 0 ? options.words : options.odd_words, '|');
+  std::vector<Batch> batches(commands.size());
+  for (size_t first = 0; first < commands.size(); ++first) {
+    Batch& batch = batches[first];
+    for (size_t i = 0; i < options.pipeline; ++i) {
+      if (options.is_memcache) {
+        AppendMemcacheRequest(options, &batch);
+      } else {
+        AppendRespRequest(commands[(first + i) % commands.size()], std::to_string(connection / 2),
+                          &batch);
+      }
+      batch.ends.push_back(batch.bytes.size());
+    }
+  }
+  return batches;
 }
 
 struct Counts {
-  uint64_t sent = 0;
+  uint64_t answered = 0;
   uint64_t hits = 0;
   uint64_t misses = 0;
   uint64_t errors = 0;
@@ -96,21 +173,31 @@ struct Counts {
 
 class Generator {
  public:
-  explicit Generator(const Options& options)
-      : options_(options), rng_(options.seed), request_(RequestTemplate(options)) {
-    digits_at_ = request_.find("key:") + 4;
-    for (size_t i = 0; i < options_.pipeline; ++i) batch_ += request_;
+  explicit Generator(const Options& options) : options_(options), rng_(options.seed) {
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
-    for (size_t i = 0; i < options_.connection_count; ++i) Connect();
+    for (size_t i = 0; i < options_.connection_count; ++i) {
+      Connect().batches = BatchesOf(options_, i);
+    }
+    for (size_t i = 0; i < options_.listener_count; ++i) {
+      Batch request;
+      AppendRespRequest(options_.listener_words, std::to_string(i), &request);
+      Connection& listener = Connect();
+      listener.listens = true;
+      if (send(listener.fd, request.bytes.data(), request.bytes.size(), MSG_NOSIGNAL) < 0) {
+        Die("cannot send");
+      }
+    }
   }
 
   void Run() {
     began_ns_ = NowNs();
     deadline_ns_ = began_ns_ + static_cast<int64_t>(options_.seconds * 1e9);
-    for (Connection& connection : connections_) SendBatch(connection);
+    for (Connection& connection : connections_) {
+      if (!connection.listens) SendBatch(connection);
+    }
     epoll_event events[256];
-    while (busy_ > 0) {
-      const int count = epoll_wait(epoll_, events, 256, -1);
+    while (busy_ > 0 && (options_.is_sequential || NowNs() < deadline_ns_ + kGraceNs)) {
+      const int count = epoll_wait(epoll_, events, 256, 100);
       for (int i = 0; i < count; ++i) {
         Connection& connection = connections_[events[i].data.u32];
         if (events[i].events & EPOLLOUT) Flush(connection);
@@ -126,8 +213,9 @@ class Generator {
         "{\"operations\": %llu, \"seconds\": %.4f, \"operations_per_s\": %.0f, \"hits\": %llu, "
         "\"misses\": %llu, \"errors\": %llu, \"p50_us\": %.1f, \"p99_us\": %.1f, "
         "\"p999_us\": %.1f}\n",
-        static_cast<unsigned long long>(counts_.sent), seconds,
-        static_cast<double>(counts_.sent) / seconds, static_cast<unsigned long long>(counts_.hits),
+        static_cast<unsigned long long>(counts_.answered), seconds,
+        static_cast<double>(counts_.answered) / seconds,
+        static_cast<unsigned long long>(counts_.hits),
         static_cast<unsigned long long>(counts_.misses),
         static_cast<unsigned long long>(counts_.errors), counts_.latency.PercentileUs(0.5),
         counts_.latency.PercentileUs(0.99), counts_.latency.PercentileUs(0.999));
@@ -141,6 +229,9 @@ class Generator {
     size_t batch_size = 0;
     size_t awaited = 0;  // replies of the batch still to come
     int64_t sent_ns = 0;
+    bool listens = false;
+    std::vector<Batch> batches;
+    size_t next_batch = 0;
     std::string output;  // the part of the batch the socket did not take
     std::string rest;    // the beginning of a reply
   };
@@ -150,7 +241,7 @@ class Generator {
     std::exit(1);
   }
 
-  void Connect() {
+  Connection& Connect() {
     Connection connection;
     connection.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
@@ -164,6 +255,7 @@ class Generator {
     setsockopt(connection.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     connections_.push_back(std::move(connection));
     Watch(EPOLL_CTL_ADD, connections_.size() - 1, EPOLLIN);
+    return connections_.back();
   }
 
   void Watch(int operation, size_t index, uint32_t what) {
@@ -173,9 +265,21 @@ class Generator {
     epoll_ctl(epoll_, operation, connections_[index].fd, &event);
   }
 
-  void WriteKey(char* digits) {
-    uint64_t key = options_.is_sequential ? next_key_++ : rng_.Below(options_.key_count);
+  static void WriteKey(uint64_t key, char* digits) {
     for (size_t i = kDigits; i-- > 0; key /= 10) digits[i] = static_cast<char>('0' + key % 10);
+  }
+
+  // Writes the keys into the first requests of a batch.
+  void WriteKeys(Batch& batch, size_t size) {
+    size_t request = 0;
+    for (const size_t at : batch.digits_at) {
+      while (request < size && at >= batch.ends[request]) ++request;
+      if (request == size) break;
+      const uint64_t key =
+          options_.is_sequential ? next_key_ + request : rng_.Below(options_.key_count);
+      WriteKey(key, &batch.bytes[at]);
+    }
+    next_key_ += size;
   }
 
   size_t NextBatchSize(int64_t now_ns) const {
@@ -187,16 +291,18 @@ class Generator {
     connection.sent_ns = NowNs();
     const size_t size = NextBatchSize(connection.sent_ns);
     if (size == 0) return;
-    for (size_t i = 0; i < size; ++i) WriteKey(&batch_[i * request_.size() + digits_at_]);
+    Batch& batch = connection.batches[connection.next_batch];
+    connection.next_batch = (connection.next_batch + size) % connection.batches.size();
+    WriteKeys(batch, size);
     connection.batch_size = connection.awaited = size;
-    counts_.sent += size;
     ++busy_;
-    const size_t bytes = size * request_.size();
-    const ssize_t written = send(connection.fd, batch_.data(), bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const size_t bytes = batch.ends[size - 1];
+    const ssize_t written =
+        send(connection.fd, batch.bytes.data(), bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (written < 0 && errno != EAGAIN) Die("cannot send");
     const size_t taken = written < 0 ? 0 : static_cast<size_t>(written);
     if (taken < bytes) {
-      connection.output.assign(batch_, taken, bytes - taken);
+      connection.output.assign(batch.bytes, taken, bytes - taken);
       Watch(EPOLL_CTL_MOD, IndexOf(connection), EPOLLIN | EPOLLOUT);
     }
   }
@@ -217,6 +323,7 @@ class Generator {
     const ssize_t count = recv(connection.fd, buffer_, sizeof(buffer_), MSG_DONTWAIT);
     if (count < 0 && errno == EAGAIN) return;
     if (count <= 0) Die("the server closed a connection");
+    if (connection.listens) return;
     std::string_view input(buffer_, static_cast<size_t>(count));
     if (!connection.rest.empty()) {
       connection.rest.append(input);
@@ -249,6 +356,7 @@ class Generator {
       counts_.hits += reply.kind == ReplyKind::kHit ? 1 : 0;
       counts_.misses += reply.kind == ReplyKind::kMiss ? 1 : 0;
       used += reply.length;
+      ++counts_.answered;
       --connection.awaited;
     }
     return used;
@@ -256,9 +364,6 @@ class Generator {
 
   Options options_;
   base::Rng rng_;
-  std::string request_;
-  size_t digits_at_ = 0;
-  std::string batch_;
   int epoll_ = -1;
   std::vector<Connection> connections_;
   size_t busy_ = 0;  // connections that wait for replies

@@ -57,6 +57,31 @@ class LoadGeneratorTest(unittest.TestCase):
         calls = servers.info(redis, "commandstats")["cmdstat_get"]
         self.assertIn(f"calls={report['operations']},", calls)
 
+    def test_sends_any_words_in_turn_and_reads_arrays(self):
+        redis = self.start_redis()
+        words = "SADD set:{} a b c | SMEMBERS set:{}"
+        _, report = generate(redis, words=words, order="sequential", keys=100, pipeline=7,
+                             connections=1)
+        self.assertEqual((100, 100, 0), (report["operations"], report["hits"], report["errors"]))
+        self.assertEqual(50, redis.ask("DBSIZE"))
+        self.assertEqual(3, redis.ask("SCARD", "set:000000000098"))
+
+    def test_connections_of_a_pair_may_wait_for_one_another(self):
+        redis = self.start_redis()
+        _, report = generate(redis, words="LPUSH to:# ball | BLPOP back:# 0", connections=4,
+                             odd_words="BLPOP to:# 0 | LPUSH back:# ball", seconds=0.2)
+        stats = servers.info(redis, "commandstats")
+        for command in ("lpush", "blpop"):
+            calls = int(stats[f"cmdstat_{command}"].split(",")[0].partition("=")[2])
+            self.assertAlmostEqual(report["operations"] / 2, calls, delta=4)
+
+    def test_listeners_swallow_what_is_published(self):
+        redis = self.start_redis()
+        _, report = generate(redis, words="PUBLISH news hello", listeners=3, seconds=0.2,
+                             listener_words="SUBSCRIBE news")
+        self.assertGreater(report["hits"], 0)
+        self.assertEqual(report["operations"], report["hits"])
+
     def test_fails_on_error_replies(self):
         redis = self.start_redis()
         redis.ask("CONFIG", "SET", "maxmemory", "1")

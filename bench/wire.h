@@ -16,18 +16,27 @@ struct Reply {
   std::string_view value;  // of a hit with a value
 };
 
-// The reply at the front of input. Status and integer replies are hits; arrays are not understood.
+// The reply at the front of input. Whatever is neither null nor an error is a hit.
 inline Reply ReadRespReply(std::string_view input) {
   const size_t end = input.find("\r\n");
   if (end == std::string_view::npos) return {};
   if (input[0] == '+' || input[0] == ':') return {ReplyKind::kHit, end + 2, {}};
-  if (input[0] != '$') return {ReplyKind::kError, end + 2, {}};
+  if (input[0] != '$' && input[0] != '*') return {ReplyKind::kError, end + 2, {}};
   if (input[1] == '-') return {ReplyKind::kMiss, end + 2, {}};
-  size_t value_bytes = 0;
-  for (size_t i = 1; i < end; ++i) value_bytes = value_bytes * 10 + size_t(input[i] - '0');
-  const size_t length = end + 2 + value_bytes + 2;
-  if (length > input.size()) return {};
-  return {ReplyKind::kHit, length, input.substr(end + 2, value_bytes)};
+  size_t count = 0;
+  for (size_t i = 1; i < end; ++i) count = count * 10 + size_t(input[i] - '0');
+  if (input[0] == '$') {
+    const size_t length = end + 2 + count + 2;
+    if (length > input.size()) return {};
+    return {ReplyKind::kHit, length, input.substr(end + 2, count)};
+  }
+  size_t length = end + 2;
+  for (; count > 0; --count) {
+    const Reply element = ReadRespReply(input.substr(length));
+    if (element.kind == ReplyKind::kIncomplete) return {};
+    length += element.length;
+  }
+  return {ReplyKind::kHit, length, {}};
 }
 
 inline Reply ReadMemcacheReply(std::string_view input) {
