@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/task.h"
@@ -39,6 +40,10 @@ class Loop {
 
   // Runs task on this loop soon.
   virtual void Post(base::Task task) = 0;
+
+  // Runs task on this loop before it next sleeps, without waking it: the place to send what a turn
+  // has gathered.
+  virtual void Defer(base::Task task) { Post(std::move(task)); }
 
   // Runs task once after delay_ms. The id is never kNoTimer and never reused.
   virtual TimerId After(int64_t delay_ms, base::Task task) = 0;

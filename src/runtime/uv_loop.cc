@@ -95,7 +95,7 @@ struct UvLoop::Impl {
   uv_loop_t loop;
   uv_async_t mailbox_signal;
   uv_prepare_t turn_end;
-  std::function<void()> on_turn_end;
+  std::vector<base::Task> deferred;
 
   std::mutex mailbox_mutex;
   std::vector<base::Task> mailbox;  // guarded by mailbox_mutex
@@ -116,6 +116,16 @@ struct UvLoop::Impl {
     if (stopping) uv_stop(&loop);
   }
 
+  void RunDeferred() {
+    // Also what these defer in their turn: the loop sleeps after this.
+    for (size_t i = 0; i < deferred.size(); ++i) {
+      base::Task task = std::move(deferred[i]);
+      std::move(task)();
+    }
+    deferred.clear();
+    uv_prepare_stop(&turn_end);
+  }
+
   void CloseTimer(TimerHandle* timer) {
     timers.erase(timer->id);
     uv_close(reinterpret_cast<uv_handle_t*>(&timer->timer),
@@ -130,6 +140,8 @@ UvLoop::UvLoop(const base::Clock* clock) : impl_(std::make_unique<Impl>()) {
   TERRACE_CHECK(uv_async_init(&impl_->loop, &impl_->mailbox_signal, [](uv_async_t* async) {
                   static_cast<Impl*>(async->data)->DrainMailbox();
                 }) == 0);
+  uv_prepare_init(&impl_->loop, &impl_->turn_end);
+  impl_->turn_end.data = impl_.get();
 }
 
 UvLoop::~UvLoop() {
@@ -160,15 +172,6 @@ void UvLoop::Stop() {
   uv_async_send(&impl_->mailbox_signal);
 }
 
-void UvLoop::OnTurnEnd(std::function<void()> callback) {
-  TERRACE_CHECK(!impl_->on_turn_end);
-  impl_->on_turn_end = std::move(callback);
-  uv_prepare_init(&impl_->loop, &impl_->turn_end);
-  impl_->turn_end.data = impl_.get();
-  uv_prepare_start(&impl_->turn_end,
-                   [](uv_prepare_t* prepare) { static_cast<Impl*>(prepare->data)->on_turn_end(); });
-}
-
 const base::Clock& UvLoop::clock() const { return *impl_->clock; }
 
 void UvLoop::Post(base::Task task) {
@@ -180,6 +183,15 @@ void UvLoop::Post(base::Task task) {
   }
   // A signal is already on its way when the mailbox was not empty.
   if (was_empty) uv_async_send(&impl_->mailbox_signal);
+}
+
+void UvLoop::Defer(base::Task task) {
+  if (impl_->deferred.empty()) {
+    uv_prepare_start(&impl_->turn_end, [](uv_prepare_t* prepare) {
+      static_cast<Impl*>(prepare->data)->RunDeferred();
+    });
+  }
+  impl_->deferred.push_back(std::move(task));
 }
 
 TimerId UvLoop::After(int64_t delay_ms, base::Task task) {

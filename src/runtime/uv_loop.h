@@ -6,7 +6,6 @@
 //            destroyed are dropped unrun.
 // Threads:   Run() makes the calling thread the loop's thread. Post and Stop from any thread.
 
-#include <functional>
 #include <memory>
 
 #include "runtime/loop.h"
@@ -37,12 +36,9 @@ class UvLoop : public Loop {
   void Run();
   void Stop();
 
-  // Called once before the loop goes to sleep, after every turn: the place to flush what the turn
-  // has gathered. At most one.
-  void OnTurnEnd(std::function<void()> callback);
-
   const base::Clock& clock() const override;
   void Post(base::Task task) override;
+  void Defer(base::Task task) override;
   TimerId After(int64_t delay_ms, base::Task task) override;
   void Cancel(TimerId id) override;
   std::unique_ptr<FdWatcher> Watch(int fd, base::Function<void(int)> on_events) override;

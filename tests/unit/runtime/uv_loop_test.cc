@@ -24,6 +24,24 @@ TEST(UvLoop, TasksOfOneThreadRunInTheOrderPosted) {
   for (int i = 0; i < 1000; ++i) EXPECT_EQ(order[static_cast<size_t>(i)], i);
 }
 
+TEST(UvLoop, WhatIsDeferredRunsAfterTheTurnAndBeforeTheLoopSleeps) {
+  SystemClock clock;
+  UvLoop loop(&clock);
+  std::string order;
+  loop.Post([&] {
+    loop.Defer([&] {
+      order += "deferred ";
+      loop.Defer([&] {
+        order += "again";
+        loop.Stop();
+      });
+    });
+    order += "task ";
+  });
+  loop.Run();
+  EXPECT_EQ(order, "task deferred again");
+}
+
 TEST(UvLoop, ACancelledTimerNeverFires) {
   SystemClock clock;
   UvLoop loop(&clock);
