@@ -34,6 +34,7 @@ std::string Describe(const Connection& connection, int64_t now_ms) {
     library_version = view.library_version;
   }
   std::string flags;
+  if (view.is_subscriber) flags += 'P';
   if (view.parked) flags += 'b';
   if (view.is_unix) flags += 'U';
   if (view.no_evict) flags += 'e';
@@ -46,8 +47,10 @@ std::string Describe(const Connection& connection, int64_t now_ms) {
          " laddr=" + view.local_address + " fd=" + number(view.fd) + " name=" + name +
          " age=" + number((now_ms - view.created_ms) / 1000) +
          " idle=" + number((now_ms - view.active_ms) / 1000) + " flags=" + flags +
-         " db=" + number(view.database.load()) + " sub=0 psub=0 ssub=0 multi=-1" +
-         " qbuf=" + number(input) + " qbuf-free=" + number(capacity - std::min(capacity, input)) +
+         " db=" + number(view.database.load()) + " sub=" + number(view.channels.load()) +
+         " psub=" + number(view.patterns.load()) + " ssub=" + number(view.shard_channels.load()) +
+         " multi=-1" + " qbuf=" + number(input) +
+         " qbuf-free=" + number(capacity - std::min(capacity, input)) +
          " argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=" +
          number(view.output_bytes.load()) +
          " tot-mem=" + number(sizeof(Connection) + capacity + view.output_bytes) +
@@ -74,7 +77,7 @@ struct Filter {
   bool Matches(const Connection& connection) const {
     const ClientView& view = connection.view;
     if (!ids.empty() && std::find(ids.begin(), ids.end(), connection.id) == ids.end()) return false;
-    if (type && *type != "normal") return false;
+    if (type && *type != (view.is_subscriber ? "pubsub" : "normal")) return false;
     if (address && *address != view.peer_address) return false;
     if (local_address && *local_address != view.local_address) return false;
     return !user || *user == "default";

@@ -6,8 +6,8 @@ namespace terrace::server {
 
 std::span<const std::span<const commands::Command>> ServerFamilies() {
   static const std::span<const commands::Command> families[] = {
-      ConnectionCommands(), ClientCommands(), AdminCommands(), CommandCommands(),
-      DebugCommands(),      InfoCommands(),   TierCommands(),
+      ConnectionCommands(), ClientCommands(), AdminCommands(),  CommandCommands(),
+      DebugCommands(),      InfoCommands(),   PubSubCommands(), TierCommands(),
   };
   return families;
 }
@@ -15,6 +15,10 @@ std::span<const std::span<const commands::Command>> ServerFamilies() {
 Connection& ConnectionOf(commands::Call& call) { return static_cast<Connection&>(call.session); }
 
 Core& CoreOf(commands::Call& call) { return ConnectionOf(call).worker->core(); }
+
+Connection& RunnerOf(commands::Call& call) {
+  return static_cast<RequestPath*>(call.executor)->running();
+}
 
 bool IsPrintableWord(std::string_view text) {
   for (const char c : text) {

@@ -20,12 +20,15 @@ std::span<const commands::Command> AdminCommands();
 std::span<const commands::Command> CommandCommands();
 std::span<const commands::Command> DebugCommands();
 std::span<const commands::Command> InfoCommands();
+std::span<const commands::Command> PubSubCommands();
 std::span<const commands::Command> TierCommands();
 
 std::span<const std::span<const commands::Command>> ServerFamilies();
 
 Connection& ConnectionOf(commands::Call& call);
 Core& CoreOf(commands::Call& call);
+// The connection whose request runs. A script has a session of its own, on its client's behalf.
+Connection& RunnerOf(commands::Call& call);
 
 // Printable, without blanks: what client names and library names may be.
 bool IsPrintableWord(std::string_view text);

@@ -17,6 +17,7 @@
 #include "commands/session.h"
 #include "resp/request_parser.h"
 #include "runtime/stream.h"
+#include "server/subscriptions.h"
 
 namespace terrace::tiers {
 class ParkedRequest;
@@ -43,6 +44,11 @@ struct ClientView {
   std::atomic<bool> no_touch{false};
   std::atomic<bool> parked{false};
   std::atomic<bool> authenticated{true};
+  // What it is subscribed to.
+  std::atomic<bool> is_subscriber{false};
+  std::atomic<size_t> channels{0};
+  std::atomic<size_t> patterns{0};
+  std::atomic<size_t> shard_channels{0};
   std::mutex names_mutex;
   // Guarded by names_mutex.
   std::string name;
@@ -78,6 +84,12 @@ struct Connection : commands::Session {
   bool has_backlog = false;         // whole requests wait in input until replies are read
   int events = 0;                   // what the stream is watched for
   int64_t soft_limit_since_ms = 0;  // since when output is over its soft limit; 0: it is not
+
+  // Pushes: kept by the worker's PushDesk.
+  bool hears = false;          // something may be to be pushed behind the replies of its commands
+  bool is_subscriber = false;  // to anything; a RESP2 client may do little else then
+  bool has_unsent_pushes = false;                // in output, to be sent at the end of the turn
+  std::unique_ptr<Subscriptions> subscriptions;  // null until it subscribes
 
   // The request at the front of input, while it resolves; null otherwise.
   std::shared_ptr<tiers::ParkedRequest> parked;

@@ -27,6 +27,12 @@ void Ping(Call& call) {
   if (call.argc() > 2) {
     return call.reply.Error("ERR wrong number of arguments for 'ping' command");
   }
+  if (RunnerOf(call).is_subscriber && call.session.protocol == 2) {
+    // In the form of a message, as the client expects nothing else.
+    call.reply.Array(2);
+    call.reply.Bulk("pong");
+    return call.reply.Bulk(call.argc() == 2 ? call.args[1] : "");
+  }
   if (call.argc() == 2) return call.reply.Bulk(call.args[1]);
   call.reply.Simple("PONG");
 }
@@ -156,6 +162,7 @@ void Reset(Call& call) {
   connection.view.no_touch.store(false);
   connection.view.no_evict.store(false);
   connection.reply_mode = ReplyMode::kOn;
+  connection.worker->desk().Forget(connection);
   SetClientName(connection, "");
   connection.authenticated = !CoreOf(call).hot.password_required.load();
   connection.view.authenticated.store(connection.authenticated);

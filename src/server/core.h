@@ -29,6 +29,7 @@ class Resolver;
 namespace terrace::server {
 
 class Server;
+class Messaging;
 
 // Settings that the request path reads on every request, in the form it needs them.
 struct HotSettings {
@@ -43,6 +44,7 @@ struct Core {
   keyspace::Keyspace* keyspace = nullptr;
   const commands::Registry* registry = nullptr;
   tiers::Resolver* resolver = nullptr;  // null where no route has lower tiers
+  Messaging* messaging = nullptr;
   Server* server = nullptr;  // for the administrative commands; null in tests without one
   std::optional<runtime::CycleScale> cycles;  // set when the server starts
   HotSettings hot;

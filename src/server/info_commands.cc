@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "commands/registry.h"
 #include "server/commands.h"
+#include "server/messaging.h"
 #include "server/server.h"
 #include "server/version.h"
 #include "server/worker.h"
@@ -89,11 +90,12 @@ void ServerSection(Call& call, Section& section) {
 
 void ClientsSection(Call& call, Section& section) {
   Server& server = *CoreOf(call).server;
-  size_t clients = 0, parked = 0, largest_input = 0, largest_output = 0;
+  size_t clients = 0, parked = 0, subscribers = 0, largest_input = 0, largest_output = 0;
   for (const auto& worker : server.workers()) {
     worker->VisitClients([&](const Connection& connection) {
       ++clients;
       parked += connection.view.parked;
+      subscribers += connection.view.is_subscriber;
       largest_input = std::max<size_t>(largest_input, connection.view.input_bytes);
       largest_output = std::max<size_t>(largest_output, connection.view.output_bytes);
     });
@@ -104,6 +106,7 @@ void ClientsSection(Call& call, Section& section) {
   section.Number("client_recent_max_output_buffer", largest_output);
   section.Number("blocked_clients", parked);
   section.Number("tracking_clients", 0);
+  section.Number("pubsub_clients", subscribers);
 }
 
 void MemorySection(Call& call, Section& section) {
@@ -163,8 +166,9 @@ void StatsSection(Call& call, Section& section) {
   section.Number("evicted_keys", keyspace.evicted);
   section.Number("keyspace_hits", keyspace.hits);
   section.Number("keyspace_misses", keyspace.misses);
-  section.Number("pubsub_channels", 0);
-  section.Number("pubsub_patterns", 0);
+  section.Number("pubsub_channels", core.messaging->NameCount(NameKind::kChannel));
+  section.Number("pubsub_patterns", core.messaging->NameCount(NameKind::kPattern));
+  section.Number("pubsubshard_channels", core.messaging->NameCount(NameKind::kShardChannel));
   uint64_t errors = 0;
   for (const auto& worker : server.workers()) {
     std::lock_guard lock(worker->stats().errors_mutex);

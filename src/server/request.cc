@@ -7,6 +7,7 @@
 #include "commands/call.h"
 #include "server/core.h"
 #include "server/stats.h"
+#include "server/worker.h"
 
 namespace terrace::server {
 namespace {
@@ -47,6 +48,12 @@ bool IsWebRequest(std::string_view name) {
                       [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
   };
   return is("post") || is("host:");
+}
+
+// A RESP2 client that is subscribed could not tell the replies of other commands from messages.
+bool MaySubscriberRun(const Command& command) {
+  const bool subscribes = command.has(commands::kPubSub) && command.has(commands::kNoScript);
+  return subscribes || command.name == "ping" || command.name == "quit" || command.name == "reset";
 }
 
 }  // namespace
@@ -222,6 +229,13 @@ bool RequestPath::Check(Connection& connection, const Request& request, resp::Re
     reply.Error("NOAUTH Authentication required.");
     return false;
   }
+  if (connection.is_subscriber && connection.protocol == 2 && !MaySubscriberRun(*command))
+      [[unlikely]] {
+    reply.Error("ERR Can't execute '" + std::string(command->name) +
+                "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in "
+                "this context");
+    return false;
+  }
   if (command->has(commands::kWrite) && core_->keyspace->IsOverLimit()) {
     const bool fits = core_->keyspace->MakeRoom(now_ms_);
     if (!fits && command->has(commands::kDenyOom)) {
@@ -261,6 +275,8 @@ RequestPath::Step RequestPath::Run(Connection& connection, const Request& reques
     if (connection.reply_mode == ReplyMode::kSkipNext) connection.reply_mode = ReplyMode::kSkipping;
     out->Truncate(reply_begin);
   }
+  if (connection.hears) [[unlikely]]
+    connection.worker->desk().AfterCommand(connection, out);
   return step;
 }
 

@@ -50,6 +50,11 @@ class RequestPath : public commands::Executor {
   // appended to *out. Stops early when the connection parks or is to be closed.
   size_t Process(Connection& connection, std::string_view input, base::Buffer* out);
 
+  // Of the request that runs: its connection, and whether a command within a command (EXEC, EVAL)
+  // runs now, so that its reply is part of another. REQUIRES: within a handler.
+  Connection& running() const { return *running_; }
+  bool is_nested() const { return nested_depth_ > 0; }
+
   // commands::Executor, in request_nested.cc
   bool Covers(const commands::Command& command, commands::Args args) const override;
   void Run(const commands::Command& command, commands::Args args, commands::Session& session,
@@ -137,6 +142,7 @@ class RequestPath : public commands::Executor {
   // Of the request that runs: its connection, and the locks it holds.
   Connection* running_ = nullptr;
   keyspace::ShardSet held_ = 0;
+  int nested_depth_ = 0;
   // The last command found by its name as sent: pipelines repeat themselves.
   std::string last_name_;
   const commands::Command* last_command_ = nullptr;

@@ -35,11 +35,13 @@ void RequestPath::Run(const commands::Command& command, commands::Args args,
   keyspace::Database database(core_->keyspace, session.database, now_ms_);
   tiers::Overlay overlay;
   const std::string error = ResolveNested(work, database, &overlay);
+  ++nested_depth_;
   if (error.empty()) {
     Call(session, work, database, reply);
   } else {
     reply.Error(error);
   }
+  --nested_depth_;
   Count(command, begin_cycles, reply);
 }
 

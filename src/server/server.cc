@@ -130,6 +130,8 @@ Server::Server(const Startup& startup)
   tiers_ = std::make_unique<TierSystem>(settings_, keyspace_.get(), loops_[0].get(), &log_,
                                         runtime::RandomSeed());
   core_.resolver = tiers_->resolver();
+  messaging_ = std::make_unique<Messaging>(static_cast<size_t>(threads));
+  core_.messaging = messaging_.get();
   for (int i = 0; i < threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(&core_, i, loops_[static_cast<size_t>(i)].get(),
                                                 registry_.rows().size()));

@@ -18,6 +18,7 @@
 #include "runtime/uv_loop.h"
 #include "server/config_table.h"
 #include "server/core.h"
+#include "server/messaging.h"
 #include "server/settings_load.h"
 #include "server/tier_system.h"
 #include "server/worker.h"
@@ -105,6 +106,7 @@ class Server {
 
   std::vector<std::unique_ptr<runtime::UvLoop>> loops_;
   std::unique_ptr<TierSystem> tiers_;
+  std::unique_ptr<Messaging> messaging_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
   std::vector<std::unique_ptr<Listener>> listeners_;

@@ -23,6 +23,7 @@ Worker::Worker(Core* core, int index, runtime::Loop* loop, size_t command_count)
       loop_(loop),
       stats_(command_count),
       path_(core, &stats_),
+      desk_(this, core->messaging),
       read_buffer_(std::make_unique<char[]>(kReadBytes)) {}
 
 Worker::~Worker() = default;
@@ -120,7 +121,9 @@ void Worker::ReadAndProcess(Connection& connection) {
 void Worker::ProcessInput(Connection& connection, std::string_view input, bool is_own_buffer) {
   // Replies keep their order: where older ones still wait, new ones queue behind them.
   base::Buffer* const out = connection.output.empty() ? &replies_ : &connection.output;
+  desk_.SetRunning(&connection);
   const size_t consumed = path_.Process(connection, input, out);
+  desk_.SetRunning(nullptr);
   if (connection.state != ConnectionState::kClosed) {
     if (is_own_buffer) {
       connection.input.Consume(consumed);
@@ -195,6 +198,12 @@ void Worker::Send(Connection& connection, std::string_view bytes) {
   if (connection.state != ConnectionState::kClosed) UpdateEvents(connection);
 }
 
+void Worker::FlushPushes(Connection& connection) {
+  if (connection.state == ConnectionState::kClosed) return;
+  Flush(connection);
+  if (connection.state != ConnectionState::kClosed) UpdateEvents(connection);
+}
+
 void Worker::UpdateEvents(Connection& connection) {
   int events = 0;
   const bool reads_ahead =
@@ -235,6 +244,7 @@ void Worker::CloseSoon(Connection& connection) {
 void Worker::CloseNow(Connection& connection) {
   if (connection.state == ConnectionState::kClosed) return;
   connection.state = ConnectionState::kClosed;
+  desk_.Forget(connection);
   if (connection.parked != nullptr) {
     connection.parked.reset();  // what it awaits goes on for others
     core_->resolver->CountParked(-1);
@@ -247,6 +257,7 @@ void Worker::CloseNow(Connection& connection) {
     std::lock_guard lock(connections_mutex_);
     const auto found = connections_.find(id);
     if (found == connections_.end()) return;
+    desk_.Drop(*found->second);
     gone = std::move(found->second);
     connections_.erase(found);
   });
@@ -256,21 +267,24 @@ void Worker::CloseNow(Connection& connection) {
 // --------------------------------------------------------------------------------
 
 void Worker::Tick(const Settings& settings) {
+  desk_.set_limits(settings.client_output_buffer_limit);
   ExpireKeys(settings);
   const int64_t now_ms = core_->clock->NowMs();
-  std::vector<Connection*> to_close;
+  std::vector<Connection*> to_close, over_limit;
   for (const auto& [id, connection] : connections_) {
     const bool is_idle = settings.timeout > 0 && connection->state == ConnectionState::kReady &&
+                         !connection->is_subscriber &&
                          now_ms - connection->view.active_ms.load() > settings.timeout * 1000;
-    if (is_idle || IsOverOutputLimit(*connection, settings, now_ms)) {
-      to_close.push_back(connection.get());
-    }
+    if (is_idle) to_close.push_back(connection.get());
+    if (IsOverOutputLimit(*connection, settings, now_ms)) over_limit.push_back(connection.get());
   }
   for (Connection* connection : to_close) CloseNow(*connection);
+  for (Connection* connection : over_limit) CloseOverLimit(*connection);
 }
 
 bool Worker::IsOverOutputLimit(Connection& connection, const Settings& settings, int64_t now_ms) {
-  const OutputBufferLimit& limit = settings.client_output_buffer_limit.normal;
+  const OutputBufferLimits& limits = settings.client_output_buffer_limit;
+  const OutputBufferLimit& limit = connection.is_subscriber ? limits.pubsub : limits.normal;
   const size_t unsent = connection.output.size();
   const bool over_hard = limit.hard_bytes > 0 && unsent > limit.hard_bytes;
   const bool over_soft = limit.soft_bytes > 0 && unsent > limit.soft_bytes;
@@ -281,12 +295,17 @@ bool Worker::IsOverOutputLimit(Connection& connection, const Settings& settings,
   }
   const bool soft_too_long =
       over_soft && now_ms - connection.soft_limit_since_ms >= limit.soft_seconds * 1000;
-  if (!over_hard && !soft_too_long) return false;
-  core_->log->Warning("client_closed", {{"reason", "output buffer limit"},
-                                        {"client", connection.view.peer_address},
-                                        {"unsent_bytes", std::to_string(unsent)}});
+  return over_hard || soft_too_long;
+}
+
+void Worker::CloseOverLimit(Connection& connection) {
+  if (connection.state == ConnectionState::kClosed) return;
+  core_->log->Warning("client_closed",
+                      {{"reason", "output buffer limit"},
+                       {"client", connection.view.peer_address},
+                       {"unsent_bytes", std::to_string(connection.output.size())}});
   stats_.output_limit_disconnections.Add();
-  return true;
+  CloseNow(connection);
 }
 
 void Worker::ExpireKeys(const Settings& settings) {

@@ -16,6 +16,7 @@
 #include "runtime/loop.h"
 #include "server/connection.h"
 #include "server/core.h"
+#include "server/push_desk.h"
 #include "server/request.h"
 #include "server/stats.h"
 
@@ -32,6 +33,8 @@ class Worker {
   runtime::Loop& loop() { return *loop_; }
   Core& core() { return *core_; }
   WorkerStats& stats() { return stats_; }  // readable from any thread
+  RequestPath& path() { return path_; }
+  PushDesk& desk() { return desk_; }
 
   // Begins to serve a client. make_stream gets the callback for the stream's events.
   using MakeStream =
@@ -48,6 +51,11 @@ class Worker {
 
   // Sends bytes that are no reply (a push) to a connection, behind what is already on its way.
   void Send(Connection& connection, std::string_view bytes);
+
+  // Sends what was appended to the output of a connection whose requests do not run now.
+  void FlushPushes(Connection& connection);
+  // Closes a client that does not read what is sent to it.
+  void CloseOverLimit(Connection& connection);
 
   // Any thread: calls visit for every connection, under the mutex that guards the set; visit may
   // look at id and view only.
@@ -79,6 +87,7 @@ class Worker {
   runtime::Loop* const loop_;
   WorkerStats stats_;
   RequestPath path_;
+  PushDesk desk_;
   std::unique_ptr<char[]> read_buffer_;
   base::Buffer replies_;  // of the requests being processed, until they are sent
 

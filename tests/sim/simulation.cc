@@ -43,6 +43,7 @@ Simulation::Simulation(uint64_t seed, uint64_t requests, const tiers::Rules& rul
   core_.keyspace = &keyspace_;
   core_.registry = &registry_;
   core_.resolver = resolver_.get();
+  core_.messaging = &messaging_;
   worker_ = std::make_unique<server::Worker>(&core_, 0, &loop_, registry_.rows().size());
   for (int i = 0; i < kClients; ++i) clients_.push_back(std::make_unique<Client>(&board_, i));
 }

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "server/core.h"
+#include "server/messaging.h"
 #include "server/settings.h"
 #include "server/worker.h"
 #include "sim/client.h"
@@ -67,6 +68,7 @@ class Simulation {
   std::unique_ptr<tiers::Fetches> fetches_;
   std::unique_ptr<tiers::SpillLedger> spill_;
   std::unique_ptr<tiers::Resolver> resolver_;
+  server::Messaging messaging_{1};
   server::Core core_;
   std::unique_ptr<server::Worker> worker_;
   History history_;

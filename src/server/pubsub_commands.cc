@@ -1,0 +1,145 @@
+// The pub/sub family: who listens to which channels, and what is published to them.
+
+#include "commands/registry.h"
+#include "server/commands.h"
+#include "server/worker.h"
+
+namespace terrace::server {
+namespace {
+
+using commands::Call;
+using commands::Command;
+using commands::kFast;
+using commands::kLoading;
+using commands::kMayReplicate;
+using commands::kNoLocks;
+using commands::kNoScript;
+using commands::kPubSub;
+using commands::kPubSubCategory;
+using commands::kStale;
+
+template <NameKind kind>
+void Subscribe(Call& call) {
+  Connection& connection = ConnectionOf(call);
+  for (size_t at = 1; at < call.argc(); ++at) {
+    connection.worker->desk().Subscribe(connection, kind, call.args[at], call.reply);
+  }
+}
+
+template <NameKind kind>
+void Unsubscribe(Call& call) {
+  Connection& connection = ConnectionOf(call);
+  PushDesk& desk = connection.worker->desk();
+  if (call.argc() == 1) return desk.UnsubscribeAll(connection, kind, call.reply);
+  for (size_t at = 1; at < call.argc(); ++at) {
+    desk.Unsubscribe(connection, kind, call.args[at], call.reply);
+  }
+}
+
+template <NameKind kind>
+void Publish(Call& call) {
+  call.reply.Integer(RunnerOf(call).worker->desk().Publish(kind, call.args[1], call.args[2]));
+}
+
+Messaging& MessagingOf(Call& call) { return *RunnerOf(call).worker->core().messaging; }
+
+template <NameKind kind>
+void Channels(Call& call) {
+  if (call.argc() > 3) {
+    return call.reply.Error("ERR unknown subcommand or wrong number of arguments for '" +
+                            std::string(call.args[1]) + "'. Try PUBSUB HELP.");
+  }
+  std::optional<std::string_view> pattern;
+  if (call.argc() == 3) pattern = call.args[2];
+  const std::vector<std::string> names = MessagingOf(call).Names(kind, pattern);
+  call.reply.Array(names.size());
+  for (const std::string& name : names) call.reply.Bulk(name);
+}
+
+template <NameKind kind>
+void SubscriptionCounts(Call& call) {
+  call.reply.Array(2 * (call.argc() - 2));
+  for (size_t at = 2; at < call.argc(); ++at) {
+    call.reply.Bulk(call.args[at]);
+    call.reply.Integer(MessagingOf(call).SubscriptionCount(kind, call.args[at]));
+  }
+}
+
+void PatternCount(Call& call) {
+  call.reply.Integer(static_cast<int64_t>(MessagingOf(call).NameCount(NameKind::kPattern)));
+}
+
+void PubSubHelp(Call& call) {
+  static constexpr std::string_view kLines[] = {
+      "CHANNELS [<pattern>]",
+      "    Channels that have subscribers and match the pattern (default: all of them).",
+      "NUMPAT",
+      "    How many patterns are subscribed to.",
+      "NUMSUB [<channel> ...]",
+      "    How many subscribers each channel has, patterns not counted.",
+      "SHARDCHANNELS [<pattern>]",
+      "    Shard channels that have subscribers and match the pattern (default: all of them).",
+      "SHARDNUMSUB [<shardchannel> ...]",
+      "    How many subscribers each shard channel has.",
+  };
+  ReplyHelp(call, kLines);
+}
+
+constexpr uint32_t kPlain = kPubSub | kLoading | kStale | kNoLocks;
+
+constexpr Command Row(std::string_view name, int arity, uint32_t flags, commands::Handler handler,
+                      std::string_view since, std::string_view summary) {
+  return {.name = name,
+          .arity = arity,
+          .flags = kPlain | flags,
+          .categories = kPubSubCategory,
+          .handler = handler,
+          .group = "pubsub",
+          .since = since,
+          .summary = summary};
+}
+
+constexpr Command kSubcommands[] = {
+    Row("pubsub|channels", -2, 0, Channels<NameKind::kChannel>, "2.8.0",
+        "Lists channels that have subscribers."),
+    Row("pubsub|numpat", 2, 0, PatternCount, "2.8.0", "Counts the patterns subscribed to."),
+    Row("pubsub|numsub", -2, 0, SubscriptionCounts<NameKind::kChannel>, "2.8.0",
+        "Counts the subscribers of channels."),
+    Row("pubsub|shardchannels", -2, 0, Channels<NameKind::kShardChannel>, "7.0.0",
+        "Lists shard channels that have subscribers."),
+    Row("pubsub|shardnumsub", -2, 0, SubscriptionCounts<NameKind::kShardChannel>, "7.0.0",
+        "Counts the subscribers of shard channels."),
+    Row("pubsub|help", 2, 0, PubSubHelp, "6.2.0", "Describes the subcommands."),
+};
+
+constexpr Command kCommands[] = {
+    Row("subscribe", -2, kNoScript, Subscribe<NameKind::kChannel>, "2.0.0",
+        "Listens to messages of channels."),
+    Row("unsubscribe", -1, kNoScript, Unsubscribe<NameKind::kChannel>, "2.0.0",
+        "Stops listening to channels, or to all."),
+    Row("psubscribe", -2, kNoScript, Subscribe<NameKind::kPattern>, "2.0.0",
+        "Listens to messages of all channels that match patterns."),
+    Row("punsubscribe", -1, kNoScript, Unsubscribe<NameKind::kPattern>, "2.0.0",
+        "Stops listening to patterns, or to all."),
+    Row("ssubscribe", -2, kNoScript, Subscribe<NameKind::kShardChannel>, "7.0.0",
+        "Listens to messages of shard channels."),
+    Row("sunsubscribe", -1, kNoScript, Unsubscribe<NameKind::kShardChannel>, "7.0.0",
+        "Stops listening to shard channels, or to all."),
+    Row("publish", 3, kFast | kMayReplicate, Publish<NameKind::kChannel>, "2.0.0",
+        "Sends a message to a channel."),
+    Row("spublish", 3, kFast | kMayReplicate, Publish<NameKind::kShardChannel>, "7.0.0",
+        "Sends a message to a shard channel."),
+    {.name = "pubsub",
+     .arity = -2,
+     .categories = kPubSubCategory,
+     .group = "pubsub",
+     .since = "2.8.0",
+     .summary = "A container for pub/sub commands.",
+     .subcommands = kSubcommands},
+};
+
+}  // namespace
+
+std::span<const Command> PubSubCommands() { return kCommands; }
+
+}  // namespace terrace::server
