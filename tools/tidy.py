@@ -23,8 +23,9 @@ LAYERS = {
     "commands": {"base", "resp", "eviction", "keyspace"},
     "tiers": {"base", "resp", "runtime", "eviction", "keyspace"},
     "replication": {"base", "resp", "runtime", "eviction", "keyspace"},
+    "scripting": {"base", "resp", "eviction", "keyspace", "commands"},
     "server": {"base", "resp", "eviction", "runtime", "keyspace", "commands", "tiers",
-               "replication"},
+               "replication", "scripting"},
 }
 
 # A third-party header may appear only in these files of src; the seam is the file's own header.
@@ -37,6 +38,7 @@ FENCES = [
     (r"libpq-fe\.h", r"src/tiers/origin_postgres[^/]*\.cc$"),
     (r"openssl/", r"src/(runtime|base)/"),
     (r"xxhash\.h", r"src/base/"),
+    (r"(lua|lauxlib|lualib)\.h(pp)?", r"src/scripting/"),
 ]
 # These may appear in one file only, whichever it is.
 SINGLE_FILE_HEADERS = r"(jemalloc/|lzf\.h)"

@@ -44,6 +44,7 @@ class Log {
   void set_level(Level level);
   void set_format(Format format);
 
+  void Write(Level level, std::string_view event, Fields fields);
   void Debug(std::string_view event, Fields fields) { Write(Level::kDebug, event, fields); }
   void Verbose(std::string_view event, Fields fields) { Write(Level::kVerbose, event, fields); }
   void Notice(std::string_view event, Fields fields) { Write(Level::kNotice, event, fields); }
@@ -55,7 +56,6 @@ class Log {
     int lines = 0;
     uint64_t suppressed = 0;
   };
-  void Write(Level level, std::string_view event, Fields fields);
 
   const Clock* const clock_;
   std::mutex mutex_;

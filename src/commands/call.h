@@ -35,6 +35,9 @@ class Executor {
   // Runs the handler, which appends its reply. Counts in the statistics of the command.
   // REQUIRES: the arity fits; Covers(command, args). May be called from within a handler only.
   virtual void Run(const Command& command, Args args, Session& session, resp::Reply& reply) = 0;
+  // Counts a command (null: an unknown one) that was refused before it ran, by an error of this
+  // code.
+  virtual void CountRefused(const Command* command, std::string_view code) = 0;
 };
 
 struct Call {

@@ -21,6 +21,7 @@ std::span<const commands::Command> CommandCommands();
 std::span<const commands::Command> DebugCommands();
 std::span<const commands::Command> InfoCommands();
 std::span<const commands::Command> PubSubCommands();
+std::span<const commands::Command> ScriptCommands();
 std::span<const commands::Command> TierCommands();
 
 std::span<const std::span<const commands::Command>> ServerFamilies();

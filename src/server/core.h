@@ -25,6 +25,9 @@
 namespace terrace::tiers {
 class Resolver;
 }
+namespace terrace::scripting {
+class ScriptStore;
+}
 
 namespace terrace::server {
 
@@ -45,6 +48,7 @@ struct Core {
   const commands::Registry* registry = nullptr;
   tiers::Resolver* resolver = nullptr;  // null where no route has lower tiers
   Messaging* messaging = nullptr;
+  scripting::ScriptStore* scripts = nullptr;
   Server* server = nullptr;  // for the administrative commands; null in tests without one
   std::optional<runtime::CycleScale> cycles;  // set when the server starts
   HotSettings hot;

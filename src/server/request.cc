@@ -236,7 +236,8 @@ bool RequestPath::Check(Connection& connection, const Request& request, resp::Re
                 "this context");
     return false;
   }
-  if (command->has(commands::kWrite) && core_->keyspace->IsOverLimit()) {
+  if ((command->flags & (commands::kWrite | commands::kMayReplicate)) != 0 &&
+      core_->keyspace->IsOverLimit()) {
     const bool fits = core_->keyspace->MakeRoom(now_ms_);
     if (!fits && command->has(commands::kDenyOom)) {
       reply.Error("OOM command not allowed when used memory > 'maxmemory'.");

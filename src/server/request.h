@@ -59,6 +59,7 @@ class RequestPath : public commands::Executor {
   bool Covers(const commands::Command& command, commands::Args args) const override;
   void Run(const commands::Command& command, commands::Args args, commands::Session& session,
            resp::Reply& reply) override;
+  void CountRefused(const commands::Command* command, std::string_view code) override;
 
  private:
   static constexpr size_t kBatchMax = 64;

@@ -45,6 +45,11 @@ void RequestPath::Run(const commands::Command& command, commands::Args args,
   Count(command, begin_cycles, reply);
 }
 
+void RequestPath::CountRefused(const commands::Command* command, std::string_view code) {
+  if (command != nullptr) stats_->commands[static_cast<size_t>(command->id)].rejected.Add();
+  CountError(code);
+}
+
 // Makes the keys of a nested command present or absent without waiting: the outer command has
 // resolved the keys that it declares. "" or the error; what is being fetched will be there soon.
 std::string RequestPath::ResolveNested(const Work& work, keyspace::Database& database,

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "runtime/uv_loop.h"
+#include "scripting/script_store.h"
 #include "server/config_table.h"
 #include "server/core.h"
 #include "server/messaging.h"
@@ -96,6 +97,7 @@ class Server {
   runtime::SystemClock clock_;
   base::Log log_;
   commands::Registry registry_;
+  scripting::ScriptStore scripts_;
   Core core_;
   std::unique_ptr<keyspace::Keyspace> keyspace_;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/version.h"
 #include "tiers/resolver.h"
 
 namespace terrace::server {
@@ -24,6 +25,8 @@ Worker::Worker(Core* core, int index, runtime::Loop* loop, size_t command_count)
       stats_(command_count),
       path_(core, &stats_),
       desk_(this, core->messaging),
+      interpreter_({.log = core->log, .clock = core->clock, .redis_version = kRedisVersion},
+                   core->scripts, nullptr),
       read_buffer_(std::make_unique<char[]>(kReadBytes)) {}
 
 Worker::~Worker() = default;

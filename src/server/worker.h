@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "runtime/loop.h"
+#include "scripting/interpreter.h"
 #include "server/connection.h"
 #include "server/core.h"
 #include "server/push_desk.h"
@@ -65,6 +66,8 @@ class Worker {
 
   Connection* Find(uint64_t connection_id);
 
+  scripting::Interpreter& interpreter() { return interpreter_; }
+
   // Housekeeping: expiry of this worker's shards, idle clients, buffer limits.
   void Tick(const Settings& settings);
 
@@ -88,6 +91,7 @@ class Worker {
   WorkerStats stats_;
   RequestPath path_;
   PushDesk desk_;
+  scripting::Interpreter interpreter_;
   std::unique_ptr<char[]> read_buffer_;
   base::Buffer replies_;  // of the requests being processed, until they are sent
 
