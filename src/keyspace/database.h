@@ -136,6 +136,7 @@ class Database {
     Table::Slot slot;
   };
   Found FindLive(const Key& key);
+  bool Holds(Shard::Part* part, std::string_view bytes) const;
   Entry* FindOverlay(const Key& key) const;
   Entry* InsertNew(const Key& key, const EntrySpec& spec, KeyEvent event, MutationKind kind);
   Entry* ReplaceEntry(const Key& key, const Found& found, const EntrySpec& spec);

@@ -17,6 +17,7 @@
 #include "keyspace/expiry_index.h"
 #include "keyspace/key.h"
 #include "keyspace/mutation.h"
+#include "keyspace/observers.h"
 #include "keyspace/shard_mutex.h"
 #include "keyspace/table.h"
 
@@ -95,6 +96,7 @@ class Shard : public eviction::Residents {
 
   ShardMutex mutex;
   ShardStats stats;
+  Observers observers;
 
  private:
   static constexpr size_t kVersions = 256;

@@ -36,6 +36,8 @@ std::string Describe(const Connection& connection, int64_t now_ms) {
   std::string flags;
   if (view.is_subscriber) flags += 'P';
   if (view.parked) flags += 'b';
+  const int64_t queued = view.queued_commands.load(std::memory_order_relaxed);
+  if (queued >= 0) flags += 'x';
   if (view.is_unix) flags += 'U';
   if (view.no_evict) flags += 'e';
   if (view.no_touch) flags += 'T';
@@ -49,7 +51,7 @@ std::string Describe(const Connection& connection, int64_t now_ms) {
          " idle=" + number((now_ms - view.active_ms) / 1000) + " flags=" + flags +
          " db=" + number(view.database.load()) + " sub=" + number(view.channels.load()) +
          " psub=" + number(view.patterns.load()) + " ssub=" + number(view.shard_channels.load()) +
-         " multi=-1" + " qbuf=" + number(input) +
+         " multi=" + number(queued) + " qbuf=" + number(input) +
          " qbuf-free=" + number(capacity - std::min(capacity, input)) +
          " argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=" +
          number(view.output_bytes.load()) +

@@ -6,8 +6,9 @@ namespace terrace::server {
 
 std::span<const std::span<const commands::Command>> ServerFamilies() {
   static const std::span<const commands::Command> families[] = {
-      ConnectionCommands(), ClientCommands(), AdminCommands(),  CommandCommands(), DebugCommands(),
-      InfoCommands(),       PubSubCommands(), ScriptCommands(), TierCommands(),
+      ConnectionCommands(), ClientCommands(),      AdminCommands(),  CommandCommands(),
+      DebugCommands(),      InfoCommands(),        PubSubCommands(), ScriptCommands(),
+      TierCommands(),       TransactionCommands(),
   };
   return families;
 }

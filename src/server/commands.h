@@ -23,6 +23,7 @@ std::span<const commands::Command> InfoCommands();
 std::span<const commands::Command> PubSubCommands();
 std::span<const commands::Command> ScriptCommands();
 std::span<const commands::Command> TierCommands();
+std::span<const commands::Command> TransactionCommands();
 
 std::span<const std::span<const commands::Command>> ServerFamilies();
 

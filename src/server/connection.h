@@ -18,6 +18,7 @@
 #include "resp/request_parser.h"
 #include "runtime/stream.h"
 #include "server/subscriptions.h"
+#include "server/transaction.h"
 
 namespace terrace::tiers {
 class ParkedRequest;
@@ -43,6 +44,7 @@ struct ClientView {
   std::atomic<bool> no_evict{false};
   std::atomic<bool> no_touch{false};
   std::atomic<bool> parked{false};
+  std::atomic<int64_t> queued_commands{-1};  // -1: no transaction
   std::atomic<bool> authenticated{true};
   // What it is subscribed to.
   std::atomic<bool> is_subscriber{false};
@@ -81,6 +83,9 @@ struct Connection : commands::Session {
       input;  // received, not yet executed: an unfinished or parked request and what follows
   base::Buffer output;  // replies that the socket did not take
   ReplyMode reply_mode = ReplyMode::kOn;
+  // Why its requests do not simply run: a set of these bits, 0 nearly always.
+  static constexpr uint8_t kQueues = 1;  // between MULTI and EXEC
+  uint8_t detours = 0;
   bool has_backlog = false;         // whole requests wait in input until replies are read
   int events = 0;                   // what the stream is watched for
   int64_t soft_limit_since_ms = 0;  // since when output is over its soft limit; 0: it is not
@@ -93,6 +98,9 @@ struct Connection : commands::Session {
 
   // The request at the front of input, while it resolves; null otherwise.
   std::shared_ptr<tiers::ParkedRequest> parked;
+
+  // After MULTI or WATCH; null otherwise.
+  std::unique_ptr<Transaction> transaction;
 
   ClientView view;
 };

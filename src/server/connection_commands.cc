@@ -153,6 +153,7 @@ void Quit(Call& call) {
 
 void Reset(Call& call) {
   Connection& connection = ConnectionOf(call);
+  EndTransaction(connection, call.db.keyspace());
   connection.database = 0;
   connection.view.database.store(0);
   connection.protocol = 2;

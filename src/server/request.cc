@@ -72,7 +72,7 @@ size_t RequestPath::Process(Connection& connection, std::string_view input, base
       const Request request = requests_[i];
       const Step step = Run(connection, request, out);
       if (step == Step::kParked) FetchAhead(connection, i);
-      if (step != Step::kDone || connection.state != ConnectionState::kReady) {
+      if (step == Step::kParked || connection.state != ConnectionState::kReady) {
         connection.parser.Reset();  // it may be ahead of where we stop
         return done + (step == Step::kParked ? request.begin : request.end);
       }
@@ -258,14 +258,19 @@ RequestPath::Step RequestPath::Run(Connection& connection, const Request& reques
   // A request that comes back from parking was checked before it parked: its writes may have
   // happened already, and what it was told must not be left to the request behind it.
   if (connection.parked != nullptr || Check(connection, request, reply)) [[likely]] {
-    step = Execute(connection, request, reply);
+    step = connection.detours == 0 ? Execute(connection, request, reply)
+                                   : QueueOrExecute(connection, request, reply);
     if (step == Step::kParked) return step;
-    Count(*request.command, begin_cycles, reply);
+    if (step == Step::kDone) [[likely]]
+      Count(*request.command, begin_cycles, reply);
   } else {
     if (request.command != nullptr) {
       stats_->commands[static_cast<size_t>(request.command->id)].rejected.Add();
     }
     if (out->size() > reply_begin) CountError(reply.last_error_code());
+    if ((connection.detours & Connection::kQueues) != 0) {
+      RefuseQueued(connection, request, reply, reply_begin);
+    }
   }
   stats_->commands_processed.Add();
   connection.view.last_command.store(request.command, std::memory_order_relaxed);

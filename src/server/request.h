@@ -36,6 +36,7 @@ namespace terrace::server {
 
 struct Core;
 struct WorkerStats;
+class Transaction;
 
 class RequestPath : public commands::Executor {
  public:
@@ -72,7 +73,11 @@ class RequestPath : public commands::Executor {
     size_t begin;           // in the input of this Process
     size_t end;
   };
-  enum class Step : uint8_t { kDone, kParked, kClose };
+  enum class Step : uint8_t {
+    kDone,
+    kParked,  // waits; it will be run again
+    kQueued,  // answered without having run
+  };
 
   // What runs: a request, or the part of one whose other keys are elsewhere.
   struct Work {
@@ -112,6 +117,14 @@ class RequestPath : public commands::Executor {
   commands::Args ArgsOf(const Request& request) const {
     return {arguments_.data() + request.first_argument, request.argument_count};
   }
+
+  // In request_transaction.cc: between MULTI and EXEC.
+  Step QueueOrExecute(Connection& connection, const Request& request, resp::Reply& reply);
+  void RefuseQueued(Connection& connection, const Request& request, resp::Reply& reply,
+                    size_t reply_begin);
+  void AbortTransaction(Connection& connection, std::string_view why, resp::Reply& reply);
+  Step ExecuteTransaction(Connection& connection, resp::Reply& reply);
+  keyspace::ShardSet ShardsOf(const Transaction& transaction) const;
 
   // In request_tiers.cc: the resolve stage of requests whose keys have lower tiers.
   tiers::Access AccessOf(const Work& work) const;

@@ -248,6 +248,7 @@ void Worker::CloseNow(Connection& connection) {
   if (connection.state == ConnectionState::kClosed) return;
   connection.state = ConnectionState::kClosed;
   desk_.Forget(connection);
+  EndTransaction(connection, *core_->keyspace);
   if (connection.parked != nullptr) {
     connection.parked.reset();  // what it awaits goes on for others
     core_->resolver->CountParked(-1);

@@ -1,0 +1,86 @@
+#pragma once
+
+// Transaction: what a client has said between MULTI and EXEC, and the keys that it watches.
+//
+// Promises:  what is queued is a copy. A watch is touched by every change of its key from Watch()
+//            to Unwatch(), whichever thread makes it.
+// Ownership: its connection's. REQUIRES: Unwatch() before it is destroyed.
+// Threads:   confined to the client's loop; the state of the watches is under the shards' locks.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "commands/command.h"
+#include "keyspace/database.h"
+
+namespace terrace::server {
+
+class Transaction {
+ public:
+  // One queued command. Its arguments lie one behind the other.
+  class Queued {
+   public:
+    Queued(const commands::Command* command, commands::Args args);
+    const commands::Command& command() const { return *command_; }
+    // Views of its arguments.
+    void Read(std::vector<std::string_view>* args) const;
+    size_t bytes() const;
+
+   private:
+    const commands::Command* command_;
+    std::string bytes_;
+    std::vector<size_t> ends_;
+  };
+
+  // ---- The queue: MULTI to EXEC or DISCARD ------------------------------------------------------
+
+  bool is_open() const { return is_open_; }
+  void Open() { is_open_ = true; }
+  // Empties the queue and ends the transaction; the watches stay.
+  void Close();
+  // A command could not be queued: EXEC will refuse all of them.
+  void Fail() { failed_ = true; }
+  bool failed() const { return failed_; }
+  void Append(const commands::Command& command, commands::Args args);
+  const std::vector<Queued>& queue() const { return queue_; }
+  size_t bytes() const { return bytes_; }
+  // Has any queued command this flag?
+  bool any_has(uint32_t flag) const { return (flags_ & flag) == flag; }
+
+  // ---- The watches ------------------------------------------------------------------------------
+
+  // REQUIRES: the lock of the key's shard.
+  void Watch(keyspace::Database& database, const keyspace::Key& key);
+  // Has a watched key changed, or expired? REQUIRES: the locks of WatchedShards().
+  bool IsTouched(keyspace::Keyspace& keyspace, int64_t now_ms);
+  keyspace::ShardSet WatchedShards() const { return watched_shards_; }
+  // Takes the locks that it needs, one after the other.
+  void Unwatch(keyspace::Keyspace& keyspace);
+
+ private:
+  struct Watched {
+    int database;
+    std::string key;
+    uint64_t hash;
+    keyspace::KeyWatch watch;
+  };
+
+  bool is_open_ = false;
+  bool failed_ = false;
+  uint32_t flags_ = 0;
+  size_t bytes_ = 0;
+  std::vector<Queued> queue_;
+  keyspace::ShardSet watched_shards_ = 0;
+  std::vector<std::unique_ptr<Watched>> watches_;
+};
+
+struct Connection;
+
+// What DISCARD, RESET and EXEC end with: no transaction, no watches.
+void EndTransaction(Connection& connection, keyspace::Keyspace& keyspace);
+
+}  // namespace terrace::server

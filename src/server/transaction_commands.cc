@@ -1,0 +1,114 @@
+// The transaction family. Queueing and EXEC itself are the request path's: see
+// request_transaction.cc.
+
+#include "commands/registry.h"
+#include "server/commands.h"
+#include "server/transaction.h"
+
+namespace terrace::server {
+namespace {
+
+using commands::Call;
+using commands::Command;
+using commands::kAllowBusy;
+using commands::kFast;
+using commands::kLoading;
+using commands::kNoLocks;
+using commands::kNoScript;
+using commands::kSkipSlowlog;
+using commands::kStale;
+using commands::kTransaction;
+
+Transaction& TransactionOf(Call& call) {
+  Connection& connection = ConnectionOf(call);
+  if (connection.transaction == nullptr) connection.transaction = std::make_unique<Transaction>();
+  return *connection.transaction;
+}
+
+bool IsQueueing(Call& call) {
+  const Connection& connection = ConnectionOf(call);
+  return connection.transaction != nullptr && connection.transaction->is_open();
+}
+
+void Multi(Call& call) {
+  if (IsQueueing(call)) return call.reply.Error("ERR MULTI calls can not be nested");
+  TransactionOf(call).Open();
+  Connection& connection = ConnectionOf(call);
+  connection.detours |= Connection::kQueues;
+  connection.view.queued_commands.store(0, std::memory_order_relaxed);
+  call.reply.Ok();
+}
+
+// With a transaction it does not come here.
+void Exec(Call& call) { call.reply.Error("ERR EXEC without MULTI"); }
+
+void Discard(Call& call) {
+  if (!IsQueueing(call)) return call.reply.Error("ERR DISCARD without MULTI");
+  EndTransaction(ConnectionOf(call), call.db.keyspace());
+  call.reply.Ok();
+}
+
+void Watch(Call& call) {
+  if (IsQueueing(call)) return call.reply.Error("ERR WATCH inside MULTI is not allowed");
+  Transaction& transaction = TransactionOf(call);
+  for (size_t at = 1; at < call.argc(); ++at) transaction.Watch(call.db, call.key(at));
+  call.reply.Ok();
+}
+
+void Unwatch(Call& call) {
+  Transaction* const transaction = ConnectionOf(call).transaction.get();
+  if (transaction != nullptr) transaction->Unwatch(call.db.keyspace());
+  call.reply.Ok();
+}
+
+constexpr uint32_t kPlain = kNoScript | kLoading | kStale;
+
+constexpr Command kCommands[] = {
+    {.name = "multi",
+     .arity = 1,
+     .flags = kPlain | kFast | kAllowBusy | kNoLocks,
+     .categories = kTransaction,
+     .handler = Multi,
+     .group = "transactions",
+     .since = "1.2.0",
+     .summary = "Begins a transaction: what follows is queued."},
+    {.name = "exec",
+     .arity = 1,
+     .flags = kPlain | kSkipSlowlog | kNoLocks,
+     .categories = kTransaction,
+     .handler = Exec,
+     .group = "transactions",
+     .since = "1.2.0",
+     .summary = "Runs all that was queued, as one."},
+    {.name = "discard",
+     .arity = 1,
+     .flags = kPlain | kFast | kAllowBusy | kNoLocks,
+     .categories = kTransaction,
+     .handler = Discard,
+     .group = "transactions",
+     .since = "2.0.0",
+     .summary = "Ends a transaction without running what was queued."},
+    {.name = "watch",
+     .arity = -2,
+     .flags = kPlain | kFast | kAllowBusy,
+     .categories = kTransaction,
+     .keys = {1, -1, 1},
+     .handler = Watch,
+     .group = "transactions",
+     .since = "2.2.0",
+     .summary = "Has the next EXEC do nothing if one of these keys has changed by then."},
+    {.name = "unwatch",
+     .arity = 1,
+     .flags = kPlain | kFast | kAllowBusy | kNoLocks,
+     .categories = kTransaction,
+     .handler = Unwatch,
+     .group = "transactions",
+     .since = "2.2.0",
+     .summary = "Forgets the keys that are watched."},
+};
+
+}  // namespace
+
+std::span<const Command> TransactionCommands() { return kCommands; }
+
+}  // namespace terrace::server
