@@ -88,6 +88,7 @@ int CallCommand(lua_State* lua, OnError on_error) {
   resp::Reply reply(&vm.reply_buffer(), run->protocol);
   run->call.executor->Run(*command, arguments, run->call.session, reply);
   const std::string_view bytes = vm.reply_buffer().view();
+  lua_settop(lua, 0);  // there may be as many arguments as the stack has places
   PushReply(lua, bytes);
   return bytes[0] == '-' && on_error == OnError::kRaise ? lua_error(lua) : 1;
 }

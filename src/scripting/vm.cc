@@ -134,7 +134,7 @@ int Vm::Compile(std::string_view code, const char* chunk_name, std::string* erro
 }
 
 // What is behind the protected globals while a library's code runs: only what registers functions.
-std::string Vm::LoadLibrary(std::string_view code, LibraryBuilder& builder) {
+std::string Vm::LoadLibrary(std::string_view code, LoadLimit limit, LibraryBuilder& builder) {
   std::string error;
   const int reference = Compile(code, "@user_function", &error);
   if (reference == kNoReference) return "Error compiling function: " + error;
@@ -149,7 +149,7 @@ std::string Vm::LoadLibrary(std::string_view code, LibraryBuilder& builder) {
   builder_ = &builder;
   load_deadline_us_ = host_.clock->MonoUs() + kLoadUs;
   is_ending_ = false;
-  lua_sethook(lua_, OnHook, LUA_MASKCOUNT, kHookInstructions);
+  if (limit == LoadLimit::kTime) lua_sethook(lua_, OnHook, LUA_MASKCOUNT, kHookInstructions);
   lua_rawgeti(lua_, LUA_REGISTRYINDEX, reference);
   if (lua_pcall(lua_, 0, 0, 0) != 0) {
     if (lua_istable(lua_, -1)) {
@@ -264,7 +264,6 @@ bool Vm::ReadCommand(lua_State* lua) {
     PushError(lua, "Please specify at least one argument for this redis lib call");
     return false;
   }
-  luaL_checkstack(lua, 8, "in function redis.call");
   arguments_.clear();
   if (numbers_.size() < static_cast<size_t>(count)) numbers_.resize(static_cast<size_t>(count));
   for (int i = 1; i <= count; ++i) {

@@ -88,7 +88,9 @@ class Vm {
   void Call(Run& run, int reference, commands::Args keys, commands::Args arguments);
 
   // Runs the code of a library, which registers its functions with the builder; "" or the error.
-  std::string LoadLibrary(std::string_view code, LibraryBuilder& builder);
+  // What it had registered before an error stays there.
+  enum class LoadLimit : uint8_t { kTime, kNone };
+  std::string LoadLibrary(std::string_view code, LoadLimit limit, LibraryBuilder& builder);
 
   // ---- For the functions that scripts call ---------------------------------------------------
 

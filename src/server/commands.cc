@@ -6,9 +6,9 @@ namespace terrace::server {
 
 std::span<const std::span<const commands::Command>> ServerFamilies() {
   static const std::span<const commands::Command> families[] = {
-      ConnectionCommands(), ClientCommands(),      AdminCommands(),  CommandCommands(),
-      DebugCommands(),      InfoCommands(),        PubSubCommands(), ScriptCommands(),
-      TierCommands(),       TransactionCommands(),
+      ConnectionCommands(), ClientCommands(),   AdminCommands(),       CommandCommands(),
+      DebugCommands(),      FunctionCommands(), InfoCommands(),        PubSubCommands(),
+      ScriptCommands(),     TierCommands(),     TransactionCommands(),
   };
   return families;
 }
@@ -32,6 +32,13 @@ void SetClientName(Connection& connection, std::string_view name) {
   connection.name = std::string(name);
   std::lock_guard lock(connection.view.names_mutex);
   connection.view.name = std::string(name);
+}
+
+void ReplyUnknownSubcommand(commands::Call& call) {
+  std::string name(call.args[0]);
+  for (char& c : name) c = static_cast<char>(std::toupper(c));
+  call.reply.Error("ERR unknown subcommand or wrong number of arguments for '" +
+                   std::string(call.args[1].substr(0, 128)) + "'. Try " + name + " HELP.");
 }
 
 void ReplyHelp(commands::Call& call, std::span<const std::string_view> lines) {

@@ -19,6 +19,7 @@ std::span<const commands::Command> ClientCommands();
 std::span<const commands::Command> AdminCommands();
 std::span<const commands::Command> CommandCommands();
 std::span<const commands::Command> DebugCommands();
+std::span<const commands::Command> FunctionCommands();
 std::span<const commands::Command> InfoCommands();
 std::span<const commands::Command> PubSubCommands();
 std::span<const commands::Command> ScriptCommands();
@@ -35,6 +36,9 @@ Connection& RunnerOf(commands::Call& call);
 // Printable, without blanks: what client names and library names may be.
 bool IsPrintableWord(std::string_view text);
 void SetClientName(Connection& connection, std::string_view name);
+
+// For a subcommand that takes fewer arguments than it was given.
+void ReplyUnknownSubcommand(commands::Call& call);
 
 // Answers the lines of a HELP subcommand.
 void ReplyHelp(commands::Call& call, std::span<const std::string_view> lines);

@@ -26,8 +26,9 @@ namespace terrace::tiers {
 class Resolver;
 }
 namespace terrace::scripting {
+class LibraryStore;
 class ScriptStore;
-}
+}  // namespace terrace::scripting
 
 namespace terrace::server {
 
@@ -49,6 +50,7 @@ struct Core {
   tiers::Resolver* resolver = nullptr;  // null where no route has lower tiers
   Messaging* messaging = nullptr;
   scripting::ScriptStore* scripts = nullptr;
+  scripting::LibraryStore* libraries = nullptr;
   Server* server = nullptr;  // for the administrative commands; null in tests without one
   std::optional<runtime::CycleScale> cycles;  // set when the server starts
   HotSettings hot;

@@ -1,8 +1,8 @@
 // EVAL and its kin, SCRIPT: the handlers between the command table and the worker's interpreter.
 
-#include "commands/numkeys.h"
-#include "scripting/interpreter.h"
+#include "scripting/script_runner.h"
 #include "server/commands.h"
+#include "server/script_rows.h"
 #include "server/server.h"
 #include "server/worker.h"
 
@@ -13,18 +13,16 @@ using commands::Call;
 using commands::Command;
 using scripting::Writes;
 
-scripting::Interpreter& InterpreterOf(Call& call) {
-  return ConnectionOf(call).worker->interpreter();
-}
+scripting::ScriptRunner& RunnerOf(Call& call) { return ConnectionOf(call).worker->scripts(); }
 
-void Eval(Call& call) { InterpreterOf(call).Eval(call, Writes::kAllowed); }
-void EvalReadOnly(Call& call) { InterpreterOf(call).Eval(call, Writes::kForbidden); }
-void EvalDigest(Call& call) { InterpreterOf(call).EvalDigest(call, Writes::kAllowed); }
-void EvalDigestReadOnly(Call& call) { InterpreterOf(call).EvalDigest(call, Writes::kForbidden); }
+void Eval(Call& call) { RunnerOf(call).Eval(call, Writes::kAllowed); }
+void EvalReadOnly(Call& call) { RunnerOf(call).Eval(call, Writes::kForbidden); }
+void EvalDigest(Call& call) { RunnerOf(call).EvalDigest(call, Writes::kAllowed); }
+void EvalDigestReadOnly(Call& call) { RunnerOf(call).EvalDigest(call, Writes::kForbidden); }
 
 // ---- SCRIPT ------------------------------------------------------------------------------------
 
-void ScriptLoad(Call& call) { InterpreterOf(call).LoadScript(call, call.args[2]); }
+void ScriptLoad(Call& call) { RunnerOf(call).LoadScript(call, call.args[2]); }
 
 void ScriptExists(Call& call) {
   call.reply.Array(call.argc() - 2);
@@ -37,16 +35,8 @@ void ScriptFlush(Call& call) {
   const bool is_known =
       call.argc() == 2 || (call.argc() == 3 && (call.Is(2, "sync") || call.Is(2, "async")));
   if (!is_known) return call.reply.Error("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
-  Core& core = CoreOf(call);
-  core.scripts->Flush();
-  InterpreterOf(call).Trim();
-  // The other workers' states hold the same scripts.
-  if (core.server != nullptr) {
-    for (const auto& worker : core.server->workers()) {
-      if (worker.get() == ConnectionOf(call).worker) continue;
-      worker->loop().Post([other = worker.get()] { other->interpreter().Trim(); });
-    }
-  }
+  CoreOf(call).scripts->Flush();
+  TrimWorkers(call, [](Worker& worker) { worker.scripts().Trim(); });
   call.reply.Ok();
 }
 
@@ -80,52 +70,24 @@ void ScriptHelp(Call& call) {
 
 // ---- Rows --------------------------------------------------------------------------------------
 
-constexpr uint32_t kEvalFlags = commands::kNoScript | commands::kSkipMonitor |
-                                commands::kNoMandatoryKeys | commands::kStale |
-                                commands::kAllShards;
-
-constexpr Command EvalRow(std::string_view name, uint32_t flags, commands::Handler handler,
-                          std::string_view since, std::string_view summary) {
-  return {.name = name,
-          .arity = -3,
-          .flags = kEvalFlags | flags,
-          .categories = commands::kScripting,
-          .keys = {.find = commands::FindNumkeysAtTwo},
-          .resolve = commands::Resolve::kValue,
-          .handler = handler,
-          .group = "scripting",
-          .since = since,
-          .summary = summary};
-}
-
-constexpr Command Sub(std::string_view name, int arity, uint32_t flags, commands::Handler handler,
-                      std::string_view since, std::string_view summary) {
-  return {.name = name,
-          .arity = arity,
-          .flags = commands::kNoScript | commands::kNoLocks | flags,
-          .categories = commands::kScripting,
-          .handler = handler,
-          .group = "scripting",
-          .since = since,
-          .summary = summary};
-}
-
 constexpr Command kScriptSubcommands[] = {
-    Sub("script|debug", 3, 0, ScriptDebug, "3.2.0", "Sets the debug mode of scripts."),
-    Sub("script|exists", -3, 0, ScriptExists, "2.6.0", "Tells which scripts are cached."),
-    Sub("script|flush", -2, 0, ScriptFlush, "2.6.0", "Removes all scripts from the cache."),
-    Sub("script|help", 2, commands::kLoading | commands::kStale, ScriptHelp, "5.0.0",
-        "Describes the subcommands."),
-    Sub("script|load", 3, commands::kStale, ScriptLoad, "2.6.0", "Caches a script."),
+    ScriptingRow("script|debug", 3, 0, ScriptDebug, "3.2.0", "Sets the debug mode of scripts."),
+    ScriptingRow("script|exists", -3, 0, ScriptExists, "2.6.0", "Tells which scripts are cached."),
+    ScriptingRow("script|flush", -2, 0, ScriptFlush, "2.6.0",
+                 "Removes all scripts from the cache."),
+    ScriptingRow("script|help", 2, commands::kLoading | commands::kStale, ScriptHelp, "5.0.0",
+                 "Describes the subcommands."),
+    ScriptingRow("script|load", 3, commands::kStale, ScriptLoad, "2.6.0", "Caches a script."),
 };
 
 constexpr Command kCommands[] = {
-    EvalRow("eval", commands::kMayReplicate, Eval, "2.6.0", "Runs a Lua script."),
-    EvalRow("evalsha", commands::kMayReplicate, EvalDigest, "2.6.0",
-            "Runs a cached Lua script by its SHA1 digest."),
-    EvalRow("eval_ro", commands::kReadOnly, EvalReadOnly, "7.0.0", "Runs a Lua script that reads."),
-    EvalRow("evalsha_ro", commands::kReadOnly, EvalDigestReadOnly, "7.0.0",
-            "Runs a cached Lua script that reads by its SHA1 digest."),
+    InvocationRow("eval", commands::kMayReplicate, Eval, "2.6.0", "Runs a Lua script."),
+    InvocationRow("evalsha", commands::kMayReplicate, EvalDigest, "2.6.0",
+                  "Runs a cached Lua script by its SHA1 digest."),
+    InvocationRow("eval_ro", commands::kReadOnly, EvalReadOnly, "7.0.0",
+                  "Runs a Lua script that reads."),
+    InvocationRow("evalsha_ro", commands::kReadOnly, EvalDigestReadOnly, "7.0.0",
+                  "Runs a cached Lua script that reads by its SHA1 digest."),
     {.name = "script",
      .arity = -2,
      .group = "scripting",
@@ -135,6 +97,16 @@ constexpr Command kCommands[] = {
 };
 
 }  // namespace
+
+void TrimWorkers(Call& call, void (*trim)(Worker& worker)) {
+  Worker* const own = ConnectionOf(call).worker;
+  trim(*own);
+  Server* const server = CoreOf(call).server;
+  if (server == nullptr) return;
+  for (const auto& worker : server->workers()) {
+    if (worker.get() != own) worker->loop().Post([trim, other = worker.get()] { trim(*other); });
+  }
+}
 
 std::span<const Command> ScriptCommands() { return kCommands; }
 

@@ -121,6 +121,7 @@ Server::Server(const Startup& startup)
   core_.keyspace = keyspace_.get();
   core_.registry = &registry_;
   core_.scripts = &scripts_;
+  core_.libraries = &libraries_;
   core_.server = this;
   core_.cycles.emplace(clock_.MonoUs());
   core_.worker_count = static_cast<size_t>(threads);

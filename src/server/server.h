@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "runtime/uv_loop.h"
+#include "scripting/library_store.h"
 #include "scripting/script_store.h"
 #include "server/config_table.h"
 #include "server/core.h"
@@ -98,6 +99,7 @@ class Server {
   base::Log log_;
   commands::Registry registry_;
   scripting::ScriptStore scripts_;
+  scripting::LibraryStore libraries_;
   Core core_;
   std::unique_ptr<keyspace::Keyspace> keyspace_;
 

@@ -16,6 +16,10 @@ constexpr size_t kKeepBufferBytes = 16 * 1024;
 // One turn removes at most so many expired keys from a shard before others get their turn.
 constexpr size_t kExpireBatch = 256;
 
+scripting::Host HostOf(const Core& core) {
+  return {.log = core.log, .clock = core.clock, .redis_version = kRedisVersion};
+}
+
 }  // namespace
 
 Worker::Worker(Core* core, int index, runtime::Loop* loop, size_t command_count)
@@ -25,8 +29,8 @@ Worker::Worker(Core* core, int index, runtime::Loop* loop, size_t command_count)
       stats_(command_count),
       path_(core, &stats_),
       desk_(this, core->messaging),
-      interpreter_({.log = core->log, .clock = core->clock, .redis_version = kRedisVersion},
-                   core->scripts, nullptr),
+      scripts_(HostOf(*core), core->scripts, nullptr),
+      functions_(HostOf(*core), core->libraries, nullptr),
       read_buffer_(std::make_unique<char[]>(kReadBytes)) {}
 
 Worker::~Worker() = default;

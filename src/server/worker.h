@@ -14,7 +14,8 @@
 #include <vector>
 
 #include "runtime/loop.h"
-#include "scripting/interpreter.h"
+#include "scripting/function_runner.h"
+#include "scripting/script_runner.h"
 #include "server/connection.h"
 #include "server/core.h"
 #include "server/push_desk.h"
@@ -66,7 +67,8 @@ class Worker {
 
   Connection* Find(uint64_t connection_id);
 
-  scripting::Interpreter& interpreter() { return interpreter_; }
+  scripting::ScriptRunner& scripts() { return scripts_; }
+  scripting::FunctionRunner& functions() { return functions_; }
 
   // Housekeeping: expiry of this worker's shards, idle clients, buffer limits.
   void Tick(const Settings& settings);
@@ -91,7 +93,8 @@ class Worker {
   WorkerStats stats_;
   RequestPath path_;
   PushDesk desk_;
-  scripting::Interpreter interpreter_;
+  scripting::ScriptRunner scripts_;
+  scripting::FunctionRunner functions_;
   std::unique_ptr<char[]> read_buffer_;
   base::Buffer replies_;  // of the requests being processed, until they are sent
 

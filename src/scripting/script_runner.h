@@ -1,10 +1,10 @@
 #pragma once
 
-// Interpreter: one worker's scripts and functions: compiles what the shared stores hold when it is
-// first run here, and runs it.
+// ScriptRunner: one worker's scripts: compiles what the shared store holds when it is first run
+// here, and runs it.
 //
 // Promises:  writes exactly one reply to the call.
-// Ownership: the stores outlive it.
+// Ownership: the store outlives it.
 // Threads:   confined to its worker, except vm_bytes().
 // Errors:    replied, in Redis's words.
 
@@ -15,20 +15,18 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <vector>
 
 #include "commands/call.h"
+#include "scripting/run.h"
 #include "scripting/script_store.h"
 #include "scripting/vm.h"
 
 namespace terrace::scripting {
 
-enum class Writes : uint8_t { kAllowed, kForbidden };
-
-class Interpreter {
+class ScriptRunner {
  public:
-  Interpreter(const Host& host, ScriptStore* scripts, Supervisor* supervisor);
-  ~Interpreter();
+  ScriptRunner(const Host& host, ScriptStore* scripts, Supervisor* supervisor);
+  ~ScriptRunner();
 
   // EVAL and EVALSHA, and their read-only forms: name-of-command script numkeys [key ...] [arg
   // ...]. REQUIRES: the arity of those, call.executor, all locks of the keyspace.
@@ -40,8 +38,8 @@ class Interpreter {
   // Gives up what is of no use any more since a flush.
   void Trim();
 
-  // What the Lua states take.
-  size_t script_vm_bytes() const { return script_vm_bytes_.load(std::memory_order_relaxed); }
+  // What the Lua state takes.
+  size_t vm_bytes() const { return vm_bytes_.load(std::memory_order_relaxed); }
 
  private:
   struct Compiled {
@@ -52,22 +50,21 @@ class Interpreter {
     size_t operator()(std::string_view body) const;
   };
 
-  Vm& ScriptVm();
+  Vm& CurrentVm();
   const Compiled* FindBody(commands::Call& call, std::string_view body);
   const Compiled* FindDigest(std::string_view digest);
   const Compiled* Compile(ScriptStore::Pointer script, std::string* error);
   void RunScript(commands::Call& call, const Compiled& compiled, Writes writes, size_t key_count);
-  void Start(Vm& vm, Run& run, uint32_t flags, Writes writes, int reference, size_t key_count);
 
   const Host host_;
   ScriptStore* const scripts_;
   Supervisor* const supervisor_;
-  std::unique_ptr<Vm> script_vm_;  // created when it is first needed
-  uint64_t generation_ = 0;        // of scripts_, when the state was created
-  // What is compiled in script_vm_; the keys point into the scripts.
+  std::unique_ptr<Vm> vm_;   // created when it is first needed
+  uint64_t generation_ = 0;  // of scripts_, when the state was created
+  // What is compiled in vm_; the keys point into the scripts.
   std::unordered_map<std::string_view, std::unique_ptr<Compiled>> by_digest_;
   std::unordered_map<std::string_view, const Compiled*, BodyHash> by_body_;
-  std::atomic<size_t> script_vm_bytes_{0};
+  std::atomic<size_t> vm_bytes_{0};
 };
 
 }  // namespace terrace::scripting

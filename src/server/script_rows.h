@@ -1,0 +1,48 @@
+#pragma once
+
+// What the rows of EVAL, SCRIPT, FCALL and FUNCTION have in common; included by their files only.
+
+#include <functional>
+#include <string_view>
+
+#include "commands/command.h"
+#include "commands/numkeys.h"
+
+namespace terrace::server {
+
+class Worker;
+
+// EVAL, FCALL and their kin: command script numkeys [key ...] [argument ...].
+constexpr commands::Command InvocationRow(std::string_view name, uint32_t flags,
+                                          commands::Handler handler, std::string_view since,
+                                          std::string_view summary) {
+  return {.name = name,
+          .arity = -3,
+          .flags = commands::kNoScript | commands::kSkipMonitor | commands::kNoMandatoryKeys |
+                   commands::kStale | commands::kAllShards | flags,
+          .categories = commands::kScripting,
+          .keys = {.find = commands::FindNumkeysAtTwo},
+          .resolve = commands::Resolve::kValue,
+          .handler = handler,
+          .group = "scripting",
+          .since = since,
+          .summary = summary};
+}
+
+constexpr commands::Command ScriptingRow(std::string_view name, int arity, uint32_t flags,
+                                         commands::Handler handler, std::string_view since,
+                                         std::string_view summary) {
+  return {.name = name,
+          .arity = arity,
+          .flags = commands::kNoScript | commands::kNoLocks | flags,
+          .categories = commands::kScripting,
+          .handler = handler,
+          .group = "scripting",
+          .since = since,
+          .summary = summary};
+}
+
+// Calls trim for the call's worker now and for every other on its own thread, soon.
+void TrimWorkers(commands::Call& call, void (*trim)(Worker& worker));
+
+}  // namespace terrace::server
