@@ -19,7 +19,22 @@ class Histogram {
     count_.fetch_add(1, std::memory_order_relaxed);
   }
 
+  // The same without locked instructions. REQUIRES: nobody else records.
+  void RecordAlone(uint64_t value) {
+    Increment(counts_[IndexOf(value)]);
+    Increment(count_);
+  }
+
   uint64_t count() const { return count_.load(std::memory_order_relaxed); }
+
+  // Adds what another one has recorded.
+  void Merge(const Histogram& other) {
+    for (size_t index = 0; index < kBuckets; ++index) {
+      counts_[index].fetch_add(other.counts_[index].load(std::memory_order_relaxed),
+                               std::memory_order_relaxed);
+    }
+    count_.fetch_add(other.count(), std::memory_order_relaxed);
+  }
 
   // The value that this part (0 to 1) of the records do not exceed; 0 when there are none.
   uint64_t Percentile(double part) const {
@@ -35,6 +50,15 @@ class Histogram {
     return UpperBound(kBuckets - 1);
   }
 
+  // How many records are at most this value, to the precision of the buckets.
+  uint64_t CountUpTo(uint64_t value) const {
+    uint64_t seen = 0;
+    for (size_t index = 0; index < kBuckets && UpperBound(index) <= value; ++index) {
+      seen += counts_[index].load(std::memory_order_relaxed);
+    }
+    return seen;
+  }
+
   void Reset() {
     for (auto& count : counts_) count.store(0, std::memory_order_relaxed);
     count_.store(0, std::memory_order_relaxed);
@@ -43,6 +67,10 @@ class Histogram {
  private:
   static constexpr int kSubBits = 4;
   static constexpr size_t kBuckets = (48 - kSubBits) << kSubBits;
+
+  static void Increment(std::atomic<uint64_t>& count) {
+    count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
 
   // Values below 16 have a bucket each; above, the top 5 bits choose it.
   static size_t IndexOf(uint64_t value) {

@@ -6,9 +6,21 @@ namespace terrace::server {
 
 std::span<const std::span<const commands::Command>> ServerFamilies() {
   static const std::span<const commands::Command> families[] = {
-      ConnectionCommands(), ClientCommands(),   AdminCommands(),       CommandCommands(),
-      DebugCommands(),      FunctionCommands(), InfoCommands(),        PubSubCommands(),
-      ScriptCommands(),     TierCommands(),     TransactionCommands(),
+      // clang-format off
+      AdminCommands(),
+      ClientCommands(),
+      CommandCommands(),
+      ConnectionCommands(),
+      DebugCommands(),
+      FunctionCommands(),
+      InfoCommands(),
+      LatencyCommands(),
+      PubSubCommands(),
+      ScriptCommands(),
+      SlowlogCommands(),
+      TierCommands(),
+      TransactionCommands(),
+      // clang-format on
   };
   return families;
 }

@@ -23,6 +23,8 @@ std::span<const commands::Command> FunctionCommands();
 std::span<const commands::Command> InfoCommands();
 std::span<const commands::Command> PubSubCommands();
 std::span<const commands::Command> ScriptCommands();
+std::span<const commands::Command> LatencyCommands();
+std::span<const commands::Command> SlowlogCommands();
 std::span<const commands::Command> TierCommands();
 std::span<const commands::Command> TransactionCommands();
 

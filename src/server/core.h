@@ -20,7 +20,9 @@
 #include "keyspace/keyspace.h"
 #include "resp/request_parser.h"
 #include "runtime/cycles.h"
+#include "server/latency_monitor.h"
 #include "server/settings.h"
+#include "server/slowlog.h"
 
 namespace terrace::tiers {
 class Resolver;
@@ -40,6 +42,11 @@ struct HotSettings {
   std::atomic<bool> password_required{false};
   std::atomic<int64_t> bulk_bytes_max{int64_t{512} << 20};
   std::atomic<uint64_t> query_buffer_max{uint64_t{1} << 30};
+  std::atomic<bool> latency_tracking{true};
+  // A command that takes longer is looked at for SLOWLOG and LATENCY.
+  std::atomic<uint64_t> slow_cycles{UINT64_MAX};
+  std::atomic<int64_t> slowlog_us{-1};           // negative: off
+  std::atomic<int64_t> latency_threshold_ms{0};  // 0: off
 };
 
 struct Core {
@@ -54,6 +61,8 @@ struct Core {
   Server* server = nullptr;  // for the administrative commands; null in tests without one
   std::optional<runtime::CycleScale> cycles;  // set when the server starts
   HotSettings hot;
+  Slowlog slowlog;
+  LatencyMonitor latency_monitor;
   size_t worker_count = 1;
   std::atomic<bool> active_expire{true};  // DEBUG SET-ACTIVE-EXPIRE
 

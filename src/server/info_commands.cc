@@ -226,6 +226,29 @@ void CommandStatsSection(Call& call, Section& section) {
   }
 }
 
+void LatencyStatsSection(Call& call, Section& section) {
+  const Core& core = CoreOf(call);
+  const std::vector<double> percentiles = core.server->settings().latency_tracking_info_percentiles;
+  const double us_per_cycle = core.cycles->UsPerCycle(call.clock.MonoUs());
+  for (const Command& command : call.registry.rows()) {
+    base::Histogram latency;
+    for (const auto& worker : core.server->workers()) {
+      const auto* part = worker->stats().commands[static_cast<size_t>(command.id)].latency();
+      if (part != nullptr) latency.Merge(*part);
+    }
+    if (latency.count() == 0) continue;
+    std::string text;
+    for (const double percentile : percentiles) {
+      const double cycles = static_cast<double>(latency.Percentile(percentile / 100));
+      char value[64];
+      std::snprintf(value, sizeof value, "%sp%g=%.3f", text.empty() ? "" : ",", percentile,
+                    cycles * us_per_cycle);
+      text += value;
+    }
+    section.Line("latency_percentiles_usec_" + std::string(command.name), text);
+  }
+}
+
 void ErrorStatsSection(Call& call, Section& section) {
   std::map<std::string, uint64_t> errors;
   for (const auto& worker : CoreOf(call).server->workers()) {
@@ -309,6 +332,7 @@ constexpr SectionRow kSections[] = {
     {"replication", "Replication", true, ReplicationSection},
     {"cpu", "CPU", true, CpuSection},
     {"commandstats", "Commandstats", false, CommandStatsSection},
+    {"latencystats", "Latencystats", false, LatencyStatsSection},
     {"errorstats", "Errorstats", true, ErrorStatsSection},
     {"tiers", "Tiers", true, TiersSection},
     {"keyspace", "Keyspace", true, KeyspaceSection},

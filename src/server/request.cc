@@ -261,8 +261,9 @@ RequestPath::Step RequestPath::Run(Connection& connection, const Request& reques
     step = connection.detours == 0 ? Execute(connection, request, reply)
                                    : QueueOrExecute(connection, request, reply);
     if (step == Step::kParked) return step;
-    if (step == Step::kDone) [[likely]]
-      Count(*request.command, begin_cycles, reply);
+    if (step == Step::kDone) [[likely]] {
+      Count(*request.command, ArgsOf(request), begin_cycles, reply);
+    }
   } else {
     if (request.command != nullptr) {
       stats_->commands[static_cast<size_t>(request.command->id)].rejected.Add();
@@ -322,28 +323,6 @@ keyspace::ShardSet RequestPath::ShardsOf(const Work& work) const {
   keyspace::ShardSet shards = 0;
   for (size_t i = 0; i < work.key_count(); ++i) shards |= core_->keyspace->SetOf(work.AsKey(i));
   return shards;
-}
-
-void RequestPath::Count(const Command& command, uint64_t begin_cycles, const resp::Reply& reply) {
-  CommandStats& stats = stats_->commands[static_cast<size_t>(command.id)];
-  stats.calls.Add();
-  stats.cycles.Add(runtime::ReadCycles() - begin_cycles);
-  if (reply.error_count() > 0) [[unlikely]] {
-    stats.failed.Add();
-    CountError(reply.last_error_code());
-  }
-}
-
-void RequestPath::CountError(std::string_view code) {
-  std::lock_guard lock(stats_->errors_mutex);
-  const auto found = stats_->errors.find(code);
-  if (found != stats_->errors.end()) {
-    ++found->second;
-    return;
-  }
-  // Codes come from our own texts and from scripts; a script must not fill memory with them.
-  constexpr size_t kCodesMax = 128;
-  if (stats_->errors.size() < kCodesMax) stats_->errors.emplace(code, 1);
 }
 
 }  // namespace terrace::server

@@ -112,7 +112,10 @@ class RequestPath : public commands::Executor {
   NestedKeys FindNestedKeys(const commands::Command& command, commands::Args args) const;
   std::string ResolveNested(const Work& work, keyspace::Database& database,
                             tiers::Overlay* overlay);
-  void Count(const commands::Command& command, uint64_t begin_cycles, const resp::Reply& reply);
+  // In request_stats.cc.
+  void Count(const commands::Command& command, commands::Args args, uint64_t begin_cycles,
+             const resp::Reply& reply);
+  void NoteSlow(const commands::Command& command, commands::Args args, uint64_t cycles);
   void CountError(std::string_view code);
   commands::Args ArgsOf(const Request& request) const {
     return {arguments_.data() + request.first_argument, request.argument_count};

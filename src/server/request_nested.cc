@@ -42,7 +42,9 @@ void RequestPath::Run(const commands::Command& command, commands::Args args,
     reply.Error(error);
   }
   --nested_depth_;
-  Count(command, begin_cycles, reply);
+  // The slow log names what a transaction runs, but a script as a whole.
+  const bool in_script = &session != running_;
+  Count(command, in_script ? commands::Args{} : args, begin_cycles, reply);
 }
 
 void RequestPath::CountRefused(const commands::Command* command, std::string_view code) {

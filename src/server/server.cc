@@ -173,8 +173,10 @@ ConfigTable::Reloaded Server::ReloadConfig() {
 }
 
 void Server::ApplyAll() {
-  for (const char* name : {"loglevel", "log-format", "logfile", "requirepass", "proto-max-bulk-len",
-                           "client-query-buffer-limit"}) {
+  for (const char* name :
+       {"loglevel", "log-format", "logfile", "requirepass", "proto-max-bulk-len",
+        "client-query-buffer-limit", "latency-tracking", "slowlog-log-slower-than",
+        "latency-monitor-threshold", "slowlog-max-len"}) {
     const std::string error = Apply(name, settings_);
     if (!error.empty()) log_.Warning("setting_ignored", {{"name", name}, {"why", error}});
   }
@@ -198,6 +200,16 @@ std::string Server::Apply(std::string_view name, const Settings& settings) {
     core_.hot.bulk_bytes_max.store(static_cast<int64_t>(settings.proto_max_bulk_len));
   } else if (name == "client-query-buffer-limit") {
     core_.hot.query_buffer_max.store(settings.client_query_buffer_limit);
+  } else if (name == "latency-tracking") {
+    core_.hot.latency_tracking.store(settings.latency_tracking);
+  } else if (name == "slowlog-log-slower-than") {
+    core_.hot.slowlog_us.store(settings.slowlog_log_slower_than);
+    SetSlowCycles();
+  } else if (name == "latency-monitor-threshold") {
+    core_.hot.latency_threshold_ms.store(settings.latency_monitor_threshold);
+    SetSlowCycles();
+  } else if (name == "slowlog-max-len") {
+    core_.slowlog.set_length_max(static_cast<size_t>(settings.slowlog_max_len));
   } else if (name == "maxclients") {
     if (FitClientsToDescriptors(settings.maxclients) < settings.maxclients) {
       return "the operating system does not allow so many open files";
@@ -208,6 +220,20 @@ std::string Server::Apply(std::string_view name, const Settings& settings) {
   limits->encoding = EncodingLimitsOf(settings, keyspace_->hash_seed());
   core_.set_limits(std::move(limits));
   return "";
+}
+
+// Requests compare cycles, which is cheaper than asking what they mean in time.
+void Server::SetSlowCycles() {
+  const double us_per_cycle = core_.cycles ? core_.cycles->UsPerCycle(clock_.MonoUs()) : 0;
+  if (us_per_cycle <= 0) return;
+  double slow_us = static_cast<double>(INT64_MAX);
+  const int64_t slowlog_us = core_.hot.slowlog_us.load();
+  if (slowlog_us >= 0) slow_us = static_cast<double>(slowlog_us);
+  const int64_t monitor_ms = core_.hot.latency_threshold_ms.load();
+  if (monitor_ms > 0) slow_us = std::min(slow_us, static_cast<double>(monitor_ms) * 1000);
+  const double cycles = slow_us / us_per_cycle;
+  core_.hot.slow_cycles.store(cycles < 1e18 ? static_cast<uint64_t>(cycles) : UINT64_MAX,
+                              std::memory_order_relaxed);
 }
 
 // ---- Clients
@@ -371,6 +397,7 @@ void Server::Shutdown() {
 void Server::Tick() {
   ReadMemory();
   ReadHealth();
+  SetSlowCycles();
   constexpr int64_t kRateUs = 500'000;
   const int64_t now_us = clock_.MonoUs();
   if (now_us - rate_us_ < kRateUs) return;

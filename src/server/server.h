@@ -86,6 +86,7 @@ class Server {
   class Listener;
 
   std::string Apply(std::string_view name, const Settings& settings);
+  void SetSlowCycles();
   void ApplyAll();
   void AcceptFrom(int listener);
   void Place(int fd);

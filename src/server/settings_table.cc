@@ -115,16 +115,20 @@ constexpr R::Row kRows[] = {
                                   "Idle time after which an LFU counter is lowered by one"),
     R::Number<&S::active_expire_effort>("memory", "active-expire-effort", kInt, 1, 10, "", kLive,
                                         "Time spent on removing expired keys, 1 (least) to 10"),
-    R::Plain<&S::lazyfree_lazy_eviction>("memory", "lazyfree-lazy-eviction", kBool, kLive,
-                                         "Free large evicted values in the background"),
+    R::Plain<&S::lazyfree_lazy_eviction>(
+        "memory", "lazyfree-lazy-eviction", kBool, kLive,
+        "Accepted; large values are always freed in the background"),
     R::Plain<&S::lazyfree_lazy_expire>("memory", "lazyfree-lazy-expire", kBool, kLive,
-                                       "Free large expired values in the background"),
-    R::Plain<&S::lazyfree_lazy_server_del>("memory", "lazyfree-lazy-server-del", kBool, kLive,
-                                           "Free large overwritten values in the background"),
-    R::Plain<&S::lazyfree_lazy_user_del>("memory", "lazyfree-lazy-user-del", kBool, kLive,
-                                         "DEL frees like UNLINK"),
-    R::Plain<&S::lazyfree_lazy_user_flush>("memory", "lazyfree-lazy-user-flush", kBool, kLive,
-                                           "FLUSHALL and FLUSHDB are ASYNC unless they say SYNC"),
+                                       "Accepted; large values are always freed in the background"),
+    R::Plain<&S::lazyfree_lazy_server_del>(
+        "memory", "lazyfree-lazy-server-del", kBool, kLive,
+        "Accepted; large values are always freed in the background"),
+    R::Plain<&S::lazyfree_lazy_user_del>(
+        "memory", "lazyfree-lazy-user-del", kBool, kLive,
+        "Accepted; large values are always freed in the background"),
+    R::Plain<&S::lazyfree_lazy_user_flush>(
+        "memory", "lazyfree-lazy-user-flush", kBool, kLive,
+        "Accepted; databases are always freed in the background"),
 
     R::Plain<&S::client_output_buffer_limit>(
         "clients", "client-output-buffer-limit", kOutputBufferLimits, kLive,

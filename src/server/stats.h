@@ -2,13 +2,16 @@
 
 // WorkerStats: what one worker counts. Written by its thread only, summed when INFO asks.
 
+#include <atomic>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "base/counter.h"
+#include "base/histogram.h"
 
 namespace terrace::server {
 
@@ -17,6 +20,22 @@ struct CommandStats {
   base::Counter cycles;
   base::Counter rejected;
   base::Counter failed;
+
+  // How long calls took, in cycles. A command that is never used costs nothing.
+  void RecordLatency(uint64_t took_cycles) {
+    base::Histogram* histogram = latency_.load(std::memory_order_relaxed);
+    if (histogram == nullptr) [[unlikely]]
+      histogram = MakeHistogram();
+    histogram->RecordAlone(took_cycles);
+  }
+  // nullptr when there was no call yet.
+  base::Histogram* latency() const { return latency_.load(std::memory_order_acquire); }
+
+ private:
+  base::Histogram* MakeHistogram();
+
+  std::atomic<base::Histogram*> latency_{nullptr};
+  std::unique_ptr<base::Histogram> owned_latency_;  // published by latency_
 };
 
 struct WorkerStats {

@@ -326,8 +326,13 @@ void Worker::ExpireKeys(const Settings& settings) {
   const auto step = static_cast<int>(core_->worker_count);
   for (int shard = index_; shard < core_->keyspace->shard_count(); shard += step) {
     while (core_->keyspace->ExpireDue(shard, now_ms, kExpireBatch)) {
-      if (core_->clock->MonoUs() - start_us > budget_us) return;
+      if (core_->clock->MonoUs() - start_us > budget_us) break;
     }
+  }
+  const int64_t took_ms = (core_->clock->MonoUs() - start_us) / 1000;
+  const int64_t threshold_ms = core_->hot.latency_threshold_ms.load(std::memory_order_relaxed);
+  if (threshold_ms > 0 && took_ms >= threshold_ms) {
+    core_->latency_monitor.Add("expire-cycle", {core_->clock->WallMs() / 1000, took_ms});
   }
 }
 

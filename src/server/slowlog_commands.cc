@@ -1,0 +1,103 @@
+// SLOWLOG: the last commands that took long.
+
+#include <limits>
+
+#include "server/commands.h"
+
+namespace terrace::server {
+namespace {
+
+using commands::Call;
+using commands::Command;
+
+void SlowlogGet(Call& call) {
+  constexpr int64_t kDefaultCount = 10;
+  size_t count = kDefaultCount;
+  if (call.argc() > 3) return call.reply.SyntaxError();
+  if (call.argc() == 3) {
+    const auto asked = call.Integer(2);
+    if (!asked) return;
+    if (*asked < -1) return call.reply.Error("ERR count should be greater than or equal to -1");
+    count = *asked == -1 ? std::numeric_limits<size_t>::max() : static_cast<size_t>(*asked);
+  }
+  const std::vector<SlowlogEntry> entries = CoreOf(call).slowlog.Newest(count);
+  call.reply.Array(entries.size());
+  for (const SlowlogEntry& entry : entries) {
+    call.reply.Array(6);
+    call.reply.Integer(static_cast<int64_t>(entry.id));
+    call.reply.Integer(entry.unix_s);
+    call.reply.Integer(entry.duration_us);
+    call.reply.Array(entry.args.size());
+    for (const std::string& arg : entry.args) call.reply.Bulk(arg);
+    call.reply.Bulk(entry.client_address);
+    call.reply.Bulk(entry.client_name);
+  }
+}
+
+void SlowlogLen(Call& call) {
+  call.reply.Integer(static_cast<int64_t>(CoreOf(call).slowlog.size()));
+}
+
+void SlowlogReset(Call& call) {
+  CoreOf(call).slowlog.Clear();
+  call.reply.Ok();
+}
+
+void SlowlogHelp(Call& call) {
+  constexpr std::string_view kLines[] = {
+      "SLOWLOG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+      "GET [<count>]",
+      "    The newest entries, 10 unless told; -1: all. Each has an id, the time,",
+      "    the duration in microseconds, the arguments, the client's address and name.",
+      "LEN",
+      "    How many entries there are.",
+      "RESET",
+      "    Forget all entries.",
+      "HELP",
+      "    This text.",
+  };
+  ReplyHelp(call, kLines);
+}
+
+constexpr uint32_t kFlags =
+    commands::kAdmin | commands::kLoading | commands::kStale | commands::kNoLocks;
+
+constexpr Command Sub(std::string_view name, int arity, commands::Handler handler,
+                      std::string_view summary) {
+  return {.name = name,
+          .arity = arity,
+          .flags = kFlags,
+          .categories = commands::kDangerous,
+          .handler = handler,
+          .group = "server",
+          .since = "2.2.12",
+          .summary = summary};
+}
+
+constexpr Command kSubcommands[] = {
+    Sub("slowlog|get", -2, SlowlogGet, "Answers the newest entries of the slow log."),
+    Sub("slowlog|len", 2, SlowlogLen, "Answers the length of the slow log."),
+    Sub("slowlog|reset", 2, SlowlogReset, "Empties the slow log."),
+    {.name = "slowlog|help",
+     .arity = 2,
+     .flags = commands::kLoading | commands::kStale | commands::kNoLocks,
+     .handler = SlowlogHelp,
+     .group = "server",
+     .since = "6.2.0",
+     .summary = "Describes the subcommands."},
+};
+
+constexpr Command kCommands[] = {
+    {.name = "slowlog",
+     .arity = -2,
+     .group = "server",
+     .since = "2.2.12",
+     .summary = "A container for slow log commands.",
+     .subcommands = kSubcommands},
+};
+
+}  // namespace
+
+std::span<const Command> SlowlogCommands() { return kCommands; }
+
+}  // namespace terrace::server
