@@ -56,6 +56,11 @@ class ListTest(unittest.TestCase):
         self.assertEqual(check_list(pushes, ['x1', 'x2']), [])
         self.assertEqual(check_list(pushes, ['x1', 'y1', 'x2']), [])
 
+    def test_an_unanswered_push_may_take_effect_late_but_not_early(self):
+        pushes = {'x': [Op(1, 2, 'x1'), Op(3, UNANSWERED, 'x2'), Op(4, 5, 'x3')]}
+        self.assertEqual(check_list(pushes, ['x1', 'x3', 'x2']), [])
+        self.assertTrue(check_list(pushes, ['x2', 'x1', 'x3']))
+
     def test_lost_doubled_foreign_and_overtaking_elements_are_found(self):
         pushes = {'x': [Op(1, 2, 'x1'), Op(3, 4, 'x2')]}
         for wrong in (['x1'], ['x1', 'x1', 'x2'], ['x1', 'x2', 'z'], ['x2', 'x1']):
