@@ -110,24 +110,6 @@ void Shutdown(Call& call) {
   ConnectionOf(call).state = ConnectionState::kClosing;
 }
 
-void MemoryUsage(Call& call) {
-  if (call.argc() != 3 && !(call.argc() == 5 && call.Is(3, "samples"))) {
-    return call.reply.SyntaxError();
-  }
-  const keyspace::Entry* entry = call.db.Peek(call.key(2));
-  if (entry == nullptr) return call.reply.Null();
-  call.reply.Integer(static_cast<int64_t>(entry->charge()));
-}
-
-void MemoryPurge(Call& call) {
-  base::PurgeNow();
-  call.reply.Ok();
-}
-
-void MemoryDoctor(Call& call) {
-  call.reply.Verbatim("txt", "See INFO memory for where memory is.\n");
-}
-
 void LastSave(Call& call) { call.reply.Integer(CoreOf(call).server->start_ms() / 1000); }
 
 void Role(Call& call) {
@@ -160,32 +142,6 @@ constexpr Command kConfigSubcommands[] = {
     Sub("config|help", 2, ConfigHelp, "5.0.0", "Describes the subcommands."),
 };
 
-constexpr Command kMemorySubcommands[] = {
-    {.name = "memory|usage",
-     .arity = -3,
-     .flags = commands::kReadOnly,
-     .keys = {2, 2, 1},
-     .resolve = commands::Resolve::kValue,
-     .handler = MemoryUsage,
-     .group = "server",
-     .since = "4.0.0",
-     .summary = "Answers the bytes a key and its value take."},
-    {.name = "memory|purge",
-     .arity = 2,
-     .flags = kNoLocks,
-     .handler = MemoryPurge,
-     .group = "server",
-     .since = "4.0.0",
-     .summary = "Returns unused memory to the system."},
-    {.name = "memory|doctor",
-     .arity = 2,
-     .flags = kNoLocks,
-     .handler = MemoryDoctor,
-     .group = "server",
-     .since = "4.0.0",
-     .summary = "Says where to look for memory problems."},
-};
-
 constexpr Command kCommands[] = {
     {.name = "config",
      .arity = -2,
@@ -193,12 +149,6 @@ constexpr Command kCommands[] = {
      .since = "2.0.0",
      .summary = "A container for configuration commands.",
      .subcommands = kConfigSubcommands},
-    {.name = "memory",
-     .arity = -2,
-     .group = "server",
-     .since = "4.0.0",
-     .summary = "A container for memory commands.",
-     .subcommands = kMemorySubcommands},
     {.name = "time",
      .arity = 1,
      .flags = kLoading | kStale | kFast | kNoLocks,

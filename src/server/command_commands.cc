@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/glob.h"
+#include "commands/key_access.h"
 #include "commands/registry.h"
 #include "server/commands.h"
 
@@ -82,6 +83,16 @@ std::vector<std::string> CategoriesOf(const Command& command) {
   return categories;
 }
 
+// The words of KeyAccess as a set.
+void WriteKeyAccess(Call& call, std::string_view words) {
+  call.reply.Set(1 + static_cast<size_t>(std::count(words.begin(), words.end(), ' ')));
+  while (!words.empty()) {
+    const size_t end = std::min(words.find(' '), words.size());
+    call.reply.Simple(words.substr(0, end));
+    words.remove_prefix(std::min(end + 1, words.size()));
+  }
+}
+
 void WriteInfo(Call& call, const Command& command) {
   resp::Reply& reply = call.reply;
   reply.Array(10);
@@ -106,8 +117,7 @@ void WriteInfo(Call& call, const Command& command) {
     reply.Array(1);
     reply.Map(3);
     reply.Bulk("flags");
-    reply.Set(1);
-    reply.Simple(command.has(commands::kWrite) ? "RW" : "RO");
+    WriteKeyAccess(call, commands::KeyAccess(command, {}, 0));
     reply.Bulk("begin_search");
     reply.Map(2);
     reply.Bulk("type");
@@ -221,9 +231,7 @@ void CommandList(Call& call) {
   };
   for (const Command* command : call.registry.all()) {
     add(*command);
-    for (const Command& subcommand : command->subcommands) {
-      if (!filter.empty()) add(subcommand);
-    }
+    for (const Command& subcommand : command->subcommands) add(subcommand);
   }
   call.reply.Set(names.size());
   for (const std::string_view name : names) call.reply.Bulk(name);
@@ -267,11 +275,10 @@ void CommandGetKeysAndFlags(Call& call) {
   std::vector<int> positions;
   if (!KeysOf(call, &command, &positions)) return;
   call.reply.Array(positions.size());
-  for (const int at : positions) {
+  for (size_t i = 0; i < positions.size(); ++i) {
     call.reply.Array(2);
-    call.reply.Bulk(call.args[2 + static_cast<size_t>(at)]);
-    call.reply.Set(1);
-    call.reply.Simple(command->has(commands::kWrite) ? "RW" : "RO");
+    call.reply.Bulk(call.args[2 + static_cast<size_t>(positions[i])]);
+    WriteKeyAccess(call, commands::KeyAccess(*command, call.args.subspan(2), i));
   }
 }
 

@@ -15,6 +15,7 @@ std::span<const std::span<const commands::Command>> ServerFamilies() {
       FunctionCommands(),
       InfoCommands(),
       LatencyCommands(),
+      MemoryCommands(),
       PubSubCommands(),
       ScriptCommands(),
       SlowlogCommands(),
