@@ -56,6 +56,9 @@ bool MaySubscriberRun(const Command& command) {
   return subscribes || command.name == "ping" || command.name == "quit" || command.name == "reset";
 }
 
+void PrefetchBucket(const keyspace::Table& table, uint32_t hash) { table.PrefetchBucket(hash); }
+void PrefetchEntry(const keyspace::Table& table, uint32_t hash) { table.PrefetchEntry(hash); }
+
 }  // namespace
 
 RequestPath::RequestPath(Core* core, WorkerStats* stats) : core_(core), stats_(stats) {}
@@ -169,9 +172,22 @@ void RequestPath::HashKeys(const Request& request) {
   }
 }
 
+template <typename Visit>
+void RequestPath::VisitTable(int database, uint64_t hash, Visit&& visit) {
+  const keyspace::Key key{{}, hash};
+  keyspace::Shard& shard = core_->keyspace->ShardOf(key);
+  const bool concurrent = core_->keyspace->concurrent();
+  // Another thread may be changing the table: without its lock there is no looking into it, and a
+  // lock that is taken is not worth waiting for.
+  if (concurrent && !shard.mutex.try_lock()) return;
+  if (const auto* part = shard.part(database)) visit(part->table, key.table_hash());
+  if (concurrent) shard.mutex.unlock();
+}
+
 // Brings the buckets, then the entries, of the whole batch on their way into the cache, so that
 // their misses overlap instead of adding up. This is where pipelines win.
 void RequestPath::Prefetch(const Connection& connection) {
+  const uint64_t seed = core_->keyspace->hash_seed();
   const auto each = [&](auto&& visit) {
     for (Request& request : requests_) {
       const Command* command = request.command;
@@ -183,26 +199,32 @@ void RequestPath::Prefetch(const Connection& connection) {
       visit(request, at);
     }
   };
-  keyspace::Keyspace& keyspace = *core_->keyspace;
-  const auto table_of = [&](uint64_t hash, auto&& prefetch) {
-    const keyspace::Key key{{}, hash};
-    keyspace::Shard& shard = keyspace.ShardOf(key);
-    // Another thread may be changing the table: without its lock there is no looking into it, and
-    // a lock that is taken is not worth waiting for.
-    if (keyspace.concurrent() && !shard.mutex.try_lock()) return;
-    if (const auto* part = shard.part(connection.database)) prefetch(part->table, key.table_hash());
-    if (keyspace.concurrent()) shard.mutex.unlock();
-  };
   each([&](Request& request, size_t at) {
-    hashes_[at] = base::HashBytes(arguments_[at], keyspace.hash_seed());
+    hashes_[at] = base::HashBytes(arguments_[at], seed);
     request.first_key_hashed = true;
-    table_of(hashes_[at],
-             [](const keyspace::Table& table, uint32_t hash) { table.PrefetchBucket(hash); });
+    VisitTable(connection.database, hashes_[at], PrefetchBucket);
   });
-  each([&](Request&, size_t at) {
-    table_of(hashes_[at],
-             [](const keyspace::Table& table, uint32_t hash) { table.PrefetchEntry(hash); });
-  });
+  each([&](Request&, size_t at) { VisitTable(connection.database, hashes_[at], PrefetchEntry); });
+}
+
+void RequestPath::PrefetchFirst(std::span<const Arrival> arrivals) {
+  lookups_.clear();
+  for (const Arrival& arrival : arrivals) {
+    if (arrival.connection == nullptr) continue;
+    arguments_.clear();
+    size_t consumed = 0;
+    const Status status = peek_parser_.Parse(arrival.input, {}, &arguments_, &consumed);
+    peek_parser_.Reset();
+    if (status != Status::kComplete || arguments_.empty()) continue;
+    const Command* command = FindCommand(arguments_);
+    if (command == nullptr || command->keys.first == 0) continue;
+    const auto at = static_cast<size_t>(command->keys.first);
+    if (at >= arguments_.size()) continue;
+    const uint64_t hash = base::HashBytes(arguments_[at], core_->keyspace->hash_seed());
+    lookups_.push_back({arrival.connection->database, hash});
+    VisitTable(arrival.connection->database, hash, PrefetchBucket);
+  }
+  for (const Lookup& lookup : lookups_) VisitTable(lookup.database, lookup.hash, PrefetchEntry);
 }
 
 // ---- check -------------------------------------------------------------------------------------

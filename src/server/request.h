@@ -51,6 +51,15 @@ class RequestPath : public commands::Executor {
   // appended to *out. Stops early when the connection parks or is to be closed.
   size_t Process(Connection& connection, std::string_view input, base::Buffer* out);
 
+  // What a connection has sent and nobody has looked at.
+  struct Arrival {
+    Connection* connection;  // null once it has closed
+    std::string_view input;
+  };
+  // Brings what the first requests of several connections will look up on its way into the cache,
+  // all together. Changes nothing.
+  void PrefetchFirst(std::span<const Arrival> arrivals);
+
   // Of the request that runs: its connection, and whether a command within a command (EXEC, EVAL)
   // runs now, so that its reply is part of another. REQUIRES: within a handler.
   Connection& running() const { return *running_; }
@@ -97,6 +106,9 @@ class RequestPath : public commands::Executor {
   void Admit(Connection& connection, size_t first_argument, size_t begin, size_t end);
   void HashKeys(const Request& request);
   void Prefetch(const Connection& connection);
+  // Calls visit(table, hash in the table) for the table of a key, unless another thread has it.
+  template <typename Visit>
+  void VisitTable(int database, uint64_t hash, Visit&& visit);
   Step Run(Connection& connection, const Request& request, base::Buffer* out);
   bool Check(Connection& connection, const Request& request, resp::Reply& reply);
   Step Execute(Connection& connection, const Request& request, resp::Reply& reply);
@@ -166,6 +178,13 @@ class RequestPath : public commands::Executor {
   uint64_t limits_version_ = 0;
   std::shared_ptr<const commands::Limits> limits_;  // of that version
   bool protocol_error_ = false;
+  // Of PrefetchFirst.
+  resp::RequestParser peek_parser_;
+  struct Lookup {
+    int database;
+    uint64_t hash;
+  };
+  std::vector<Lookup> lookups_;
   std::shared_ptr<tiers::ParkedRequest> spare_;  // for the next request that may have to park
 };
 

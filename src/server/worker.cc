@@ -31,7 +31,7 @@ Worker::Worker(Core* core, int index, runtime::Loop* loop, size_t command_count)
       desk_(this, core->messaging),
       scripts_(HostOf(*core), core->scripts, nullptr),
       functions_(HostOf(*core), core->libraries, nullptr),
-      read_buffer_(std::make_unique<char[]>(kReadBytes)) {}
+      read_buffer_(std::make_unique<char[]>(kReadBytes + kGatheredMax * kGatheredInputBytes)) {}
 
 Worker::~Worker() = default;
 
@@ -74,6 +74,7 @@ void Worker::VisitClients(const std::function<void(const Connection&)>& visit) {
 // -------------------------------------------------------------------------------------
 
 void Worker::OnEvents(Connection& connection, int events) {
+  if (connection.is_gathered) ServeGathered();  // what it has sent comes before what is there now
   if (connection.state == ConnectionState::kClosed) return;
   if ((events & runtime::kWritable) != 0 && !connection.output.empty()) {
     Flush(connection);
@@ -84,14 +85,16 @@ void Worker::OnEvents(Connection& connection, int events) {
       connection.state != ConnectionState::kClosed) {
     ReadAndProcess(connection);
   }
-  if (connection.state != ConnectionState::kClosed) UpdateEvents(connection);
+  if (connection.state != ConnectionState::kClosed && !connection.is_gathered) {
+    UpdateEvents(connection);
+  }
 }
 
 void Worker::ReadAndProcess(Connection& connection) {
   // With nothing left over, requests are parsed where they were received and an idle connection
   // holds no buffer at all.
   const bool shared = connection.input.empty();
-  char* target = read_buffer_.get();
+  char* target = read_buffer_.get() + gathered_bytes_;
   size_t room = kReadBytes;
   if (!shared) {
     const size_t wanted = connection.parser.bytes_wanted();
@@ -113,9 +116,44 @@ void Worker::ReadAndProcess(Connection& connection) {
     if (connection.state == ConnectionState::kReady) {
       ProcessInput(connection, connection.input.view(), true);
     }
+  } else if (static_cast<size_t>(count) <= kGatheredInputBytes) {
+    return Gather(connection, {target, static_cast<size_t>(count)});
   } else {
     ProcessInput(connection, {target, static_cast<size_t>(count)}, false);
   }
+  FinishReading(connection);
+}
+
+void Worker::Gather(Connection& connection, std::string_view input) {
+  if (gathered_.empty()) {
+    loop_->Defer([this] { ServeGathered(); });
+  }
+  connection.is_gathered = true;
+  gathered_.push_back({&connection, input});
+  gathered_bytes_ += input.size();
+  if (gathered_.size() == kGatheredMax) ServeGathered();
+}
+
+void Worker::ServeGathered() {
+  if (gathered_.size() > 1) path_.PrefetchFirst(gathered_);
+  // Not by iterator: one of them may close another, which changes the list.
+  for (size_t i = 0; i < gathered_.size(); ++i) {
+    const auto [connection, input] = gathered_[i];
+    if (connection == nullptr) continue;
+    connection->is_gathered = false;
+    if (connection->state == ConnectionState::kReady) {
+      ProcessInput(*connection, input, false);
+    } else {
+      connection->input.Append(input);
+    }
+    FinishReading(*connection);
+    if (connection->state != ConnectionState::kClosed) UpdateEvents(*connection);
+  }
+  gathered_.clear();
+  gathered_bytes_ = 0;
+}
+
+void Worker::FinishReading(Connection& connection) {
   ProcessBacklog(connection);
   if (connection.input.size() > core_->hot.query_buffer_max.load(std::memory_order_relaxed)) {
     core_->log->Warning("client_closed", {{"reason", "query buffer limit"},
@@ -251,6 +289,11 @@ void Worker::CloseSoon(Connection& connection) {
 void Worker::CloseNow(Connection& connection) {
   if (connection.state == ConnectionState::kClosed) return;
   connection.state = ConnectionState::kClosed;
+  if (connection.is_gathered) {
+    for (RequestPath::Arrival& arrival : gathered_) {
+      if (arrival.connection == &connection) arrival.connection = nullptr;
+    }
+  }
   desk_.Forget(connection);
   EndTransaction(connection, *core_->keyspace);
   if (connection.parked != nullptr) {

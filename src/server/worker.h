@@ -75,9 +75,15 @@ class Worker {
 
  private:
   static constexpr size_t kReadBytes = 64 * 1024;
+  // Inputs of at most so many bytes are gathered, so many at a time.
+  static constexpr size_t kGatheredInputBytes = 512;
+  static constexpr size_t kGatheredMax = 64;
 
   void OnEvents(Connection& connection, int events);
   void ReadAndProcess(Connection& connection);
+  void Gather(Connection& connection, std::string_view input);
+  void ServeGathered();
+  void FinishReading(Connection& connection);
   void ProcessBacklog(Connection& connection);
   void ProcessInput(Connection& connection, std::string_view input, bool is_own_buffer);
   void Flush(Connection& connection);
@@ -96,6 +102,10 @@ class Worker {
   scripting::ScriptRunner scripts_;
   scripting::FunctionRunner functions_;
   std::unique_ptr<char[]> read_buffer_;
+  // Small inputs of this turn, at the front of read_buffer_. Each is a request or few, whose keys
+  // are rarely in the cache: served together, they wait for memory together.
+  std::vector<RequestPath::Arrival> gathered_;
+  size_t gathered_bytes_ = 0;
   base::Buffer replies_;  // of the requests being processed, until they are sent
 
   std::mutex connections_mutex_;  // taken to change the map, and by other threads to read it
