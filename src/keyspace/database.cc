@@ -46,6 +46,20 @@ Entry* Database::FindOverlay(const Key& key) const {
   return nullptr;
 }
 
+// Reads what the table has not: what was fetched for this call, or nothing.
+Entry* Database::ReadElsewhere(const Key& key, Shard& shard) {
+  Entry* const overlaid = FindOverlay(key);
+  if (overlaid != nullptr) {
+    ++shard.stats.hits;
+    return overlaid;
+  }
+  ++shard.stats.misses;
+  if (keyspace_->is_listened_to()) {
+    for (MutationSink* sink : keyspace_->sinks()) sink->OnMiss(index_, key);
+  }
+  return nullptr;
+}
+
 Entry* Database::Read(const Key& key) {
   const Found found = FindLive(key);
   if (found.slot) [[likely]] {
@@ -54,9 +68,7 @@ Entry* Database::Read(const Key& key) {
     if (touches_) found.shard->policy().OnHit(key.table_hash(), *entry->word(), now32());
     return entry;
   }
-  Entry* overlaid = FindOverlay(key);
-  ++(overlaid != nullptr ? found.shard->stats.hits : found.shard->stats.misses);
-  return overlaid;
+  return ReadElsewhere(key, *found.shard);
 }
 
 Entry* Database::Write(const Key& key) {
@@ -69,9 +81,9 @@ Entry* Database::Write(const Key& key) {
 
 Entry* Database::ReadUntouched(const Key& key) {
   const Found found = FindLive(key);
-  Entry* const entry = found.slot ? found.slot.entry() : FindOverlay(key);
-  ++(entry != nullptr ? found.shard->stats.hits : found.shard->stats.misses);
-  return entry;
+  if (!found.slot) return ReadElsewhere(key, *found.shard);
+  ++found.shard->stats.hits;
+  return found.slot.entry();
 }
 
 Entry* Database::Peek(const Key& key) {
@@ -94,7 +106,7 @@ void Database::Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent ev
   if (shard.observers.any() && kind != MutationKind::kDropped) [[unlikely]] {
     shard.observers.OnChange(index_, key.bytes);
   }
-  if (keyspace_->sinks().empty()) return;
+  if (!keyspace_->is_listened_to()) return;
   const Mutation mutation{index_, key, kind, event, entry, created, had_regional_copy};
   for (MutationSink* sink : keyspace_->sinks()) sink->OnMutation(mutation);
 }

@@ -138,6 +138,7 @@ class Database {
   Found FindLive(const Key& key);
   bool Holds(Shard::Part* part, std::string_view bytes) const;
   Entry* FindOverlay(const Key& key) const;
+  Entry* ReadElsewhere(const Key& key, Shard& shard);
   Entry* InsertNew(const Key& key, const EntrySpec& spec, KeyEvent event, MutationKind kind);
   Entry* ReplaceEntry(const Key& key, const Found& found, const EntrySpec& spec);
   Entry* Put(const Key& key, const EntrySpec& spec, KeyEvent event);

@@ -32,6 +32,9 @@ struct KeyspaceOptions {
   uint64_t memory_bytes_max = 0;  // 0: no limit
 };
 
+// Does a sink care for what it is told from the beginning?
+enum class Listening : uint8_t { kNo, kYes };
+
 // A set of shards as a bit mask.
 using ShardSet = uint64_t;
 inline constexpr int kShardsMax = 64;
@@ -56,7 +59,14 @@ class Keyspace {
   ShardSet AllShards() const;
 
   // Not thread-safe: set before the first request.
-  void AddSink(MutationSink* sink) { sinks_.push_back(sink); }
+  void AddSink(MutationSink* sink, Listening listening = Listening::kYes) {
+    sinks_.push_back(sink);
+    if (listening == Listening::kYes) ChangeListening(1);
+  }
+  // Any thread: a sink begins (1) or ends (-1) to care. While none does, sinks are told nothing;
+  // otherwise all are.
+  void ChangeListening(int change) { listening_.fetch_add(change, std::memory_order_relaxed); }
+  bool is_listened_to() const { return listening_.load(std::memory_order_relaxed) > 0; }
   const std::vector<MutationSink*>& sinks() const { return sinks_; }
 
   // The eviction policy by its configuration name. REQUIRES: the name is in the registry.
@@ -111,6 +121,7 @@ class Keyspace {
   Reclaimer reclaimer_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<MutationSink*> sinks_;
+  std::atomic<int> listening_{0};
   std::atomic<int64_t> used_bytes_{0};
   std::atomic<int64_t> other_bytes_{0};
   std::atomic<uint64_t> memory_bytes_max_;

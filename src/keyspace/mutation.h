@@ -38,6 +38,7 @@ inline constexpr KeyEvent kExpired{'x', "expired"};
 inline constexpr KeyEvent kHashFieldExpired{'h', "hexpired"};
 inline constexpr KeyEvent kEvicted{'e', "evicted"};
 inline constexpr KeyEvent kNew{'n', "new"};
+inline constexpr KeyEvent kMiss{'m', "keymiss"};
 }  // namespace events
 
 enum class MutationKind : uint8_t {
@@ -65,6 +66,9 @@ class MutationSink {
  public:
   virtual ~MutationSink() = default;
   virtual void OnMutation(const Mutation& mutation) = 0;
+
+  // A command has looked for a key that is not there. Under the same lock.
+  virtual void OnMiss(int database, const Key& key) {}
 
   // May this key be evicted now? Asked before kEvicted; false keeps it (its value cannot yet be
   // taken by a lower tier).

@@ -6,8 +6,22 @@
 
 namespace terrace::server {
 
-void Messaging::OnWake(size_t worker, std::function<void()> wake) {
-  inboxes_[worker].wake = std::move(wake);
+namespace {
+
+// The thread descriptor's address, as in keyspace/shard_mutex.h.
+uintptr_t ThisThread() { return reinterpret_cast<uintptr_t>(__builtin_thread_pointer()); }
+
+}  // namespace
+
+void Messaging::OnWake(size_t worker, Wake wake) { inboxes_[worker].wake = std::move(wake); }
+
+void Messaging::EnterThread(size_t worker) { inboxes_[worker].thread.store(ThisThread()); }
+
+size_t Messaging::CurrentWorker() const {
+  for (size_t worker = 0; worker < inboxes_.size(); ++worker) {
+    if (inboxes_[worker].thread.load(std::memory_order_relaxed) == ThisThread()) return worker;
+  }
+  return kNobody;
 }
 
 int64_t Messaging::Publish(size_t sender, NameKind kind, std::string_view channel,
@@ -42,13 +56,16 @@ int64_t Messaging::Publish(size_t sender, NameKind kind, std::string_view channe
     const auto message = std::make_shared<const Message>(
         Message{kind, std::string(channel), std::string(payload), std::move(patterns)});
     each(listening, [&](size_t worker) {
-      if (LeaveLocked(worker, message) && worker != sender) {
-        to_wake[worker / 64] |= uint64_t{1} << worker % 64;
-      }
+      if (LeaveLocked(worker, message)) to_wake[worker / 64] |= uint64_t{1} << worker % 64;
     });
   }
-  each(to_wake, [&](size_t worker) { inboxes_[worker].wake(); });
+  each(to_wake, [&](size_t worker) { WakeUp(worker, sender); });
   return receivers;
+}
+
+void Messaging::WakeUp(size_t worker, size_t sender) {
+  const Wake& wake = inboxes_[worker].wake;
+  worker == sender ? wake.by_itself() : wake.by_others();
 }
 
 void Messaging::Subscribe(size_t worker, NameKind kind, std::string_view name, Deliveries* before) {

@@ -40,12 +40,24 @@ class Messaging {
  public:
   explicit Messaging(size_t worker_count) : inboxes_(worker_count) {}
 
-  // Not thread-safe: set before the workers start. wake is called when the inbox of this worker
-  // fills, on any thread, without any lock of ours.
-  void OnWake(size_t worker, std::function<void()> wake);
+  static constexpr size_t kNobody = static_cast<size_t>(-1);
 
-  // Leaves the message for everybody who listens and returns how many subscriptions that are. The
-  // sender's own worker is not woken: it must look into its inbox itself before it sleeps.
+  // What is called, without any lock of ours, when a worker's inbox fills: by_others on any other
+  // thread, by_itself on its own.
+  struct Wake {
+    std::function<void()> by_others;
+    std::function<void()> by_itself;
+  };
+  // Not thread-safe: set before the workers start.
+  void OnWake(size_t worker, Wake wake);
+
+  // The calling thread is this worker's from now on.
+  void EnterThread(size_t worker);
+  // The worker whose thread calls, or kNobody.
+  size_t CurrentWorker() const;
+
+  // Leaves the message for everybody who listens and returns how many subscriptions that are.
+  // sender: CurrentWorker().
   int64_t Publish(size_t sender, NameKind kind, std::string_view channel, std::string_view payload);
 
   // One subscription more, or less, of a worker. *before gets what the worker had in its inbox up
@@ -71,7 +83,8 @@ class Messaging {
   struct Inbox {
     Deliveries mail;  // guarded by mutex_
     std::atomic<bool> is_filled{false};
-    std::function<void()> wake;
+    Wake wake;
+    std::atomic<uintptr_t> thread{0};
   };
   struct Audience {
     explicit Audience(size_t worker_count) : by_worker(worker_count) {}
@@ -85,6 +98,7 @@ class Messaging {
   Audiences& OfKind(NameKind kind) { return audiences_[static_cast<size_t>(kind)]; }
   const Audiences& OfKind(NameKind kind) const { return audiences_[static_cast<size_t>(kind)]; }
   void TakeLocked(size_t worker, Deliveries* mail);
+  void WakeUp(size_t worker, size_t sender);
   // Returns whether the worker must be woken.
   bool LeaveLocked(size_t worker, const Delivery& delivery);
 

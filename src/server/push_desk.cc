@@ -34,7 +34,8 @@ class Scoped {
 
 PushDesk::PushDesk(Worker* worker, Messaging* messaging)
     : worker_(worker), messaging_(messaging), index_(static_cast<size_t>(worker->index())) {
-  messaging_->OnWake(index_, [this] { worker_->loop().Post([this] { Deliver(); }); });
+  messaging_->OnWake(index_, {.by_others = [this] { worker_->loop().Post([this] { Deliver(); }); },
+                              .by_itself = [this] { ScheduleTurnEnd(); }});
 }
 
 PushDesk::~PushDesk() = default;
@@ -140,9 +141,7 @@ base::Buffer* PushDesk::OwnOutput(const Connection& connection, resp::Reply& rep
 // ---- Delivering --------------------------------------------------------------------------------
 
 int64_t PushDesk::Publish(NameKind kind, std::string_view channel, std::string_view payload) {
-  const int64_t receivers = messaging_->Publish(index_, kind, channel, payload);
-  if (receivers > 0 && messaging_->HasMail(index_)) ScheduleTurnEnd();
-  return receivers;
+  return messaging_->Publish(index_, kind, channel, payload);
 }
 
 void PushDesk::AfterCommand(Connection& connection, base::Buffer* out) {

@@ -134,6 +134,7 @@ Server::Server(const Startup& startup)
   core_.resolver = tiers_->resolver();
   messaging_ = std::make_unique<Messaging>(static_cast<size_t>(threads));
   core_.messaging = messaging_.get();
+  keyspace_events_ = std::make_unique<KeyspaceEvents>(keyspace_.get(), messaging_.get());
   for (int i = 0; i < threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(&core_, i, loops_[static_cast<size_t>(i)].get(),
                                                 registry_.rows().size()));
@@ -176,7 +177,7 @@ void Server::ApplyAll() {
   for (const char* name :
        {"loglevel", "log-format", "logfile", "requirepass", "proto-max-bulk-len",
         "client-query-buffer-limit", "latency-tracking", "slowlog-log-slower-than",
-        "latency-monitor-threshold", "slowlog-max-len"}) {
+        "latency-monitor-threshold", "slowlog-max-len", "notify-keyspace-events"}) {
     const std::string error = Apply(name, settings_);
     if (!error.empty()) log_.Warning("setting_ignored", {{"name", name}, {"why", error}});
   }
@@ -210,6 +211,8 @@ std::string Server::Apply(std::string_view name, const Settings& settings) {
     SetSlowCycles();
   } else if (name == "slowlog-max-len") {
     core_.slowlog.set_length_max(static_cast<size_t>(settings.slowlog_max_len));
+  } else if (name == "notify-keyspace-events") {
+    keyspace_events_->SetClasses(settings.notify_keyspace_events);
   } else if (name == "maxclients") {
     if (FitClientsToDescriptors(settings.maxclients) < settings.maxclients) {
       return "the operating system does not allow so many open files";
@@ -352,6 +355,8 @@ int Server::Run() {
         worker->loop().After(1000 / std::clamp<int64_t>(settings.hz, 1, 500), *this);
       }
     };
+    worker->loop().Post(
+        [this, index = static_cast<size_t>(worker->index())] { messaging_->EnterThread(index); });
     worker->loop().Post(Ticker{this, worker.get()});
   }
   StartThreads();

@@ -20,6 +20,7 @@
 #include "scripting/script_store.h"
 #include "server/config_table.h"
 #include "server/core.h"
+#include "server/keyspace_events.h"
 #include "server/messaging.h"
 #include "server/settings_load.h"
 #include "server/tier_system.h"
@@ -112,6 +113,7 @@ class Server {
   std::vector<std::unique_ptr<runtime::UvLoop>> loops_;
   std::unique_ptr<TierSystem> tiers_;
   std::unique_ptr<Messaging> messaging_;
+  std::unique_ptr<KeyspaceEvents> keyspace_events_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
   std::vector<std::unique_ptr<Listener>> listeners_;

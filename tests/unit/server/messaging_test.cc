@@ -18,7 +18,8 @@ class MessagingTest : public ::testing::Test {
  protected:
   MessagingTest() {
     for (size_t worker = 0; worker < 3; ++worker) {
-      messaging_.OnWake(worker, [this, worker] { woken_.push_back(worker); });
+      messaging_.OnWake(worker, {.by_others = [this, worker] { woken_.push_back(worker); },
+                                 .by_itself = [this, worker] { self_woken_.push_back(worker); }});
     }
   }
   std::vector<std::string> Take(size_t worker) {
@@ -27,7 +28,7 @@ class MessagingTest : public ::testing::Test {
     return PayloadsOf(mail);
   }
   Messaging messaging_{3};
-  std::vector<size_t> woken_;
+  std::vector<size_t> woken_, self_woken_;
   Deliveries before_;
 };
 
@@ -38,6 +39,7 @@ TEST_F(MessagingTest, AMessageGoesOnceToEachWorkerThatListensAndWakesOthersOnly)
   EXPECT_EQ(messaging_.Publish(0, NameKind::kChannel, "a", "one"), 3);
   EXPECT_EQ(messaging_.Publish(0, NameKind::kChannel, "a", "two"), 3);
   EXPECT_EQ(woken_, std::vector<size_t>{1});
+  EXPECT_EQ(self_woken_, std::vector<size_t>{0});
   EXPECT_EQ(Take(0), (std::vector<std::string>{"one", "two"}));
   EXPECT_EQ(Take(1), (std::vector<std::string>{"one", "two"}));
   EXPECT_FALSE(messaging_.HasMail(2));
