@@ -108,7 +108,7 @@ fuzz: deps-check  ## Fuzz the parsers: TARGET=name (default all) SECONDS=60 each
 	@tools/run_fuzz --seconds $(SECONDS) $(TARGET)
 
 .PHONY: bench
-bench: deps-bench build  ## Terrace, redis-server, memcached side by side: CPU, speed, memory (8 min)
+bench: deps-bench build  ## Terrace, redis-server, memcached side by side: CPU, speed, memory
 	@bench/load.py $(ARGS)
 
 .PHONY: replay

@@ -1,6 +1,7 @@
 """memory: resident bytes per key, and per value of each type, of the servers side by side.
 
-Each figure is the growth of a fresh server's resident set over what it had after its first commands.
+Each figure is the growth of a fresh server's resident set over what it had after its first
+commands.
 """
 
 import time

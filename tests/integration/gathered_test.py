@@ -1,4 +1,4 @@
-"""Small requests of many clients that arrive in one turn of the loop are gathered and then served."""
+"""Small requests of many clients that arrive in one turn of the loop are gathered, then served."""
 
 import time
 import unittest
