@@ -25,6 +25,7 @@ struct Fetches::Fetch {
   uint32_t generation;  // of the regional connection the value came over
   int64_t start_us;
   int64_t deadline_us;
+  int64_t asked_ms;                                     // when the tier that answered was asked
   std::vector<std::shared_ptr<ParkedRequest>> waiters;  // guarded by the shard's lock
 
   keyspace::Key AsKey() const { return {key, hash}; }
@@ -77,6 +78,7 @@ Fetches::Started Fetches::Await(const Route& route, int database, const keyspace
                                              0,
                                              now_us,
                                              now_us + route.timeout_ms * 1000,
+                                             0,
                                              {}});
   if (waiter != nullptr) {
     waiter->Await();
@@ -89,11 +91,13 @@ Fetches::Started Fetches::Await(const Route& route, int database, const keyspace
   return Started::kAwaiting;
 }
 
-bool Fetches::IsKnownAbsent(int database, const keyspace::Key& key, int64_t now_ms) {
+bool Fetches::IsKnownAbsent(const Route& route, int database, const keyspace::Key& key,
+                            int64_t now_ms) {
   NegativeCache& absent = shards_[static_cast<size_t>(keyspace_->ShardIndex(key))].absent;
-  return absent.size() != 0 &&
-         absent.Knows(QualifiedKey(database, key.bytes),
-                      keyspace_->ShardOf(key).version(key.table_hash()), now_ms);
+  return absent.size() != 0 && absent.Knows(QualifiedKey(database, key.bytes),
+                                            {keyspace_->ShardOf(key).version(key.table_hash()),
+                                             route.generation.load(std::memory_order_acquire)},
+                                            now_ms);
 }
 
 // ---- On the home loop, in time order
@@ -110,6 +114,7 @@ void Fetches::Start(FetchPtr fetch) {
 void Fetches::AskRegional(FetchPtr fetch) {
   const Route& route = *fetch->route;
   const int64_t sent_us = home_->clock().MonoUs();
+  fetch->asked_ms = home_->clock().NowMs();
   route.regional->Get(fetch->Request(sent_us, route.regional_timeout_ms), [this, fetch, sent_us](
                                                                               GetResult result) {
     const Route& of = *fetch->route;
@@ -134,6 +139,7 @@ void Fetches::AskRegional(FetchPtr fetch) {
 void Fetches::AskOrigin(FetchPtr fetch) {
   const Route& route = *fetch->route;
   const int64_t sent_us = home_->clock().MonoUs();
+  fetch->asked_ms = home_->clock().NowMs();
   route.origin->Get(
       fetch->Request(sent_us, route.origin_timeout_ms), [this, fetch, sent_us](GetResult result) {
         const Route& of = *fetch->route;
@@ -157,9 +163,12 @@ void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
                      std::string(source->name()) + ": " + std::string(FailureName(result.failure)) +
                      (result.detail.empty() ? "" : " (" + result.detail + ")");
   }
-  const bool from_origin = source == route.origin && route.regional != nullptr;
+  shared->from_origin = source == route.origin;
+  const bool is_new_below = shared->from_origin && route.regional != nullptr;
   // The lifetime it gets in the regional tier is the one that clients see from the start.
-  if (from_origin && result.value.ttl_ms == kNoTtl) result.value.ttl_ms = route.ttl_ms;
+  if (is_new_below && result.value.deadline_ms == keyspace::kNoDeadline && route.ttl_ms != kNoTtl) {
+    result.value.deadline_ms = fetch->asked_ms + route.ttl_ms;
+  }
   std::vector<std::shared_ptr<ParkedRequest>> waiters;
   bool is_current;
   {
@@ -177,8 +186,8 @@ void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
   if (!is_current) route.stats.superseded.fetch_add(1, std::memory_order_relaxed);
   // A write that was acknowledged since is already behind this on the home loop or has changed the
   // version; so the put reaches the regional tier before any later write does.
-  if (is_current && from_origin && result.outcome == Outcome::kValue && result.value.storable &&
-      result.value.ttl_ms != 0) {
+  if (is_current && is_new_below && result.outcome == Outcome::kValue && result.value.storable &&
+      !result.value.EndsBy(home_->clock().NowMs())) {
     StoreRegional(*fetch, result.value);
   }
   in_flight_.fetch_sub(1, std::memory_order_relaxed);
@@ -187,13 +196,15 @@ void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
   for (const auto& waiter : waiters) waiter->DeliverFetch(fetch->key, shared);
 }
 
-int64_t Fetches::FreshUntilMs(const Route& route, const Value& value, int64_t now_ms) {
-  int64_t ttl_ms = route.ttl_ms;
-  if (ttl_ms != kNoTtl && route.jitter > 0) {
-    ttl_ms -= static_cast<int64_t>(route.jitter * rng_.Unit() * static_cast<double>(ttl_ms));
+int64_t Fetches::FreshUntilMs(const Fetch& fetch, const Value& value) {
+  const Route& route = *fetch.route;
+  if (route.ttl_ms == kNoTtl) return value.deadline_ms;
+  int64_t until_ms = fetch.asked_ms + route.ttl_ms;
+  if (route.jitter > 0) {
+    until_ms -=
+        static_cast<int64_t>(route.jitter * rng_.Unit() * static_cast<double>(route.ttl_ms));
   }
-  if (value.ttl_ms != kNoTtl && (ttl_ms == kNoTtl || value.ttl_ms < ttl_ms)) ttl_ms = value.ttl_ms;
-  return ttl_ms == kNoTtl ? keyspace::kNoDeadline : now_ms + ttl_ms;
+  return value.EndsBy(until_ms) ? value.deadline_ms : until_ms;
 }
 
 bool Fetches::Fill(Fetch& fetch, const GetResult& result) {
@@ -212,11 +223,12 @@ bool Fetches::Fill(Fetch& fetch, const GetResult& result) {
       const auto limit =
           std::max<size_t>(2, static_cast<size_t>(limits_.negative_entries_max) / shards_.size());
       shards_[static_cast<size_t>(keyspace_->ShardIndex(key))].absent.Remember(
-          QualifiedKey(fetch.database, fetch.key), fetch.version, now_ms + ttl_ms, now_ms, limit);
+          QualifiedKey(fetch.database, fetch.key), {fetch.version, fetch.generation},
+          fetch.asked_ms + ttl_ms, now_ms, limit);
     }
     return true;
   }
-  if (result.outcome != Outcome::kValue || !result.value.storable || result.value.ttl_ms == 0) {
+  if (result.outcome != Outcome::kValue || !result.value.storable || result.value.EndsBy(now_ms)) {
     return true;
   }
   if (route.regional != nullptr && rules_.generations &&
@@ -227,7 +239,7 @@ bool Fetches::Fill(Fetch& fetch, const GetResult& result) {
   keyspace::Database database(keyspace_, fetch.database, now_ms);
   if (keyspace_->IsOverLimit() && keyspace_->policy_name() == "noeviction") return true;
   ReadyValue ready;
-  if (!Decode(result.value, &ready)) return true;
+  if (!Decode(result.value, keyspace_->hash_seed(), &ready)) return true;
   const size_t bytes =
       fetch.key.size() + ready.string.size() + (ready.object ? ready.object->bytes() : size_t{0});
   if (!keyspace_->ShardOf(key).policy().AdmitFetched(key.table_hash(),
@@ -242,11 +254,15 @@ bool Fetches::Fill(Fetch& fetch, const GetResult& result) {
   fill.tier.fetched_at_s = static_cast<uint32_t>(now_ms / 1000);
   // What the regional tier says is the key's own lifetime, which clients see. What an origin says
   // is its lifetime too, since it is stored in the regional tier with it.
-  if (result.value.ttl_ms != kNoTtl) fill.deadline_ms = now_ms + result.value.ttl_ms;
+  fill.deadline_ms = result.value.deadline_ms;
   if (route.authority == Authority::kSpill) {
     fill.tier.regional_copy = true;
   } else {
-    fill.tier.fresh_until_ms = FreshUntilMs(route, result.value, now_ms);
+    fill.tier.fresh_until_ms = FreshUntilMs(fetch, result.value);
+    // It was on its way for longer than it may be kept.
+    if (fill.tier.fresh_until_ms != keyspace::kNoDeadline && fill.tier.fresh_until_ms <= now_ms) {
+      return true;
+    }
   }
   database.FillCopy(key, std::move(fill));
   route.stats.fills.fetch_add(1, std::memory_order_relaxed);

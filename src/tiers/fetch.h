@@ -21,7 +21,8 @@
 //   - a fetch remembers the write version at its start; if it changed, the fetch is superseded: it
 //     answers its waiters, is never filled, and later requests do not join it;
 //   - a failure and an absence are answers: every fetch ends, by its deadline;
-//   - what was read over an older regional connection is not filled.
+//   - what was read over an older regional connection is not filled;
+//   - lifetimes count from the moment the tier was asked, so no copy outlives what it copies.
 //
 // Threads: Begin and Join under the lock of the key's shard, on any thread; everything upstream on
 //          the home loop, which also owns the upstreams.
@@ -65,7 +66,7 @@ class Fetches {
                 std::shared_ptr<ParkedRequest> waiter);
 
   // Is the key known to be absent below? REQUIRES: the lock of the key's shard.
-  bool IsKnownAbsent(int database, const keyspace::Key& key, int64_t now_ms);
+  bool IsKnownAbsent(const Route& route, int database, const keyspace::Key& key, int64_t now_ms);
 
   int64_t in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
   uint64_t limited() const { return limited_.load(std::memory_order_relaxed); }
@@ -86,7 +87,7 @@ class Fetches {
   // Fills the local tier; returns whether the fetch was still current.
   bool Fill(Fetch& fetch, const GetResult& result);
   void StoreRegional(const Fetch& fetch, const Value& value);
-  int64_t FreshUntilMs(const Route& route, const Value& value, int64_t now_ms);
+  int64_t FreshUntilMs(const Fetch& fetch, const Value& value);
 
   keyspace::Keyspace* const keyspace_;
   runtime::Loop* const home_;

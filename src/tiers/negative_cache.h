@@ -4,7 +4,9 @@
 //
 // Promises:  an absence is forgotten when the key's write version changes, so that no write needs
 // to
-//            look here. Holds at most its limit of keys; when it is full half of them go.
+//            look here, and with the connection to the regional tier it was learned over: who else
+//            wrote there since is not known. Holds at most its limit of keys; when it is full half
+//            of them go.
 // Threads:   under the shard's lock.
 // Units:     milliseconds on NowMs time.
 
@@ -18,14 +20,20 @@ namespace terrace::tiers {
 
 class NegativeCache {
  public:
-  void Remember(std::string key, uint32_t version, int64_t until_ms, int64_t now_ms, size_t limit) {
+  // What must not have changed since a key was found absent.
+  struct Proof {
+    uint32_t version;     // of the key
+    uint32_t generation;  // of the regional connection
+    bool operator==(const Proof&) const = default;
+  };
+  void Remember(std::string key, Proof proof, int64_t until_ms, int64_t now_ms, size_t limit) {
     if (absent_.size() >= limit) MakeRoom(now_ms);
-    absent_[std::move(key)] = {until_ms, version};
+    absent_[std::move(key)] = {until_ms, proof};
   }
-  bool Knows(const std::string& key, uint32_t version, int64_t now_ms) {
+  bool Knows(const std::string& key, Proof proof, int64_t now_ms) {
     const auto found = absent_.find(key);
     if (found == absent_.end()) return false;
-    if (found->second.until_ms > now_ms && found->second.version == version) return true;
+    if (found->second.until_ms > now_ms && found->second.proof == proof) return true;
     absent_.erase(found);
     return false;
   }
@@ -44,7 +52,7 @@ class NegativeCache {
 
   struct Absence {
     int64_t until_ms;
-    uint32_t version;  // of the key when it was found absent
+    Proof proof;
   };
   std::unordered_map<std::string, Absence> absent_;
 };

@@ -21,8 +21,8 @@ namespace terrace::tiers {
 //   {key:N}  the N-th part of the key split at ':', from 0, percent-encoded; a key that has no such
 //            part is absent without asking
 // Statuses: 200 is the value; 204, 404 and 410 are absent; anything else is a failure.
-// Cache-Control max-age / s-maxage (minus Age) becomes ttl_ms; no-store, private and no-cache make
-// the value not storable.
+// Cache-Control max-age / s-maxage (minus Age) is the value's lifetime, from when it was asked for;
+// no-store, private and no-cache make the value not storable.
 struct HttpOriginOptions {
   std::string name;
   std::string url;  // e.g. "https://api.example.com/v1/{key:0}/{key:1}"

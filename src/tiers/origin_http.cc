@@ -17,18 +17,20 @@
 namespace terrace::tiers {
 namespace {
 
-GetResult FromStatus(HttpResponse response, int64_t wall_ms) {
+GetResult FromStatus(HttpResponse response, const base::Clock& clock) {
   const HttpFreshness freshness =
       ReadHttpFreshness({std::move(response.cache_control), std::move(response.age),
                          std::move(response.expires), std::move(response.date)},
-                        wall_ms);
+                        clock.WallMs());
   const std::string detail = "HTTP " + std::to_string(response.status);
   GetResult result;
   switch (response.status) {
     case 200:
       result.outcome = Outcome::kValue;
       result.value.bytes = std::move(response.body);
-      result.value.ttl_ms = freshness.ttl_ms;
+      if (freshness.ttl_ms != kNoTtl) {
+        result.value.deadline_ms = clock.NowMs() - response.took_ms + freshness.ttl_ms;
+      }
       result.value.storable = freshness.storable;
       return result;
     case 204:
@@ -50,7 +52,7 @@ GetResult FromStatus(HttpResponse response, int64_t wall_ms) {
   return FailedGet(Failure::kProtocol, detail + ": not a status that means a value or its absence");
 }
 
-GetResult FromResponse(HttpResponse response, int64_t wall_ms) {
+GetResult FromResponse(HttpResponse response, const base::Clock& clock) {
   switch (response.end) {
     case HttpResponse::End::kTooLarge:
       return FailedGet(Failure::kTooLarge, std::move(response.detail));
@@ -61,7 +63,7 @@ GetResult FromResponse(HttpResponse response, int64_t wall_ms) {
     case HttpResponse::End::kComplete:
       break;
   }
-  return FromStatus(std::move(response), wall_ms);
+  return FromStatus(std::move(response), clock);
 }
 
 class HttpOrigin final : public Upstream, private Bulkhead::Worker {
@@ -74,8 +76,7 @@ class HttpOrigin final : public Upstream, private Bulkhead::Worker {
         client_({options.connect_timeout_ms, std::max<size_t>(options.concurrency_max, 1),
                  options.ca_file, options.authorization},
                 loop, [this](uint64_t job_id, HttpResponse response) {
-                  bulkhead_.Answer(job_id,
-                                   FromResponse(std::move(response), loop_->clock().WallMs()));
+                  bulkhead_.Answer(job_id, FromResponse(std::move(response), loop_->clock()));
                 }) {}
 
   std::string_view name() const override { return name_; }

@@ -185,6 +185,9 @@ HttpResponse ResponseOf(Transfer* transfer, CURLcode code) {
     return response;
   }
   response.status = StatusOf(*transfer);
+  curl_off_t took_us = 0;
+  curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &took_us);
+  response.took_ms = (took_us + 999) / 1000;
   response.body = std::move(transfer->body);
   response.cache_control = HeaderOf(*transfer, "Cache-Control");
   response.age = HeaderOf(*transfer, "Age");

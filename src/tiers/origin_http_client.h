@@ -34,7 +34,8 @@ struct HttpResponse {
   End end = End::kComplete;
   std::string detail;  // unless kComplete: why, printable
   long status = 0;
-  std::string body;  // only of status 200
+  int64_t took_ms = 0;  // from the request to the end of the body
+  std::string body;     // only of status 200
   // Headers, repeated ones joined with ", ".
   std::string cache_control;
   std::string age;

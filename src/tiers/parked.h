@@ -30,6 +30,7 @@ struct FetchResult {
   Failure failure = Failure::kNone;
   std::string detail;    // "regional main: ..." of a failure
   uint32_t version = 0;  // the key's write version when the fetch began
+  bool from_origin = false;
 };
 
 class ParkedRequest : public std::enable_shared_from_this<ParkedRequest> {

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/rng.h"
+#include "keyspace/dump.h"
 #include "runtime/loop.h"
 #include "tiers/regional_address.h"
 #include "tiers/regional_connection.h"
@@ -14,12 +15,15 @@
 #include "tiers/regional_operation.h"
 #include "tiers/regional_queue.h"
 #include "tiers/regional_wire.h"
+#include "tiers/server_clock.h"
 
 namespace terrace::tiers {
 namespace {
 
 // A connection lost sooner than this counts as a failed attempt: the delay keeps growing.
 constexpr int64_t kWellMs = 1000;
+// How often the server is asked for its time.
+constexpr int64_t kClockMs = 10000;
 
 // The life of the connection, from top to bottom, and round again:
 //
@@ -41,7 +45,10 @@ class RegionalClient final : public RegionalTier, public RegionalConnectionHandl
     StartAttempt();
   }
 
-  ~RegionalClient() override { loop_->Cancel(attempt_timer_); }
+  ~RegionalClient() override {
+    loop_->Cancel(attempt_timer_);
+    loop_->Cancel(clock_timer_);
+  }
 
   std::string_view name() const override { return options_.name; }
   void Get(GetRequest request, GetDone done) override;
@@ -56,6 +63,9 @@ class RegionalClient final : public RegionalTier, public RegionalConnectionHandl
   void Close(base::Task done) override;
 
  private:
+  void AppendPut(PutRequest request, int64_t now_ms, std::string* out);
+  void PutExpired(PutRequest request, PutDone done);
+
   enum class State : uint8_t { kDown, kResolving, kConnecting, kHandshake, kReady, kClosed };
 
   // Connection, in the order of its life.
@@ -65,6 +75,8 @@ class RegionalClient final : public RegionalTier, public RegionalConnectionHandl
   void OnConnected() override;
   Next OnHandshakeReply(const RegionalReply& reply);
   void BecomeReady();
+  void AskClockLater();
+  void StopClock();
   void OnConnectionLost(Failure failure, std::string detail) override;
   void AttemptFailed(std::string detail);
   void RetryLater();
@@ -90,6 +102,9 @@ class RegionalClient final : public RegionalTier, public RegionalConnectionHandl
   RegionalHandshake::Identity identity_;  // of the last connection that carried commands
   uint64_t generation_ = 0;
   std::vector<base::Function<void(uint64_t)>> on_new_generation_;
+  ServerClock server_clock_;    // of the present connection
+  int64_t clock_asked_ms_ = 0;  // on NowMs
+  runtime::TimerId clock_timer_ = runtime::kNoTimer;
 
   RegionalQueue queue_;
 
@@ -160,11 +175,17 @@ void RegionalClient::ConnectNext() {
 void RegionalClient::OnConnected() {
   state_ = State::kHandshake;
   handshake_.emplace(options_, identity_, connection_->output());
+  clock_asked_ms_ = loop_->clock().NowMs();
   connection_->FlushSoon();
 }
 
 RegionalClient::Next RegionalClient::OnHandshakeReply(const RegionalReply& reply) {
-  switch (handshake_->OnReply(reply)) {
+  const bool told_time = handshake_->server_ms().has_value();
+  const RegionalHandshake::Step step = handshake_->OnReply(reply);
+  if (!told_time && handshake_->server_ms()) {
+    server_clock_.Learn(*handshake_->server_ms(), clock_asked_ms_, loop_->clock().NowMs());
+  }
+  switch (step) {
     case RegionalHandshake::Step::kMore:
       connection_->FlushSoon();
       return Next::kGoOn;
@@ -187,10 +208,32 @@ void RegionalClient::BecomeReady() {
   note_ = handshake_->note();
   handshake_.reset();
   ++generation_;
+  if (server_clock_.AtMost(0)) AskClockLater();
   // Nothing of this connection can be answered before this function returns to the loop, and the
   // callbacks may ask for more.
   queue_.Start(connection_.get());
   for (auto& callback : on_new_generation_) callback(generation_);
+}
+
+// Clocks drift, and get set.
+void RegionalClient::AskClockLater() {
+  clock_timer_ = loop_->After(kClockMs, [this] {
+    clock_timer_ = runtime::kNoTimer;
+    clock_asked_ms_ = loop_->clock().NowMs();
+    Relay({0, {"TIME"}, loop_->clock().MonoUs() + kClockMs * 1000}, [this](RelayResult result) {
+      if (state_ != State::kReady || result.failure != Failure::kNone) return;
+      if (const std::optional<int64_t> server_ms = ReadTime(result.reply)) {
+        server_clock_.Learn(*server_ms, clock_asked_ms_, loop_->clock().NowMs());
+      }
+      AskClockLater();
+    });
+  });
+}
+
+void RegionalClient::StopClock() {
+  loop_->Cancel(clock_timer_);
+  clock_timer_ = runtime::kNoTimer;
+  server_clock_.Forget();
 }
 
 void RegionalClient::OnConnectionLost(Failure failure, std::string detail) {
@@ -217,6 +260,7 @@ void RegionalClient::AttemptFailed(std::string detail) {
 
 void RegionalClient::RetryLater() {
   state_ = State::kDown;
+  StopClock();
   handshake_.reset();
   loop_->Cancel(attempt_timer_);
   // After a connection that served well the first attempt comes within the least delay.
@@ -269,35 +313,46 @@ void RegionalClient::Get(GetRequest request, GetDone done) {
 }
 
 void RegionalClient::Put(PutRequest request, PutDone done) {
-  const Value& value = request.value;
-  // RESTORE takes 0 for "never expires", the opposite of what is meant.
-  if (value.ttl_ms != kNoTtl && value.ttl_ms <= 0) {
-    if (request.only_if_absent) {
-      loop_->Post([done = std::move(done)]() mutable {
-        PutResult result;
-        result.stored = false;
-        done(std::move(result));
-      });
-      return;
-    }
-    Invalidate(request.database, std::move(request.key), request.deadline_us, std::move(done));
-    return;
-  }
+  const int64_t now_ms = loop_->clock().NowMs();
+  if (request.value.EndsBy(now_ms)) return PutExpired(std::move(request), std::move(done));
   std::string* const out =
       queue_.Add(RegionalOperation(request.database, request.deadline_us, std::move(done)),
-                 request.key.size() + value.bytes.size() + 2 * kCommandBytes);
-  if (out == nullptr) return;
-  const std::string ttl = std::to_string(value.ttl_ms == kNoTtl ? 0 : value.ttl_ms);
-  std::vector<std::string_view> args;
-  if (value.form == Value::Form::kDump) {
-    args = {"RESTORE", request.key, ttl, value.bytes};
-    if (!request.only_if_absent) args.push_back("REPLACE");
-  } else {
-    args = {"SET", request.key, value.bytes};
+                 request.key.size() + request.value.bytes.size() + 2 * kCommandBytes);
+  if (out != nullptr) AppendPut(std::move(request), now_ms, out);
+}
+
+void RegionalClient::AppendPut(PutRequest request, int64_t now_ms, std::string* out) {
+  Value& value = request.value;
+  const bool has_deadline = value.deadline_ms != keyspace::kNoDeadline;
+  if (value.form == Value::Form::kString && !has_deadline) {
+    std::vector<std::string_view> args = {"SET", request.key, value.bytes};
     if (request.only_if_absent) args.push_back("NX");
-    if (value.ttl_ms != kNoTtl) args.insert(args.end(), {"PX", ttl});
+    return AppendCommand(out, args);
   }
+  // SET takes a moment only since Redis 6.2, RESTORE since 5.
+  if (value.form == Value::Form::kString) value.bytes = keyspace::EncodeStringDump(value.bytes);
+  const std::optional<int64_t> until_ms = server_clock_.AtMost(value.deadline_ms);
+  const bool is_moment = has_deadline && until_ms && *until_ms > 0;
+  const std::string ttl = std::to_string(!has_deadline ? 0
+                                         : is_moment   ? *until_ms
+                                                       : value.deadline_ms - now_ms);
+  std::vector<std::string_view> args = {"RESTORE", request.key, ttl, value.bytes};
+  if (!request.only_if_absent) args.push_back("REPLACE");
+  if (is_moment) args.push_back("ABSTTL");
   AppendCommand(out, args);
+}
+
+// A value whose time is up is there as if it was not.
+void RegionalClient::PutExpired(PutRequest request, PutDone done) {
+  if (!request.only_if_absent) {
+    return Invalidate(request.database, std::move(request.key), request.deadline_us,
+                      std::move(done));
+  }
+  loop_->Post([done = std::move(done)]() mutable {
+    PutResult result;
+    result.stored = false;
+    done(std::move(result));
+  });
 }
 
 void RegionalClient::Invalidate(int database, std::string key, int64_t deadline_us, PutDone done) {
@@ -338,6 +393,7 @@ void RegionalClient::Close(base::Task done) {
   loop_->Post([this, done = std::move(done)]() mutable {
     state_ = State::kClosed;
     loop_->Cancel(attempt_timer_);
+    StopClock();
     connection_.reset();
     queue_.Close();
     std::move(done)();

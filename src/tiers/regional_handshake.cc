@@ -29,9 +29,10 @@ RegionalHandshake::RegionalHandshake(const RegionalOptions& options, Identity ea
   AppendCommand(output_, {"CLIENT", "SETNAME", "terrace"});
   AppendCommand(output_, {"CLIENT", "ID"});
   AppendCommand(output_, {"INFO", "server"});
+  AppendCommand(output_, {"TIME"});
   AppendCommand(output_, {"PING"});
-  asked_.insert(asked_.end(),
-                {Question::kSetName, Question::kClientId, Question::kInfo, Question::kPing});
+  asked_.insert(asked_.end(), {Question::kSetName, Question::kClientId, Question::kInfo,
+                               Question::kTime, Question::kPing});
 }
 
 RegionalHandshake::Step RegionalHandshake::OnReply(const RegionalReply& reply) {
@@ -45,6 +46,7 @@ RegionalHandshake::Step RegionalHandshake::OnReply(const RegionalReply& reply) {
   }
   if (!asked_.empty()) return Step::kMore;
   if (question == Question::kKill) return Step::kDone;
+  if (!server_ms_) Note("the server does not tell the TIME: what is stored there may live longer");
   if (!identity_.known()) NoteUnfenced("the server does not tell its run_id or our client id");
   if (!identity_.known() || !earlier_.known()) return Step::kDone;
   // Another run of the server has none of our commands, and the id may be somebody else's.
@@ -82,15 +84,23 @@ bool RegionalHandshake::Take(Question question, const RegionalReply& reply) {
     case Question::kInfo:
       identity_.run_id = RunIdOf(reply.bytes);
       return reply.type == RegionalReply::Type::kBulk;
+    case Question::kTime:
+      server_ms_ = ReadTime(reply.bytes);
+      return server_ms_.has_value();
     case Question::kKill:
       return reply.type == RegionalReply::Type::kInteger;
   }
   return false;
 }
 
-void RegionalHandshake::NoteUnfenced(std::string_view why) {
-  note_ = std::string(why) +
-          ": a command sent over a connection that was lost may still be executed after newer ones";
+void RegionalHandshake::NoteUnfenced(const std::string& why) {
+  Note(why +
+       ": a command sent over a connection that was lost may still be executed after newer ones");
+}
+
+void RegionalHandshake::Note(std::string_view what) {
+  if (!note_.empty()) note_ += "; ";
+  note_ += what;
 }
 
 }  // namespace terrace::tiers

@@ -4,7 +4,7 @@
 // we are there, and fences the earlier connection off: commands sent over that one may still wait
 // in the server's buffers, and must not be executed after anything of ours.
 //
-//   AUTH (with a password), CLIENT SETNAME, CLIENT ID, INFO server, PING    in one write
+//   AUTH (with a password), CLIENT SETNAME, CLIENT ID, INFO server, TIME, PING   in one write
 //   CLIENT KILL ID <the earlier connection>    when it was a connection to this very run of the
 //                                              server; elsewhere the id may be a stranger's
 //
@@ -12,7 +12,9 @@
 //         that refuses us fails the handshake. Missing permissions do not: note() tells people what
 //         is not guaranteed then.
 
+#include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 
 #include "tiers/regional.h"
@@ -38,22 +40,26 @@ class RegionalHandshake {
   [[nodiscard]] Step OnReply(const RegionalReply& reply);
 
   const Identity& identity() const { return identity_; }
+  // The server's wall clock in ms; nothing before its answer to TIME, or when it does not tell.
+  const std::optional<int64_t>& server_ms() const { return server_ms_; }
   // Why it failed, or the last error reply when the connection was lost meanwhile.
   const std::string& error() const { return error_; }
   // What the server does not permit and what that means, or empty.
   const std::string& note() const { return note_; }
 
  private:
-  enum class Question : uint8_t { kAuth, kSetName, kClientId, kInfo, kPing, kKill };
+  enum class Question : uint8_t { kAuth, kSetName, kClientId, kInfo, kTime, kPing, kKill };
 
   Step Refused(Question question, const RegionalReply& reply);
   bool Take(Question question, const RegionalReply& reply);
-  void NoteUnfenced(std::string_view why);
+  void NoteUnfenced(const std::string& why);
+  void Note(std::string_view what);
 
   const Identity earlier_;
   std::string* const output_;
   std::deque<Question> asked_;
   Identity identity_;
+  std::optional<int64_t> server_ms_;
   std::string error_;
   std::string note_;
 };

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "keyspace/dump.h"
+
 namespace terrace::tiers {
 namespace {
 
@@ -9,6 +11,16 @@ namespace {
 Failure FailureOf(std::string_view error_text) {
   const std::string_view code = ErrorCode(error_text);
   return SaysCannotServe(code) || code == "BUSY" ? Failure::kUnreachable : Failure::kRefused;
+}
+
+// How large a value is: a string by its length, which its payload may hide by compression; any
+// other type by its payload.
+size_t ValueBytes(std::string_view payload) {
+  constexpr char kStringType = 0;
+  if (payload.empty() || payload[0] != kStringType) return payload.size();
+  keyspace::DumpValue value;
+  const auto status = keyspace::DecodeDump(payload, keyspace::EncodingLimits(), &value);
+  return status == keyspace::DumpStatus::kOk ? value.string.size() : payload.size();
 }
 
 }  // namespace
@@ -50,7 +62,7 @@ void RegionalOperation::Fail(Failure failure, std::string detail) {
   }
 }
 
-void RegionalOperation::TakeReply(RegionalReply reply, int64_t now_us) {
+void RegionalOperation::TakeReply(RegionalReply reply) {
   --replies_left_;
   if (answered()) return;
   switch (kind_) {
@@ -60,7 +72,7 @@ void RegionalOperation::TakeReply(RegionalReply reply, int64_t now_us) {
       if (replies_left_ == 1) {
         TakeDump(std::move(reply));
       } else {
-        TakePttl(reply, now_us);
+        TakePttl(reply);
       }
       break;
     case Kind::kPut:
@@ -82,9 +94,10 @@ void RegionalOperation::TakeDump(RegionalReply reply) {
       get_result_.detail = std::move(reply.bytes);
       return;
     case RegionalReply::Type::kBulk:
-      if (value_bytes_max_ != 0 && reply.bytes.size() > value_bytes_max_) {
+      if (const size_t bytes = value_bytes_max_ == 0 ? 0 : ValueBytes(reply.bytes);
+          bytes > value_bytes_max_) {
         get_result_.failure = Failure::kTooLarge;
-        get_result_.detail = std::to_string(reply.bytes.size()) + " bytes";
+        get_result_.detail = std::to_string(bytes) + " bytes";
         return;
       }
       get_result_.outcome = Outcome::kValue;
@@ -100,7 +113,7 @@ void RegionalOperation::TakeDump(RegionalReply reply) {
   }
 }
 
-void RegionalOperation::TakePttl(const RegionalReply& reply, int64_t now_us) {
+void RegionalOperation::TakePttl(const RegionalReply& reply) {
   GetResult result = std::move(get_result_);
   if (result.outcome == Outcome::kValue) {
     if (reply.type == RegionalReply::Type::kError) {
@@ -110,9 +123,8 @@ void RegionalOperation::TakePttl(const RegionalReply& reply, int64_t now_us) {
       result.failure = Failure::kProtocol;
       result.detail = "PTTL was answered by something else than an integer";
     } else if (reply.integer >= 0) {
-      // Our copy must not outlive the original, so the whole time on the way is taken off.
-      result.value.ttl_ms = reply.integer - (now_us - sent_us + 999) / 1000;
-      if (result.value.ttl_ms <= 0) result.outcome = Outcome::kAbsent;
+      // Our copy must not outlive the original, so it counts from before the server was asked.
+      result.value.deadline_ms = sent_ms + reply.integer;
     } else if (reply.integer == -2) {
       result.outcome = Outcome::kAbsent;  // it expired between the two commands
     }

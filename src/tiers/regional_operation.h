@@ -39,20 +39,19 @@ class RegionalOperation {
   // Tells the caller that it failed. After this answered(), which comes true before done runs.
   void Fail(Failure failure, std::string detail);
 
-  // Takes the next reply that belongs to it; answers with the last one. now_us: for the time a
-  // value's TTL has lost on its way.
-  void TakeReply(RegionalReply reply, int64_t now_us);
+  // Takes the next reply that belongs to it; answers with the last one.
+  void TakeReply(RegionalReply reply);
   int replies_left() const { return replies_left_; }
 
   std::string wire;       // its commands, while it waits to be sent
   size_t wire_bytes = 0;  // its share of queue_bytes_max
-  int64_t sent_us = 0;
+  int64_t sent_ms = 0;    // on NowMs; the lifetime of what it brings counts from here
 
  private:
   enum class Kind : uint8_t { kSelect, kGet, kPut, kRelay };
 
   void TakeDump(RegionalReply reply);
-  void TakePttl(const RegionalReply& reply, int64_t now_us);
+  void TakePttl(const RegionalReply& reply);
   void AnswerPut(const RegionalReply& reply);
   void AnswerRelay(RegionalReply reply);
 

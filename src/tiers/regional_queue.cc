@@ -29,7 +29,7 @@ std::string* RegionalQueue::Add(RegionalOperation operation, size_t bytes) {
     queued_bytes_ += bytes;
     ArmDeadline(operation.deadline_us(), now_us);
     if (waiting_.empty() && CanSend(operation)) {
-      operation.sent_us = now_us;
+      operation.sent_ms = loop_->clock().NowMs();
       sent_.push_back(std::move(operation));
       connection_->FlushSoon();
       return connection_->output();
@@ -109,7 +109,7 @@ void RegionalQueue::SendWaiting() {
     }
     connection_->output()->append(operation.wire);
     operation.wire = {};
-    operation.sent_us = now_us;
+    operation.sent_ms = loop_->clock().NowMs();
     sent_.push_back(std::move(operation));
   }
   connection_->FlushSoon();
@@ -143,13 +143,13 @@ RegionalQueue::Next RegionalQueue::TakeReply(RegionalReply reply) {
   }
   // The operation leaves the queue before its caller is told, who may ask for more at once.
   if (front.replies_left() > 1) {
-    front.TakeReply(std::move(reply), 0);
+    front.TakeReply(std::move(reply));
     return Next::kGoOn;
   }
   RegionalOperation operation = std::move(front);
   sent_.pop_front();
   queued_bytes_ -= operation.wire_bytes;
-  operation.TakeReply(std::move(reply), connection_->received_us());
+  operation.TakeReply(std::move(reply));
   return Next::kGoOn;
 }
 

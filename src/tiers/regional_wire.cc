@@ -74,6 +74,27 @@ void AppendCommand(std::string* out, const std::vector<std::string>& args) {
   AppendArgs(out, args);
 }
 
+// Two bulk strings: seconds, and microseconds of the second.
+std::optional<int64_t> ReadTime(std::string_view framed_reply) {
+  std::array<int64_t, 2> numbers;
+  if (!framed_reply.starts_with("*2\r\n")) return std::nullopt;
+  framed_reply.remove_prefix(4);
+  for (int64_t& number : numbers) {
+    const size_t begin = framed_reply.find("\r\n");
+    if (!framed_reply.starts_with('$') || begin == framed_reply.npos) return std::nullopt;
+    framed_reply.remove_prefix(begin + 2);
+    const size_t size = framed_reply.find("\r\n");
+    if (size == framed_reply.npos) return std::nullopt;
+    const char* const end = framed_reply.data() + size;
+    const auto parsed = std::from_chars(framed_reply.data(), end, number);
+    if (parsed.ec != std::errc() || parsed.ptr != end || number < 0) return std::nullopt;
+    framed_reply.remove_prefix(size + 2);
+  }
+  constexpr int64_t kSecondsMax = int64_t{1} << 40;
+  if (numbers[0] > kSecondsMax || numbers[1] >= 1000000) return std::nullopt;
+  return numbers[0] * 1000 + numbers[1] / 1000;
+}
+
 std::string_view ErrorCode(std::string_view text) { return text.substr(0, text.find(' ')); }
 
 bool SaysCannotServe(std::string_view code) { return Contains(kCannotServe, code); }

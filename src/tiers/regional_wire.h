@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,9 @@ void AppendCommand(std::string* out, const std::vector<std::string>& args);
 
 // Appends prefix, number and line end: the head of an array, of a bulk, or a whole integer.
 void AppendHead(std::string* out, char prefix, int64_t number);
+
+// The server's wall clock in ms, out of a reply of TIME; nothing when it is none.
+std::optional<int64_t> ReadTime(std::string_view framed_reply);
 
 // The first word of an error reply's text: "NOPERM", "ERR", ...
 std::string_view ErrorCode(std::string_view text);

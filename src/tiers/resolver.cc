@@ -118,10 +118,11 @@ Resolver::KeyState Resolver::ResolveKey(Database& database, const Access& access
     return KeyState::kKnown;
   }
   if (const FetchResult* result = parked->Find(key.bytes)) {
-    const KeyState state = UseResult(database, access, route, key, *result, overlay, error);
+    const KeyState state =
+        UseResult(database, access, route, key, *result, AskedMs(*parked), overlay, error);
     if (state != KeyState::kAwaiting) return state;
   }
-  if (fetches_->IsKnownAbsent(database.index(), key, database.now_ms())) {
+  if (fetches_->IsKnownAbsent(route, database.index(), key, database.now_ms())) {
     route.stats.negative_hits.fetch_add(1, std::memory_order_relaxed);
     return KeyState::kKnown;
   }
@@ -159,12 +160,23 @@ bool Resolver::UseCopy(Database& database, const Route& route, const Key& key) {
   return true;
 }
 
+// When the request first parked, which is after it came.
+int64_t Resolver::AskedMs(const ParkedRequest& parked) const {
+  const base::Clock& clock = home_->clock();
+  return clock.NowMs() - (clock.MonoUs() - parked.parked_us) / 1000;
+}
+
 // Uses what was fetched for this request; kAwaiting when it has to be fetched again.
 Resolver::KeyState Resolver::UseResult(Database& database, const Access& access, const Route& route,
-                                       const Key& key, const FetchResult& result, Overlay* overlay,
-                                       std::string* error) {
+                                       const Key& key, const FetchResult& result, int64_t asked_ms,
+                                       Overlay* overlay, std::string* error) {
   const bool is_current = keyspace_->ShardOf(key).version(key.table_hash()) == result.version;
   if (access.is_write && !is_current && rules_.write_checks_version) return KeyState::kAwaiting;
+  // Where values spill, a write here deletes the key below: that it was found absent there, so that
+  // the origin was asked, then says nothing of it.
+  const bool found_no_spill = route.authority == Authority::kSpill &&
+                              (result.outcome == tiers::Outcome::kAbsent || result.from_origin);
+  if (found_no_spill && !is_current && rules_.absence_checks_version) return KeyState::kAwaiting;
   switch (result.outcome) {
     case tiers::Outcome::kAbsent:
       return KeyState::kKnown;
@@ -174,15 +186,21 @@ Resolver::KeyState Resolver::UseResult(Database& database, const Access& access,
     case tiers::Outcome::kValue:
       break;
   }
+  // A key of the regional tier that may have expired before this request came, or before the write
+  // that would build on it, is asked for again: whether it has, only that tier knows. What an
+  // origin says answers all who wait, however short its life.
+  const int64_t live_at_ms = access.is_write ? database.now_ms() : asked_ms;
+  if (!result.from_origin && result.value.EndsBy(live_at_ms) && rules_.answer_checks_deadline) {
+    return KeyState::kAwaiting;
+  }
   ReadyValue ready;
-  if (!Decode(result.value, &ready)) {
+  if (!Decode(result.value, keyspace_->hash_seed(), &ready)) {
     *error =
         TierError(route, "the value that was read makes no sense", "the key could not be read");
     return KeyState::kFailed;
   }
-  const int64_t deadline_ms = result.value.ttl_ms == kNoTtl
-                                  ? keyspace::kNoDeadline
-                                  : database.now_ms() + std::max<int64_t>(1, result.value.ttl_ms);
+  const int64_t deadline_ms =
+      result.value.EndsBy(database.now_ms()) ? database.now_ms() + 1 : result.value.deadline_ms;
   if (!access.is_write) {
     database.Overlay(key, overlay->Add(MakeEntry(key.bytes, std::move(ready), deadline_ms)));
     return KeyState::kKnown;
@@ -202,7 +220,7 @@ void Resolver::FetchAhead(Database& database, const Key& key) {
   const Route* route = routes_->Match(key.bytes);
   if (route == nullptr || !route->has_tiers()) return;
   if (UseCopy(database, *route, key)) return;
-  if (fetches_->IsKnownAbsent(database.index(), key, database.now_ms())) return;
+  if (fetches_->IsKnownAbsent(*route, database.index(), key, database.now_ms())) return;
   if (route->authority == Authority::kSpill &&
       spill_->Recall(database, key, *route) != SpillLedger::Recalled::kUnknown) {
     return;
@@ -310,7 +328,7 @@ std::vector<std::pair<std::string, std::string>> Resolver::Explain(Database& dat
     const bool tiers = route != nullptr && route->has_tiers();
     if (!tiers) {
       next = "answer absent";
-    } else if (fetches_->IsKnownAbsent(database.index(), key, database.now_ms())) {
+    } else if (fetches_->IsKnownAbsent(*route, database.index(), key, database.now_ms())) {
       next = "answer absent (remembered)";
     } else if (const auto pending = spill_->Pending(database.index(), key, database.now_ms());
                pending != SpillLedger::Recalled::kUnknown) {

@@ -10,7 +10,9 @@
 //   - a relayed write whose outcome is unknown counts as one that happened;
 //   - a woken read may use what was fetched for it, even when that was superseded, has no lifetime
 //     or was evicted since; a write that builds on a fetched value may only while its version is
-//     current, else it resolves again.
+//     current, else it resolves again;
+//   - on a spill route the absence of a key below answers only while its version is current, since
+//     a write here deletes the key below.
 //
 // Threads: Plan on any thread; Resolve under the locks of the keys' shards; Relay without locks.
 
@@ -119,8 +121,9 @@ class Resolver {
                       Overlay* overlay, std::string* error);
   bool UseCopy(keyspace::Database& database, const Route& route, const keyspace::Key& key);
   KeyState UseResult(keyspace::Database& database, const Access& access, const Route& route,
-                     const keyspace::Key& key, const FetchResult& result, Overlay* overlay,
-                     std::string* error);
+                     const keyspace::Key& key, const FetchResult& result, int64_t asked_ms,
+                     Overlay* overlay, std::string* error);
+  int64_t AskedMs(const ParkedRequest& parked) const;
   void DropCopies(int database, const std::vector<std::string>& keys);
 
   keyspace::Keyspace* const keyspace_;

@@ -14,6 +14,10 @@ struct Rules {
   bool generations = true;
   // A write builds on a fetched value only while its version is current.
   bool write_checks_version = true;
+  // That a key of a spill route is absent below answers only while its version is current.
+  bool absence_checks_version = true;
+  // A value of the regional tier does not answer who came after it may have expired.
+  bool answer_checks_deadline = true;
   // A relayed write drops the local copies and bumps the versions before its reply.
   bool relay_drops_copies = true;
   // A spill route's keys that change here are deleted below.

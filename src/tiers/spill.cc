@@ -49,12 +49,11 @@ void SpillLedger::OnMutation(const keyspace::Mutation& mutation) {
   operation.route = route;
   operation.database = mutation.database;
   operation.key = std::string(mutation.key.bytes);
-  operation.queued_ms = home_->clock().NowMs();
   switch (mutation.kind) {
     case MutationKind::kEvicted:
       if (has_copy) return;  // the regional tier has this very value
       operation.is_put = true;
-      operation.value = Encode(*entry, operation.queued_ms);
+      operation.value = Encode(*entry);
       break;
     case MutationKind::kChanged:
       // A key that appears here without having been asked for below may have an old copy there.
@@ -117,12 +116,10 @@ SpillLedger::Recalled SpillLedger::Recall(keyspace::Database& database, const Ke
   const Operation& operation = found->second;
   if (!operation.is_put) return Recalled::kAbsent;
   keyspace::Database::Fill fill;
-  if (operation.value.ttl_ms != kNoTtl) {
-    fill.deadline_ms = operation.queued_ms + operation.value.ttl_ms;
-    if (fill.deadline_ms <= database.now_ms()) return Recalled::kAbsent;
-  }
+  if (operation.value.EndsBy(database.now_ms())) return Recalled::kAbsent;
+  fill.deadline_ms = operation.value.deadline_ms;
   ReadyValue ready;
-  if (!Decode(operation.value, &ready)) return Recalled::kAbsent;
+  if (!Decode(operation.value, keyspace_->hash_seed(), &ready)) return Recalled::kAbsent;
   fill.string = ready.string;
   fill.object = std::move(ready.object);
   fill.tier.route = route.index;
@@ -139,9 +136,8 @@ SpillLedger::Recalled SpillLedger::Pending(int database, const Key& key, int64_t
   const auto found = mine.find(QualifiedKey(database, key.bytes));
   if (found == mine.end()) return Recalled::kUnknown;
   const Operation& operation = found->second;
-  const bool is_live =
-      operation.value.ttl_ms == kNoTtl || operation.queued_ms + operation.value.ttl_ms > now_ms;
-  return operation.is_put && is_live ? Recalled::kValue : Recalled::kAbsent;
+  const bool is_live = operation.is_put && !operation.value.EndsBy(now_ms);
+  return is_live ? Recalled::kValue : Recalled::kAbsent;
 }
 
 void SpillLedger::Send(int shard, std::string qualified, uint64_t sequence) {
@@ -162,11 +158,8 @@ void SpillLedger::Send(int shard, std::string qualified, uint64_t sequence) {
     put.database = operation.database;
     put.key = operation.key;
     if (is_put) put.value = operation.value;
-    if (put.value.ttl_ms != kNoTtl) {
-      put.value.ttl_ms -= home_->clock().NowMs() - operation.queued_ms;
-      // Expired on the way: the regional tier must not keep an older copy either.
-      if (put.value.ttl_ms <= 0) is_put = false;
-    }
+    // Expired on the way: the regional tier must not keep an older copy either.
+    if (put.value.EndsBy(home_->clock().NowMs())) is_put = false;
   }
   put.deadline_us = home_->clock().MonoUs() + route->regional_timeout_ms * 1000;
   auto done = [this, route, is_put, shard, qualified = std::move(qualified),
@@ -239,8 +232,7 @@ void SpillLedger::Drain(int64_t deadline_us, base::Function<void(size_t lost)> d
         operation.database = index;
         operation.key = std::string(entry->key());
         operation.is_put = true;
-        operation.queued_ms = now_ms;
-        operation.value = Encode(*entry, now_ms);
+        operation.value = Encode(*entry);
         Queue(std::move(operation), keyspace_->MakeKey(entry->key()));
       });
     }

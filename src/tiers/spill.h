@@ -80,8 +80,7 @@ class SpillLedger : public keyspace::MutationSink {
     std::string key;
     bool is_put = false;
     bool in_flight = false;
-    Value value;            // of a put; ttl_ms as of queued_ms
-    int64_t queued_ms = 0;  // NowMs
+    Value value;  // of a put
     size_t bytes() const { return key.size() + value.bytes.size() + sizeof(Operation); }
   };
   using PerShard = std::unordered_map<std::string, Operation>;  // guarded by the shard's lock

@@ -9,7 +9,8 @@
 // Ownership: requests are copied in; nothing borrowed outlives the call. The owner destroys an
 //            upstream only after Close() has called back.
 // Threads:   every call, and every callback, on the owner's loop.
-// Units:     milliseconds; deadlines on Clock::MonoUs in microseconds.
+// Units:     milliseconds; deadlines of requests on Clock::MonoUs in microseconds, those of values
+//            on Clock::NowMs.
 // Errors:    Outcome says what the caller should do, Failure says why it failed.
 
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include <string_view>
 
 #include "base/task.h"
+#include "keyspace/entry.h"
 
 namespace terrace::tiers {
 
@@ -51,8 +53,14 @@ struct Value {
   };
   Form form = Form::kString;
   std::string bytes;
-  // What the source says about its lifetime. Time left in ms, or kNoTtl.
-  int64_t ttl_ms = kNoTtl;
+  // When it ends, on Clock::NowMs, or kNoDeadline. A moment and not a span, since spans grow with
+  // every wait on the way; where only a span is known it counts from the question. One that has
+  // passed: good for those who wait for it, not to be kept.
+  int64_t deadline_ms = keyspace::kNoDeadline;
+
+  bool EndsBy(int64_t now_ms) const {
+    return deadline_ms != keyspace::kNoDeadline && deadline_ms <= now_ms;
+  }
   // False when the source forbids keeping it (Cache-Control: no-store, private); waiters are
   // answered, nothing is filled.
   bool storable = true;

@@ -6,13 +6,13 @@
 
 namespace terrace::tiers {
 
-bool Decode(Value value, ReadyValue* ready) {
+bool Decode(Value value, uint64_t hash_seed, ReadyValue* ready) {
   if (value.form == Value::Form::kString) {
     ready->string = std::move(value.bytes);
     return true;
   }
   // The default thresholds choose the encoding; the first write that passes a live one converts it.
-  const keyspace::EncodingLimits limits;
+  const keyspace::EncodingLimits limits{.hash_seed = hash_seed};
   keyspace::DumpValue dumped;
   if (keyspace::DecodeDump(value.bytes, limits, &dumped) != keyspace::DumpStatus::kOk) return false;
   ready->string = std::move(dumped.string);
@@ -20,7 +20,7 @@ bool Decode(Value value, ReadyValue* ready) {
   return true;
 }
 
-Value Encode(const keyspace::Entry& entry, int64_t now_ms) {
+Value Encode(const keyspace::Entry& entry) {
   Value value;
   if (entry.is_string()) {
     value.form = Value::Form::kString;
@@ -29,9 +29,7 @@ Value Encode(const keyspace::Entry& entry, int64_t now_ms) {
     value.form = Value::Form::kDump;
     value.bytes = keyspace::EncodeDump(*entry.object(), keyspace::DumpReader::kRedis5);
   }
-  if (entry.has_deadline()) {
-    value.ttl_ms = entry.deadline_ms() > now_ms ? entry.deadline_ms() - now_ms : 1;
-  }
+  if (entry.has_deadline()) value.deadline_ms = entry.deadline_ms();
   return value;
 }
 

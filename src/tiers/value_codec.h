@@ -4,6 +4,7 @@
 //
 // Threads: pure functions, but what reads an entry needs its shard's lock.
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,11 +20,11 @@ struct ReadyValue {
   std::unique_ptr<keyspace::Object> object;
 };
 
-// False when the bytes make no sense.
-[[nodiscard]] bool Decode(Value value, ReadyValue* ready);
+// False when the bytes make no sense. hash_seed: the keyspace's, for values that need a hash table.
+[[nodiscard]] bool Decode(Value value, uint64_t hash_seed, ReadyValue* ready);
 
 // A value to be stored elsewhere: a string as itself, anything else as a DUMP payload.
-Value Encode(const keyspace::Entry& entry, int64_t now_ms);
+Value Encode(const keyspace::Entry& entry);
 
 // A detached entry for Database::Overlay. The caller frees it.
 keyspace::Entry* MakeEntry(std::string_view key, ReadyValue ready, int64_t deadline_ms);

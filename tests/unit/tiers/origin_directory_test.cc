@@ -52,7 +52,7 @@ class DirectoryOriginTest : public ::testing::Test {
     if (result.outcome == Outcome::kAbsent) return "(absent)";
     if (result.outcome == Outcome::kFailed) return "(failed) " + result.detail;
     EXPECT_EQ(result.value.form, Value::Form::kString);
-    EXPECT_EQ(result.value.ttl_ms, kNoTtl);
+    EXPECT_EQ(result.value.deadline_ms, keyspace::kNoDeadline);
     EXPECT_TRUE(result.value.storable);
     return result.value.bytes;
   }

@@ -17,11 +17,18 @@ RegionalReply Info(const std::string& run_id) {
           "# Server\r\nredis_version:7.0.15\r\nrun_id:" + run_id + "\r\ntcp_port:6379\r\n"};
 }
 
+RegionalReply Time(const std::string& seconds, const std::string& us) {
+  return {RegionalReply::Type::kArray, 0,
+          "*2\r\n$" + std::to_string(seconds.size()) + "\r\n" + seconds + "\r\n$" +
+              std::to_string(us.size()) + "\r\n" + us + "\r\n"};
+}
+
 // Plays the server's side up to and including PING.
 Step Greet(RegionalHandshake* handshake, int64_t client_id, const std::string& run_id) {
   EXPECT_EQ(handshake->OnReply(Status("OK")), Step::kMore);
   EXPECT_EQ(handshake->OnReply(Integer(client_id)), Step::kMore);
   EXPECT_EQ(handshake->OnReply(Info(run_id)), Step::kMore);
+  EXPECT_EQ(handshake->OnReply(Time("1700000000", "123456")), Step::kMore);
   return handshake->OnReply(Status("PONG"));
 }
 
@@ -36,11 +43,13 @@ TEST(RegionalHandshake, AsksEverythingInOneWrite) {
             "*3\r\n$6\r\nCLIENT\r\n$7\r\nSETNAME\r\n$7\r\nterrace\r\n"
             "*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n"
             "*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n"
+            "*1\r\n$4\r\nTIME\r\n"
             "*1\r\n$4\r\nPING\r\n");
   EXPECT_EQ(handshake.OnReply(Status("OK")), Step::kMore);
   EXPECT_EQ(Greet(&handshake, 7, "abc"), Step::kDone);
   EXPECT_EQ(handshake.identity().run_id, "abc");
   EXPECT_EQ(handshake.identity().client_id, "7");
+  EXPECT_EQ(handshake.server_ms(), 1700000000123);
 }
 
 TEST(RegionalHandshake, KillsTheEarlierConnectionToTheSameRunOfTheServer) {
@@ -72,8 +81,11 @@ TEST(RegionalHandshake, SaysSoWhenItMayNotFence) {
   EXPECT_EQ(blind.OnReply(Error("NOPERM no permissions to run 'client|setname'")), Step::kMore);
   EXPECT_EQ(blind.OnReply(Error("NOPERM no permissions to run 'client|id'")), Step::kMore);
   EXPECT_EQ(blind.OnReply(Info("abc")), Step::kMore);
+  EXPECT_EQ(blind.OnReply(Error("NOPERM no permissions to run 'time'")), Step::kMore);
   EXPECT_EQ(blind.OnReply(Status("PONG")), Step::kDone);
   EXPECT_NE(blind.note().find("client id"), std::string::npos);
+  EXPECT_NE(blind.note().find("TIME"), std::string::npos);
+  EXPECT_EQ(blind.server_ms(), std::nullopt);
 }
 
 TEST(RegionalHandshake, FailsWhileTheServerCannotServe) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "keyspace/dump.h"
 #include "unit/tiers/regional_fixture.h"
 
 namespace terrace::tiers {
@@ -42,7 +43,7 @@ TEST_F(RegionalTierTest, EverythingIsExecutedAndAnsweredInTheOrderOfTheCalls) {
   std::vector<std::string> texts(2000);
   for (size_t i = 0; i < texts.size(); i += 4) {
     tier_->Relay(Command({"INCR", "count"}), ledger.Expect(&texts[i]));
-    tier_->Put(Store("copy", {Value::Form::kString, std::to_string(i), kNoTtl, true}),
+    tier_->Put(Store("copy", {Value::Form::kString, std::to_string(i)}),
                ledger.Expect(&texts[i + 1]));
     tier_->Relay(Command({"GET", "copy"}), ledger.Expect(&texts[i + 2]));
     tier_->Invalidate(0, "copy", loop_.InMs(5000), ledger.Expect(&texts[i + 3]));
@@ -70,12 +71,19 @@ TEST_F(RegionalTierTest, GetBringsValuesOfAnyTypeWithTheirTimeToLive) {
   EXPECT_EQ(string.outcome, Outcome::kValue);
   EXPECT_EQ(string.value.form, Value::Form::kDump);
   EXPECT_EQ(string.value.bytes, server_->Call({"DUMP", "string"}).text);
-  EXPECT_EQ(string.value.ttl_ms, kNoTtl);
+  EXPECT_EQ(string.value.deadline_ms, keyspace::kNoDeadline);
 
   const GetResult list = Get("list");
   EXPECT_EQ(list.value.bytes, server_->Call({"DUMP", "list"}).text);
-  EXPECT_LT(list.value.ttl_ms, 60000);
-  EXPECT_GT(list.value.ttl_ms, 50000);
+  EXPECT_LE(list.value.deadline_ms, loop_.get()->clock().NowMs() + 60000);
+  EXPECT_GT(list.value.deadline_ms, loop_.get()->clock().NowMs() + 50000);
+
+  // It is the length of a string that counts, not that of its compressed payload.
+  server_->Call({"SET", "long", std::string(10000, 'x')});
+  EXPECT_LT(Get("long").value.bytes.size(), 1000u);
+  EXPECT_EQ(Get("long", 9999).failure, Failure::kTooLarge);
+  EXPECT_EQ(Get("long", 10000).outcome, Outcome::kValue);
+  EXPECT_EQ(Get("string", 5).outcome, Outcome::kValue);
 
   EXPECT_EQ(Get("none").outcome, Outcome::kAbsent);
   EXPECT_EQ(Get("list", 8).failure, Failure::kTooLarge);
@@ -86,37 +94,59 @@ TEST_F(RegionalTierTest, GetBringsValuesOfAnyTypeWithTheirTimeToLive) {
 TEST_F(RegionalTierTest, PutStoresEitherFormWithItsTimeToLive) {
   StartAndOpen();
   if (server_ == nullptr) return;
-  EXPECT_EQ(Put("plain", {Value::Form::kString, "v", kNoTtl, true}).failure, Failure::kNone);
+  EXPECT_EQ(Put("plain", {Value::Form::kString, "v"}).failure, Failure::kNone);
   EXPECT_EQ(server_->Call({"GET", "plain"}).text, "v");
   EXPECT_EQ(server_->Call({"PTTL", "plain"}).text, "-1");
 
-  EXPECT_EQ(Put("plain", {Value::Form::kString, "w", 60000, true}).failure, Failure::kNone);
+  EXPECT_EQ(Put("plain", {Value::Form::kString, "w", loop_.get()->clock().NowMs() + 60000}).failure,
+            Failure::kNone);
   EXPECT_GT(std::stoi(server_->Call({"PTTL", "plain"}).text), 50000);
 
   server_->Call({"RPUSH", "list", "a", "b"});
   Value dump = Get("list").value;
-  dump.ttl_ms = 60000;
+  dump.deadline_ms = loop_.get()->clock().NowMs() + 60000;
   EXPECT_EQ(Put("plain", dump).failure, Failure::kNone);  // another type is there
   EXPECT_EQ(server_->Call({"LRANGE", "plain", "0", "-1"}).Print(), "[\"a\" \"b\"]");
   EXPECT_GT(std::stoi(server_->Call({"PTTL", "plain"}).text), 50000);
-  dump.ttl_ms = kNoTtl;
+  dump.deadline_ms = keyspace::kNoDeadline;
   EXPECT_EQ(Put("plain", dump).failure, Failure::kNone);
   EXPECT_EQ(server_->Call({"PTTL", "plain"}).text, "-1");
 
   // No time left is not "for ever", as RESTORE would have it.
-  dump.ttl_ms = 0;
+  dump.deadline_ms = loop_.get()->clock().NowMs();
   EXPECT_EQ(Put("plain", dump).failure, Failure::kNone);
   EXPECT_EQ(server_->Call({"EXISTS", "plain"}).text, "0");
 
-  const PutResult bad = Put("plain", {Value::Form::kDump, "not a dump", kNoTtl, true});
+  const PutResult bad = Put("plain", {Value::Form::kDump, "not a dump"});
   EXPECT_EQ(bad.failure, Failure::kRefused);
   EXPECT_NE(bad.detail.find("DUMP payload"), std::string::npos);
+}
+
+// A put may wait, here and there: what it stores must end when the value ends here.
+TEST_F(RegionalTierTest, PutThatIsExecutedLateEndsInTime) {
+  StartAndOpen({"--enable-debug-command", "yes"});
+  if (server_ == nullptr) return;
+  EXPECT_EQ(Relay({"PING"}), "+PONG\r\n");
+  const base::Clock& clock = loop_.get()->clock();
+  for (const Value::Form form : {Value::Form::kString, Value::Form::kDump}) {
+    Value value{form, "v", clock.NowMs() + 60000};
+    if (form == Value::Form::kDump) value.bytes = keyspace::EncodeStringDump("v");
+    Ledger ledger(&loop_);
+    tier_->Relay(Command({"DEBUG", "SLEEP", "0.2"}), ledger.Expect());
+    tier_->Put(Store("late", value), ledger.Expect());
+    ASSERT_TRUE(ledger.WaitForAll());
+    EXPECT_EQ(ledger.count("none"), 1u);
+    const int64_t ends_ms = std::stoll(server_->Call({"PEXPIRETIME", "late"}).text);
+    const int64_t wanted_ms = value.deadline_ms + clock.WallMs() - clock.NowMs();
+    EXPECT_LE(ends_ms, wanted_ms);
+    EXPECT_GT(ends_ms, wanted_ms - 100);
+  }
 }
 
 TEST_F(RegionalTierTest, PutOnlyWhereAbsentLeavesWhatIsThere) {
   StartAndOpen();
   if (server_ == nullptr) return;
-  const Value text{Value::Form::kString, "new", 60000, true};
+  const Value text{Value::Form::kString, "new", loop_.get()->clock().NowMs() + 60000};
   EXPECT_TRUE(Put("plain", text, true).stored);
   EXPECT_GT(std::stoi(server_->Call({"PTTL", "plain"}).text), 50000);
   const Value dump = Get("plain").value;
