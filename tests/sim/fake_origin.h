@@ -86,8 +86,11 @@ inline void FakeOrigin::Get(tiers::GetRequest request, tiers::GetDone done) {
       result->outcome = tiers::Outcome::kValue;
       result->value.bytes = *states.back();
       result->value.storable = mood >= 16;
-      if (mood >= 16 && mood < 22) result->value.ttl_ms = 0;
-      if (mood >= 22 && mood < 32) result->value.ttl_ms = 1 + static_cast<int64_t>(rng_->Below(20));
+      const int64_t now_ms = loop_->clock().NowMs();
+      if (mood >= 16 && mood < 22) result->value.deadline_ms = now_ms;
+      if (mood >= 22 && mood < 32) {
+        result->value.deadline_ms = now_ms + 1 + static_cast<int64_t>(rng_->Below(20));
+      }
     }
     loop_->AfterUs(delay(), answer);
   });

@@ -21,14 +21,17 @@ std::string Integer(int64_t value) { return ":" + std::to_string(value) + "\r\n"
 void FakeRegional::Get(tiers::GetRequest request, tiers::GetDone done) {
   auto result = std::make_shared<tiers::GetResult>();
   const int64_t asked_us = loop_->now_us();
+  const int64_t asked_ms = loop_->clock().NowMs();
   gets_in_flight[request.key].insert(asked_us);
   auto command = std::make_shared<Command>();
-  command->execute = [this, key = request.key, result] {
+  command->execute = [this, key = request.key, asked_ms, result] {
     const Item* item = Find(key);
     result->outcome = item == nullptr ? tiers::Outcome::kAbsent : tiers::Outcome::kValue;
     if (item == nullptr) return;
     result->value.bytes = item->value;
-    if (item->deadline_ms >= 0) result->value.ttl_ms = item->deadline_ms - loop_->clock().NowMs();
+    if (item->deadline_ms >= 0) {
+      result->value.deadline_ms = asked_ms + item->deadline_ms - loop_->clock().NowMs();
+    }
     if (!healed_ && rng_->Below(100) == 0) {
       result->value.form = tiers::Value::Form::kDump;
       result->value.bytes = "nonsense";
@@ -52,8 +55,10 @@ void FakeRegional::Put(tiers::PutRequest request, tiers::PutDone done) {
       result->stored = false;
       return;
     }
-    const int64_t ttl_ms = request.value.ttl_ms;
-    items_[request.key] = {request.value.bytes, ttl_ms < 0 ? -1 : loop_->clock().NowMs() + ttl_ms};
+    int64_t deadline_ms = request.value.deadline_ms;
+    // The server's clock is known to the millisecond, and never errs towards the later.
+    if (deadline_ms != keyspace::kNoDeadline) deadline_ms -= static_cast<int64_t>(rng_->Below(2));
+    items_[request.key] = {request.value.bytes, deadline_ms};
   };
   command->finish = [result, done = std::move(done)](Failure why) mutable {
     result->failure = why;

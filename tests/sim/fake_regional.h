@@ -41,8 +41,14 @@ class FakeRegional : public tiers::RegionalTier {
   // Loses the connection; it comes back after down_us.
   void Lose(int64_t down_us);
   bool connected() const { return connected_; }
+  // Somebody else writes a string there, at once.
+  void Write(const std::string& key, std::string value) { items_[key] = {std::move(value)}; }
   // Executes nothing for a while.
   void Stall(int64_t span_us) { next_us_ = std::max(next_us_, loop_->now_us() + span_us); }
+  // Executes, but its answers take so much longer.
+  void StallAnswers(int64_t span_us) {
+    next_answer_us_ = std::max(next_answer_us_, loop_->now_us() + span_us);
+  }
   // No more nonsense and no more waiting: the end of a run must be able to settle.
   void Heal() { healed_ = true; }
 

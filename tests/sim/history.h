@@ -19,6 +19,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace terrace::sim {
@@ -51,6 +52,9 @@ struct Operation {
   bool is_read() const { return kind == Kind::kGet || kind == Kind::kExists; }
   std::string ToString() const;
 };
+
+// How Check ends when it cannot tell.
+inline constexpr std::string_view kTooTangled = "too tangled to check";
 
 class History {
  public:

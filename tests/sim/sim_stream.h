@@ -17,7 +17,7 @@ namespace terrace::sim {
 // The wire between a client and the server's stream; outlives both.
 class Wire : public std::enable_shared_from_this<Wire> {
  public:
-  Wire(SimLoop* loop, base::Rng* rng) : loop_(loop), rng_(rng) {}
+  Wire(SimLane* loop, base::Rng* rng) : loop_(loop), rng_(rng) {}
 
   // The client's side.
   void Send(std::string_view bytes) {
@@ -77,7 +77,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
     });
   }
 
-  SimLoop* const loop_;
+  SimLane* const loop_;
   base::Rng* const rng_;
   std::string to_server_;
   base::Function<void(int)> on_events_;

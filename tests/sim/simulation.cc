@@ -7,6 +7,7 @@ namespace terrace::sim {
 namespace {
 
 constexpr int64_t kSecondUs = 1'000'000;
+constexpr int kWorkers = SimLoop::kLanes - 1;  // beside the home loop
 // So many tasks without time passing can only be a circle.
 constexpr uint64_t kStepsNowMax = 200'000;
 
@@ -44,7 +45,12 @@ Simulation::Simulation(uint64_t seed, uint64_t requests, const tiers::Rules& rul
   core_.registry = &registry_;
   core_.resolver = resolver_.get();
   core_.messaging = &messaging_;
-  worker_ = std::make_unique<server::Worker>(&core_, 0, &loop_, registry_.rows().size());
+  core_.worker_count = kWorkers;
+  for (int i = 0; i < kWorkers; ++i) {
+    lanes_.push_back(std::make_unique<SimLane>(&loop_, i + 1));
+    workers_.push_back(
+        std::make_unique<server::Worker>(&core_, i, lanes_.back().get(), registry_.rows().size()));
+  }
   for (int i = 0; i < kClients; ++i) clients_.push_back(std::make_unique<Client>(&board_, i));
 }
 
@@ -64,6 +70,7 @@ void Simulation::MakeKeys() {
   add("s:c0", KeyClass::kCounter);
   add("o:k0", KeyClass::kConstant);
   add("t:k0", KeyClass::kOverlaid);
+  add("t:k1", KeyClass::kOverlaid);
   add("p:r0", KeyClass::kForeign);
   add("l:r0", KeyClass::kForeign);
   add("l:r1", KeyClass::kForeign);
@@ -79,6 +86,13 @@ void Simulation::MakeKeys() {
     } else if (key.key_class == KeyClass::kForeign) {
       origin_.Change(key.name);
     }
+  }
+  // Many runs are about some of the keys only: more happens to each at the same time.
+  if (rng_.Below(2) == 0) return;
+  const size_t few = 4 + rng_.Below(4);
+  requests_left_ /= 2;
+  while (board_.keys.size() > few) {
+    board_.keys.erase(board_.keys.begin() + static_cast<long>(rng_.Below(board_.keys.size())));
   }
 }
 
@@ -139,8 +153,9 @@ void Simulation::MakeTiers(const tiers::Rules& rules) {
 }
 
 void Simulation::Connect(Client& client) {
-  auto wire = std::make_shared<Wire>(&loop_, &rng_);
-  worker_->Adopt(next_connection_++, [&](base::Function<void(int)> on_events) {
+  const size_t chosen = rng_.Below(workers_.size());
+  auto wire = std::make_shared<Wire>(lanes_[chosen].get(), &rng_);
+  workers_[chosen]->Adopt(next_connection_++, [&](base::Function<void(int)> on_events) {
     wire->Attach(std::move(on_events));
     return std::make_unique<SimStream>(wire);
   });
@@ -173,10 +188,30 @@ void Simulation::Act(int index) {
 void Simulation::Disturb() {
   if (calm_) return;
   const uint64_t choice = rng_.Below(20);
-  if (choice < 2) regional_.Lose(1 + static_cast<int64_t>(rng_.Below(60'000)));
+  if (choice < 2) LoseRegional();
   if (choice == 2) regional_.Stall(static_cast<int64_t>(rng_.Below(400'000)));
   if (choice == 3 && pressed_) Press();
+  if (choice == 4) regional_.StallAnswers(static_cast<int64_t>(rng_.Below(100'000)));
   Later(8000, [this] { Disturb(); });
+}
+
+// While there is no connection somebody else may write to the regional tier. Copies made here may
+// hide that until the next connection, and no longer.
+void Simulation::LoseRegional() {
+  if (!regional_.connected()) return;
+  const int64_t down_us = 1 + static_cast<int64_t>(rng_.Below(rng_.Below(2) == 0 ? 60'000 : 3'000));
+  regional_.Lose(down_us);
+  if (rng_.Below(2) == 0) return;
+  constexpr std::array kForwardKeys = {"f:s0", "f:s1", "o:k0"};
+  Operation write;
+  write.kind = Kind::kSet;
+  write.key = kForwardKeys[rng_.Below(kForwardKeys.size())];
+  write.argument = write.key + "=foreign" + std::to_string(++board_.next_value) + ";";
+  write.asked_us = loop_.now_us();
+  write.answered_us = loop_.now_us() + down_us + SimLoop::kGridUs;
+  loop_.AfterUs(static_cast<int64_t>(rng_.Below(static_cast<uint64_t>(down_us))),
+                [this, key = write.key, value = write.argument] { regional_.Write(key, value); });
+  history_.Add(std::move(write));
 }
 
 // Takes a key out of the local tier, as the eviction policy might at any moment.
@@ -199,7 +234,7 @@ void Simulation::Press() {
 }
 
 void Simulation::Tick() {
-  worker_->Tick(settings_);
+  for (auto& worker : workers_) worker->Tick(settings_);
   loop_.After(100, [this] { Tick(); });
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 // Simulation: one run of the production request path, resolver, fetches, spill ledger and keyspace
-// on one worker, with everything around them fake and decided by one seed.
+// on two workers, with everything around them fake and decided by one seed.
 
 #include <array>
 #include <cstdint>
@@ -45,6 +45,7 @@ class Simulation {
   void Later(int64_t mean_us, base::Function<void()> action);
   void Act(int client);
   void Disturb();
+  void LoseRegional();
   void Evict();
   void Press();
   void Tick();
@@ -68,9 +69,10 @@ class Simulation {
   std::unique_ptr<tiers::Fetches> fetches_;
   std::unique_ptr<tiers::SpillLedger> spill_;
   std::unique_ptr<tiers::Resolver> resolver_;
-  server::Messaging messaging_{1};
+  server::Messaging messaging_{SimLoop::kLanes - 1};
   server::Core core_;
-  std::unique_ptr<server::Worker> worker_;
+  std::vector<std::unique_ptr<SimLane>> lanes_;
+  std::vector<std::unique_ptr<server::Worker>> workers_;
   History history_;
   Board board_;
   std::vector<std::unique_ptr<Client>> clients_;
