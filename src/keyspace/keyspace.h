@@ -59,6 +59,9 @@ class Keyspace {
   ShardSet AllShards() const;
 
   // Not thread-safe: set before the first request.
+  void SetLockWait(LockWait* lock_wait) {
+    for (const auto& shard : shards_) shard->mutex.set_lock_wait(lock_wait);
+  }
   void AddSink(MutationSink* sink, Listening listening = Listening::kYes) {
     sinks_.push_back(sink);
     if (listening == Listening::kYes) ChangeListening(1);
@@ -133,10 +136,21 @@ class Keyspace {
 // ShardLock: holds the locks of a set of shards for its scope.
 class ShardLock {
  public:
-  ShardLock(Keyspace& keyspace, ShardSet shards) : keyspace_(keyspace), shards_(shards) {
+  // Who has done nothing yet may give up where a script holds on to a lock.
+  enum class Patience : uint8_t { kEndless, kMayGiveUp };
+
+  ShardLock(Keyspace& keyspace, ShardSet shards, Patience patience = Patience::kEndless)
+      : keyspace_(keyspace), shards_(shards) {
     if (!keyspace.concurrent_) return;
     for (ShardSet left = shards; left != 0; left &= left - 1) {
-      keyspace.shards_[static_cast<size_t>(__builtin_ctzll(left))]->mutex.lock();
+      ShardMutex& mutex = keyspace.shards_[static_cast<size_t>(__builtin_ctzll(left))]->mutex;
+      if (patience == Patience::kEndless) {
+        mutex.lock();
+      } else if (!mutex.lock_or_give_up()) {
+        shards_ = shards & ~left;
+        is_held_ = false;
+        return;
+      }
     }
   }
   ~ShardLock() {
@@ -148,9 +162,12 @@ class ShardLock {
   ShardLock(const ShardLock&) = delete;
   ShardLock& operator=(const ShardLock&) = delete;
 
+  bool is_held() const { return is_held_; }
+
  private:
   Keyspace& keyspace_;
-  const ShardSet shards_;
+  ShardSet shards_;  // that are locked
+  bool is_held_ = true;
 };
 
 }  // namespace terrace::keyspace

@@ -96,7 +96,7 @@ void FunctionRunner::Call(commands::Call& call, Writes writes) {
   const auto reference = loaded->references.find(found.function->name);
   // What a library registers may depend on chance, in spite of all warnings.
   if (reference == loaded->references.end()) return call.reply.Error("ERR Function not found");
-  Run run{call, Run::Kind::kFunction, found.function->name};
+  Run run(call, Run::Kind::kFunction, found.function->name);
   StartRun(*vm_, run, found.function->flags, writes, reference->second, *key_count);
   UpdateBytes();
 }

@@ -28,18 +28,21 @@ int Raise(lua_State* lua, std::string_view text) {
 // ---- Commands ----------------------------------------------------------------------------------
 
 // Why a script may not run this command, or "": with a code in front when it has one of its own.
-std::string_view RefusalOf(const Run& run, const Command* command, commands::Args arguments) {
+std::string_view RefusalOf(const Vm& vm, const Run& run, const Command* command,
+                           commands::Args arguments) {
   if (command == nullptr) return "Unknown Redis command called from script";
   if (command->handler == nullptr || !command->ArityFits(arguments.size())) {
     return "Wrong number of args calling Redis command from script";
   }
-  if (command->has(commands::kNoScript)) return "This Redis command is not allowed from script";
+  if (command->has(commands::kNoScript) && !vm.host().allows_every_command->load())
+    return "This Redis command is not allowed from script";
   const bool writes = command->has(commands::kWrite);
   if (run.read_only && (writes || command->has(commands::kMayReplicate))) {
     return "Write commands are not allowed from read-only scripts.";
   }
   // Once it has written, a script is not stopped half-way.
-  if (run.over_memory_limit && !run.allows_oom && !run.wrote && command->has(commands::kDenyOom)) {
+  if (run.over_memory_limit && !run.allows_oom && !run.wrote() &&
+      command->has(commands::kDenyOom)) {
     return "-OOM command not allowed when used memory > 'maxmemory'.";
   }
   return "";
@@ -76,14 +79,16 @@ int CallCommand(lua_State* lua, OnError on_error) {
   const Calling calling(vm);
   const commands::Args arguments = vm.command_arguments();
   const Command* const command = run->call.registry.Resolve(arguments);
-  const std::string_view refusal = RefusalOf(*run, command, arguments);
+  const std::string_view refusal = RefusalOf(vm, *run, command, arguments);
   if (!refusal.empty()) {
     run->call.executor->CountRefused(command, CodeOf(refusal));
     PushError(lua, refusal);
     MarkCounted(lua);
     return on_error == OnError::kRaise ? lua_error(lua) : 1;
   }
-  if (command->has(commands::kWrite)) run->wrote = true;
+  if (command->has(commands::kWrite) && !run->BeginWrite()) {
+    return Raise(lua, "Script killed by user with SCRIPT KILL...");
+  }
   vm.reply_buffer().ClearAndTrim(size_t{64} << 10);
   resp::Reply reply(&vm.reply_buffer(), run->protocol);
   run->call.executor->Run(*command, arguments, run->call.session, reply);

@@ -117,7 +117,7 @@ void ScriptRunner::RunScript(commands::Call& call, const Compiled& compiled, Wri
                              size_t key_count) {
   // A script that is flushed by another worker meanwhile lives on.
   const ScriptStore::Pointer script = compiled.script;
-  Run run{call, Run::Kind::kScript, script->digest};
+  Run run(call, Run::Kind::kScript, script->digest);
   StartRun(*vm_, run, script->head.flags, writes, compiled.reference, key_count);
   vm_bytes_.store(vm_->bytes(), std::memory_order_relaxed);
 }

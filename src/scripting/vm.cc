@@ -215,6 +215,7 @@ void Vm::Call(Run& run, int reference, commands::Args keys, commands::Args argum
   lua_settop(lua_, 0);
   lua_sethook(lua_, nullptr, 0, 0);
   run_ = nullptr;
+  if (supervisor_ != nullptr) supervisor_->OnEnd(run);
   if (++call_count_ >= kCollectEvery) {
     call_count_ = 0;
     lua_gc(lua_, LUA_GCSTEP, kCollectEvery);

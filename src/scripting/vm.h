@@ -37,11 +37,16 @@ struct Host {
   base::Log* log = nullptr;
   const base::Clock* clock = nullptr;
   std::string_view redis_version;  // "7.2.6"
+  // While it is true, also commands that are not for scripts run: for tests.
+  const std::atomic<bool>* allows_every_command = nullptr;
 };
 
 // One invocation of a script or function.
 struct Run {
   enum class Kind : uint8_t { kScript, kFunction };
+
+  Run(commands::Call& the_call, Kind the_kind, std::string_view the_name)
+      : call(the_call), kind(the_kind), name(the_name) {}
 
   commands::Call& call;  // the command that invoked it
   Kind kind;
@@ -50,8 +55,26 @@ struct Run {
   bool allows_oom = false;
   bool over_memory_limit = false;  // when it began
   int protocol = 2;                // that it has chosen for the replies it sees
-  bool wrote = false;
-  int64_t begin_us = 0;  // MonoUs
+  int64_t begin_us = 0;            // MonoUs
+
+  // Whether it may still be ended is settled between its thread and any other: once it writes, it
+  // runs to its end; once it was ended, it writes no more.
+  bool BeginWrite() {
+    Phase phase = Phase::kReads;
+    return phase_.compare_exchange_strong(phase, Phase::kWrites) || phase == Phase::kWrites;
+  }
+  bool End() {
+    Phase phase = Phase::kReads;
+    return phase_.compare_exchange_strong(phase, Phase::kEnded) || phase == Phase::kEnded;
+  }
+  // Ends it even so.
+  void Abort() { phase_.store(Phase::kEnded); }
+  bool wrote() const { return phase_.load() == Phase::kWrites; }
+  bool is_ended() const { return phase_.load() == Phase::kEnded; }
+
+ private:
+  enum class Phase : uint8_t { kReads, kWrites, kEnded };
+  std::atomic<Phase> phase_{Phase::kReads};
 };
 
 // Watches over runs that take long.
@@ -59,7 +82,8 @@ class Supervisor {
  public:
   virtual ~Supervisor() = default;
   // Called now and then while a script runs; false ends it.
-  virtual bool OnProgress(const Run& run) = 0;
+  virtual bool OnProgress(Run& run) = 0;
+  virtual void OnEnd(Run& run) = 0;
 };
 
 class Vm {

@@ -97,16 +97,22 @@ void Time(Call& call) {
 }
 
 void Shutdown(Call& call) {
-  bool abort = false;
+  bool abort = false, saves = true;
   for (size_t at = 1; at < call.argc(); ++at) {
     abort |= call.Is(at, "abort");
+    if (call.Is(at, "nosave")) saves = false;
     if (!call.Is(at, "nosave") && !call.Is(at, "save") && !call.Is(at, "now") &&
         !call.Is(at, "force") && !call.Is(at, "abort")) {
       return call.reply.SyntaxError();
     }
   }
   if (abort) return call.reply.Error("ERR No shutdown in progress.");
-  CoreOf(call).server->Shutdown();
+  Core& core = CoreOf(call);
+  if (core.busy_script.load() != BusyKind::kNone) {
+    if (saves) return call.reply.Error(core.busy->error());
+    core.busy->Abort();
+  }
+  core.server->Shutdown();
   ConnectionOf(call).state = ConnectionState::kClosing;
 }
 
@@ -158,7 +164,7 @@ constexpr Command kCommands[] = {
      .summary = "Answers the server's time."},
     {.name = "shutdown",
      .arity = -1,
-     .flags = kPlain | kAdmin,
+     .flags = kPlain | kAdmin | commands::kAllowBusy,
      .categories = kDangerous,
      .handler = Shutdown,
      .group = "server",

@@ -34,7 +34,11 @@ class ScriptStore;
 
 namespace terrace::server {
 
+class BusyScript;
 class Server;
+
+// What has been running for longer than busy-reply-threshold.
+enum class BusyKind : uint8_t { kNone, kScript, kFunction };
 class Messaging;
 
 // Settings that the request path reads on every request, in the form it needs them.
@@ -47,6 +51,7 @@ struct HotSettings {
   std::atomic<uint64_t> slow_cycles{UINT64_MAX};
   std::atomic<int64_t> slowlog_us{-1};           // negative: off
   std::atomic<int64_t> latency_threshold_ms{0};  // 0: off
+  std::atomic<int64_t> busy_reply_threshold_ms{5000};
 };
 
 struct Core {
@@ -58,13 +63,16 @@ struct Core {
   Messaging* messaging = nullptr;
   scripting::ScriptStore* scripts = nullptr;
   scripting::LibraryStore* libraries = nullptr;
+  BusyScript* busy = nullptr;
   Server* server = nullptr;  // for the administrative commands; null in tests without one
   std::optional<runtime::CycleScale> cycles;  // set when the server starts
   HotSettings hot;
   Slowlog slowlog;
   LatencyMonitor latency_monitor;
+  std::atomic<BusyKind> busy_script{BusyKind::kNone};
   size_t worker_count = 1;
-  std::atomic<bool> active_expire{true};  // DEBUG SET-ACTIVE-EXPIRE
+  std::atomic<bool> scripts_run_all{false};  // DEBUG SET-DISABLE-DENY-SCRIPTS
+  std::atomic<bool> active_expire{true};     // DEBUG SET-ACTIVE-EXPIRE
 
   // Limits are replaced as a whole when a setting changes; a call holds its own reference.
   std::shared_ptr<const commands::Limits> limits() const {

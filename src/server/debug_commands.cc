@@ -86,6 +86,10 @@ void Debug(Call& call) {
     CoreOf(call).active_expire.store(call.args[2] != "0");
     return call.reply.Ok();
   }
+  if (call.Is(1, "set-disable-deny-scripts") && argc == 3) {
+    CoreOf(call).scripts_run_all.store(call.args[2] != "0");
+    return call.reply.Ok();
+  }
   if (call.Is(1, "stringmatch-len") && argc == 4) {
     const auto size = call.Integer(2);
     if (!size) return;
@@ -95,9 +99,8 @@ void Debug(Call& call) {
   if (call.Is(1, "error") && argc == 3) return call.reply.Error(call.args[2]);
   // These tune or reload things that are not there to be tuned or reloaded here.
   for (const std::string_view ignored :
-       {"jmap", "set-disable-deny-scripts", "quicklist-packed-threshold",
-        "listpack-packed-threshold", "replybuffer", "dict-resizing", "change-repl-id", "replicate",
-        "pause-cron"}) {
+       {"jmap", "quicklist-packed-threshold", "listpack-packed-threshold", "replybuffer",
+        "dict-resizing", "change-repl-id", "replicate", "pause-cron"}) {
     if (call.Is(1, ignored)) return call.reply.Ok();
   }
   call.reply.Error("ERR unknown subcommand or wrong number of arguments for '" +

@@ -148,12 +148,30 @@ void FunctionRestore(Call& call) {
   RunnerOf(call).Restore(call, call.args[2], policy);
 }
 
+void FunctionKill(Call& call) {
+  ReplyKilled(call, CoreOf(call).busy->Kill(BusyScript::Kind::kFunction));
+}
+
 void FunctionStats(Call& call) {
+  const Core& core = CoreOf(call);
+  if (core.busy_script.load() == BusyKind::kScript) return call.reply.Error(core.busy->error());
   const scripting::LibraryStore::Set set = CoreOf(call).libraries->current();
   resp::Reply& reply = call.reply;
   reply.Map(2);
   reply.Bulk("running_script");
-  reply.Null();
+  const auto running = core.busy->running();
+  if (running) {
+    reply.Map(3);
+    reply.Bulk("name");
+    reply.Bulk(running->name);
+    reply.Bulk("command");
+    reply.Array(running->command.size());
+    for (const std::string& word : running->command) reply.Bulk(word);
+    reply.Bulk("duration_ms");
+    reply.Integer(running->duration_ms);
+  } else {
+    reply.Null();
+  }
   reply.Bulk("engines");
   reply.Map(1);
   reply.Bulk("LUA");
@@ -224,6 +242,8 @@ constexpr Command kSubcommands[] = {
     ScriptingRow("function|flush", -2, kChanges, FunctionFlush, "7.0.0", "Removes all libraries."),
     ScriptingRow("function|help", 2, commands::kLoading | commands::kStale, FunctionHelp, "7.0.0",
                  "Describes the subcommands."),
+    ScriptingRow("function|kill", 2, commands::kAllowBusy, FunctionKill, "7.0.0",
+                 "Ends the function that runs."),
     ScriptingRow("function|list", -2, 0, FunctionList, "7.0.0", "Describes the libraries."),
     ScriptingRow("function|load", -3, kGrows, FunctionLoad, "7.0.0", "Creates a library."),
     ScriptingRow("function|restore", -3, kGrows, FunctionRestore, "7.0.0",

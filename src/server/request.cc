@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "commands/call.h"
+#include "server/busy_script.h"
 #include "server/core.h"
 #include "server/stats.h"
 #include "server/worker.h"
@@ -258,6 +259,11 @@ bool RequestPath::Check(Connection& connection, const Request& request, resp::Re
                 "this context");
     return false;
   }
+  if (core_->busy_script.load(std::memory_order_relaxed) != BusyKind::kNone &&
+      !command->has(commands::kAllowBusy)) [[unlikely]] {
+    reply.Error(core_->busy->error());
+    return false;
+  }
   if ((command->flags & (commands::kWrite | commands::kMayReplicate)) != 0 &&
       core_->keyspace->IsOverLimit()) {
     const bool fits = core_->keyspace->MakeRoom(now_ms_);
@@ -321,7 +327,11 @@ RequestPath::Step RequestPath::Execute(Connection& connection, const Request& re
   }
   keyspace::Database database(core_->keyspace, connection.database, now_ms_);
   held_ = ShardsOf(work);
-  keyspace::ShardLock lock(*core_->keyspace, held_);
+  keyspace::ShardLock lock(*core_->keyspace, held_, keyspace::ShardLock::Patience::kMayGiveUp);
+  if (!lock.is_held()) [[unlikely]] {
+    reply.Error(core_->busy->error());
+    return Step::kDone;
+  }
   Call(connection, work, database, reply);
   return Step::kDone;
 }

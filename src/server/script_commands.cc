@@ -40,6 +40,30 @@ void ScriptFlush(Call& call) {
   call.reply.Ok();
 }
 
+}  // namespace
+
+void ReplyKilled(Call& call, BusyScript::Killed killed) {
+  switch (killed) {
+    case BusyScript::Killed::kYes:
+      return call.reply.Ok();
+    case BusyScript::Killed::kNothingRuns:
+      return call.reply.Error("NOTBUSY No scripts in execution right now.");
+    case BusyScript::Killed::kHasWritten:
+      return call.reply.Error(
+          "UNKILLABLE Sorry the script already executed write commands against the dataset. You "
+          "can either wait the script termination or kill the server in a hard way using the "
+          "SHUTDOWN NOSAVE command.");
+    case BusyScript::Killed::kOtherKind:
+      return call.reply.Error(CoreOf(call).busy->error());
+  }
+}
+
+namespace {
+
+void ScriptKill(Call& call) {
+  ReplyKilled(call, CoreOf(call).busy->Kill(BusyScript::Kind::kScript));
+}
+
 void ScriptDebug(Call& call) {
   if (call.Is(2, "no")) return call.reply.Ok();
   if (call.Is(2, "yes") || call.Is(2, "sync")) {
@@ -77,6 +101,8 @@ constexpr Command kScriptSubcommands[] = {
                  "Removes all scripts from the cache."),
     ScriptingRow("script|help", 2, commands::kLoading | commands::kStale, ScriptHelp, "5.0.0",
                  "Describes the subcommands."),
+    ScriptingRow("script|kill", 2, commands::kAllowBusy, ScriptKill, "2.6.0",
+                 "Ends the script that runs."),
     ScriptingRow("script|load", 3, commands::kStale, ScriptLoad, "2.6.0", "Caches a script."),
 };
 

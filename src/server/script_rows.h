@@ -7,6 +7,7 @@
 
 #include "commands/command.h"
 #include "commands/numkeys.h"
+#include "server/busy_script.h"
 
 namespace terrace::server {
 
@@ -41,6 +42,9 @@ constexpr commands::Command ScriptingRow(std::string_view name, int arity, uint3
           .since = since,
           .summary = summary};
 }
+
+// SCRIPT KILL and FUNCTION KILL.
+void ReplyKilled(commands::Call& call, BusyScript::Killed killed);
 
 // Calls trim for the call's worker now and for every other on its own thread, soon.
 void TrimWorkers(commands::Call& call, void (*trim)(Worker& worker));

@@ -122,6 +122,8 @@ Server::Server(const Startup& startup)
   core_.registry = &registry_;
   core_.scripts = &scripts_;
   core_.libraries = &libraries_;
+  core_.busy = &busy_;
+  keyspace_->SetLockWait(&busy_);
   core_.server = this;
   core_.cycles.emplace(clock_.MonoUs());
   core_.worker_count = static_cast<size_t>(threads);
@@ -174,10 +176,10 @@ ConfigTable::Reloaded Server::ReloadConfig() {
 }
 
 void Server::ApplyAll() {
-  for (const char* name :
-       {"loglevel", "log-format", "logfile", "requirepass", "proto-max-bulk-len",
-        "client-query-buffer-limit", "latency-tracking", "slowlog-log-slower-than",
-        "latency-monitor-threshold", "slowlog-max-len", "notify-keyspace-events"}) {
+  for (const char* name : {"loglevel", "log-format", "logfile", "requirepass", "proto-max-bulk-len",
+                           "client-query-buffer-limit", "latency-tracking",
+                           "slowlog-log-slower-than", "latency-monitor-threshold",
+                           "slowlog-max-len", "notify-keyspace-events", "busy-reply-threshold"}) {
     const std::string error = Apply(name, settings_);
     if (!error.empty()) log_.Warning("setting_ignored", {{"name", name}, {"why", error}});
   }
@@ -213,6 +215,8 @@ std::string Server::Apply(std::string_view name, const Settings& settings) {
     core_.slowlog.set_length_max(static_cast<size_t>(settings.slowlog_max_len));
   } else if (name == "notify-keyspace-events") {
     keyspace_events_->SetClasses(settings.notify_keyspace_events);
+  } else if (name == "busy-reply-threshold") {
+    core_.hot.busy_reply_threshold_ms.store(settings.busy_reply_threshold);
   } else if (name == "maxclients") {
     if (FitClientsToDescriptors(settings.maxclients) < settings.maxclients) {
       return "the operating system does not allow so many open files";
@@ -285,6 +289,10 @@ void Server::AcceptFrom(int listener) {
   }
 }
 
+void Server::AcceptWhileBusy() {
+  for (size_t i = 0; i < listeners_.size(); ++i) AcceptFrom(listeners_[i]->fd());
+}
+
 // Hands a new client to the least loaded worker, or turns it away.
 void Server::Place(int fd) {
   size_t clients = 0;
@@ -293,6 +301,8 @@ void Server::Place(int fd) {
     clients += worker->connection_count();
     if (worker->connection_count() < least->connection_count()) least = worker.get();
   }
+  // The other threads may wait for the script, and serve only the clients that they have.
+  if (core_.busy_script.load() != BusyKind::kNone) least = workers_[0].get();
   const Settings settings = this->settings();
   const auto refuse = [&](std::string_view text) {
     rejected_connections_.fetch_add(1);
@@ -359,6 +369,7 @@ int Server::Run() {
         [this, index = static_cast<size_t>(worker->index())] { messaging_->EnterThread(index); });
     worker->loop().Post(Ticker{this, worker.get()});
   }
+  workers_[0]->BindToThread();
   StartThreads();
   log_.Notice("ready", {{"port", std::to_string(settings().port)},
                         {"threads", std::to_string(workers_.size())},
@@ -371,7 +382,10 @@ int Server::Run() {
 
 void Server::StartThreads() {
   for (size_t i = 1; i < loops_.size(); ++i) {
-    threads_.emplace_back([loop = loops_[i].get()] { loop->Run(); });
+    threads_.emplace_back([worker = workers_[i].get(), loop = loops_[i].get()] {
+      worker->BindToThread();
+      loop->Run();
+    });
   }
 }
 

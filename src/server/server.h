@@ -18,6 +18,7 @@
 #include "runtime/uv_loop.h"
 #include "scripting/library_store.h"
 #include "scripting/script_store.h"
+#include "server/busy_script.h"
 #include "server/config_table.h"
 #include "server/core.h"
 #include "server/keyspace_events.h"
@@ -51,6 +52,9 @@ class Server {
   int Run();
   // Any thread. Ends Run(): no new clients, replies that are ready go out, tiers drain.
   void Shutdown();
+
+  // Worker 0's thread: takes new clients while its loop cannot.
+  void AcceptWhileBusy();
 
   // Any thread: a copy of the live settings.
   Settings settings() const;
@@ -102,6 +106,7 @@ class Server {
   commands::Registry registry_;
   scripting::ScriptStore scripts_;
   scripting::LibraryStore libraries_;
+  BusyScript busy_{&core_};
   Core core_;
   std::unique_ptr<keyspace::Keyspace> keyspace_;
 

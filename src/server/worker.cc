@@ -17,7 +17,10 @@ constexpr size_t kKeepBufferBytes = 16 * 1024;
 constexpr size_t kExpireBatch = 256;
 
 scripting::Host HostOf(const Core& core) {
-  return {.log = core.log, .clock = core.clock, .redis_version = kRedisVersion};
+  return {.log = core.log,
+          .clock = core.clock,
+          .redis_version = kRedisVersion,
+          .allows_every_command = &core.scripts_run_all};
 }
 
 }  // namespace
@@ -27,11 +30,11 @@ Worker::Worker(Core* core, int index, runtime::Loop* loop, size_t command_count)
       index_(index),
       loop_(loop),
       stats_(command_count),
-      path_(core, &stats_),
+      main_lane_(core, &stats_),
       desk_(this, core->messaging),
-      scripts_(HostOf(*core), core->scripts, nullptr),
-      functions_(HostOf(*core), core->libraries, nullptr),
-      read_buffer_(std::make_unique<char[]>(kReadBytes + kGatheredMax * kGatheredInputBytes)) {}
+      supervisor_(this),
+      scripts_(HostOf(*core), core->scripts, &supervisor_),
+      functions_(HostOf(*core), core->libraries, &supervisor_) {}
 
 Worker::~Worker() = default;
 
@@ -94,7 +97,8 @@ void Worker::ReadAndProcess(Connection& connection) {
   // With nothing left over, requests are parsed where they were received and an idle connection
   // holds no buffer at all.
   const bool shared = connection.input.empty();
-  char* target = read_buffer_.get() + gathered_bytes_;
+  const bool gathers = lane_ == &main_lane_;
+  char* target = lane_->read_buffer.get() + (gathers ? gathered_bytes_ : 0);
   size_t room = kReadBytes;
   if (!shared) {
     const size_t wanted = connection.parser.bytes_wanted();
@@ -116,7 +120,7 @@ void Worker::ReadAndProcess(Connection& connection) {
     if (connection.state == ConnectionState::kReady) {
       ProcessInput(connection, connection.input.view(), true);
     }
-  } else if (static_cast<size_t>(count) <= kGatheredInputBytes) {
+  } else if (gathers && static_cast<size_t>(count) <= kGatheredInputBytes) {
     return Gather(connection, {target, static_cast<size_t>(count)});
   } else {
     ProcessInput(connection, {target, static_cast<size_t>(count)}, false);
@@ -135,7 +139,7 @@ void Worker::Gather(Connection& connection, std::string_view input) {
 }
 
 void Worker::ServeGathered() {
-  if (gathered_.size() > 1) path_.PrefetchFirst(gathered_);
+  if (gathered_.size() > 1) main_lane_.path.PrefetchFirst(gathered_);
   // Not by iterator: one of them may close another, which changes the list.
   for (size_t i = 0; i < gathered_.size(); ++i) {
     const auto [connection, input] = gathered_[i];
@@ -165,9 +169,11 @@ void Worker::FinishReading(Connection& connection) {
 
 void Worker::ProcessInput(Connection& connection, std::string_view input, bool is_own_buffer) {
   // Replies keep their order: where older ones still wait, new ones queue behind them.
-  base::Buffer* const out = connection.output.empty() ? &replies_ : &connection.output;
+  base::Buffer* const out = connection.output.empty() ? &lane_->replies : &connection.output;
   desk_.SetRunning(&connection);
-  const size_t consumed = path_.Process(connection, input, out);
+  serving_ = &connection;
+  const size_t consumed = lane_->path.Process(connection, input, out);
+  serving_ = nullptr;
   desk_.SetRunning(nullptr);
   if (connection.state != ConnectionState::kClosed) {
     if (is_own_buffer) {
@@ -176,13 +182,13 @@ void Worker::ProcessInput(Connection& connection, std::string_view input, bool i
     } else if (consumed < input.size()) {
       connection.input.Append(input.substr(consumed));
     }
-    if (out == &replies_) {
-      WriteSome(connection, replies_.view());
+    if (out == &lane_->replies) {
+      WriteSome(connection, lane_->replies.view());
     } else {
       Flush(connection);
     }
   }
-  replies_.ClearAndTrim(size_t{1} << 20);
+  lane_->replies.ClearAndTrim(size_t{1} << 20);
 }
 
 void Worker::ProcessBacklog(Connection& connection) {

@@ -10,12 +10,14 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include "runtime/loop.h"
 #include "scripting/function_runner.h"
 #include "scripting/script_runner.h"
+#include "server/busy_script.h"
 #include "server/connection.h"
 #include "server/core.h"
 #include "server/push_desk.h"
@@ -35,7 +37,7 @@ class Worker {
   runtime::Loop& loop() { return *loop_; }
   Core& core() { return *core_; }
   WorkerStats& stats() { return stats_; }  // readable from any thread
-  RequestPath& path() { return path_; }
+  RequestPath& path() { return lane_->path; }
   PushDesk& desk() { return desk_; }
 
   // Begins to serve a client. make_stream gets the callback for the stream's events.
@@ -70,6 +72,13 @@ class Worker {
   scripting::ScriptRunner& scripts() { return scripts_; }
   scripting::FunctionRunner& functions() { return functions_; }
 
+  // Tells the worker that the calling thread runs its loop.
+  void BindToThread() { thread_.store(std::this_thread::get_id()); }
+  bool IsOnThread() const { return thread_.load() == std::this_thread::get_id(); }
+  // Serves the clients from within a request of another, as far as a busy script allows. In
+  // busy_script.cc.
+  void ServeWhileBusy();
+
   // Housekeeping: expiry of this worker's shards, idle clients, buffer limits.
   void Tick(const Settings& settings);
 
@@ -97,16 +106,29 @@ class Worker {
   const int index_;
   runtime::Loop* const loop_;
   WorkerStats stats_;
-  RequestPath path_;
+  // What requests run with. A second one serves while a request is in the middle of a script.
+  struct Lane {
+    Lane(Core* core, WorkerStats* stats)
+        : path(core, stats),
+          read_buffer(std::make_unique<char[]>(kReadBytes + kGatheredMax * kGatheredInputBytes)) {}
+    RequestPath path;
+    std::unique_ptr<char[]> read_buffer;
+    base::Buffer replies;  // of the requests being processed, until they are sent
+  };
+  Lane main_lane_;
+  std::unique_ptr<Lane> busy_lane_;  // created when it is first needed
+  Lane* lane_ = &main_lane_;
+  Connection* serving_ = nullptr;  // whose requests run
+  int64_t served_busy_us_ = 0;
+  std::atomic<std::thread::id> thread_;
   PushDesk desk_;
+  ScriptSupervisor supervisor_;
   scripting::ScriptRunner scripts_;
   scripting::FunctionRunner functions_;
-  std::unique_ptr<char[]> read_buffer_;
-  // Small inputs of this turn, at the front of read_buffer_. Each is a request or few, whose keys
-  // are rarely in the cache: served together, they wait for memory together.
+  // Small inputs of this turn, at the front of the main read_buffer. Each is a request or few,
+  // whose keys are rarely in the cache: served together, they wait for memory together.
   std::vector<RequestPath::Arrival> gathered_;
   size_t gathered_bytes_ = 0;
-  base::Buffer replies_;  // of the requests being processed, until they are sent
 
   std::mutex connections_mutex_;  // taken to change the map, and by other threads to read it
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;

@@ -1,0 +1,150 @@
+#include "server/busy_script.h"
+
+#include <poll.h>
+
+#include "server/core.h"
+#include "server/server.h"
+#include "server/worker.h"
+
+namespace terrace::server {
+namespace {
+
+// Looking at all connections of a worker costs a call into the kernel; a script is given the time
+// in between.
+constexpr int64_t kServePauseUs = 2000;
+
+}  // namespace
+
+// ---- The script --------------------------------------------------------------------------------
+
+std::string_view BusyScript::error() const {
+  return core_->busy_script.load() == BusyKind::kFunction
+             ? "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN "
+               "NOSAVE."
+             : "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN "
+               "NOSAVE.";
+}
+
+void BusyScript::Enter(scripting::Run& run) {
+  std::lock_guard lock(mutex_);
+  run_ = &run;
+}
+
+void BusyScript::Leave(scripting::Run& run) {
+  std::lock_guard lock(mutex_);
+  if (run_ == &run) run_ = nullptr;
+  core_->busy_script.store(BusyKind::kNone);
+}
+
+BusyScript::Killed BusyScript::Kill(Kind kind) {
+  std::lock_guard lock(mutex_);
+  if (run_ == nullptr) return Killed::kNothingRuns;
+  if (run_->wrote()) return Killed::kHasWritten;
+  if (run_->kind != kind) return Killed::kOtherKind;
+  return run_->End() ? Killed::kYes : Killed::kHasWritten;
+}
+
+void BusyScript::Abort() {
+  std::lock_guard lock(mutex_);
+  if (run_ != nullptr) run_->Abort();
+}
+
+std::optional<BusyScript::Running> BusyScript::running() const {
+  std::lock_guard lock(mutex_);
+  if (run_ == nullptr) return std::nullopt;
+  Running running;
+  running.name = run_->name;
+  for (const std::string_view word : run_->call.args) running.command.emplace_back(word);
+  running.duration_ms = (core_->clock->MonoUs() - run_->begin_us) / 1000;
+  return running;
+}
+
+bool BusyScript::KeepWaiting() {
+  if (core_->busy_script.load() == BusyKind::kNone) return true;
+  for (const auto& worker : core_->server->workers()) {
+    if (worker->IsOnThread()) worker->ServeWhileBusy();
+  }
+  return false;
+}
+
+// ---- Its worker --------------------------------------------------------------------------------
+
+bool ScriptSupervisor::OnProgress(scripting::Run& run) {
+  Core& core = worker_->core();
+  if (!is_entered_) {
+    is_entered_ = true;
+    core.busy->Enter(run);
+  }
+  const int64_t threshold_ms = core.hot.busy_reply_threshold_ms.load(std::memory_order_relaxed);
+  const int64_t elapsed_ms = (core.clock->MonoUs() - run.begin_us) / 1000;
+  if (threshold_ms > 0 && elapsed_ms >= threshold_ms) {
+    if (!is_busy_) {
+      is_busy_ = true;
+      const bool is_function = run.kind == scripting::Run::Kind::kFunction;
+      core.busy_script.store(is_function ? BusyKind::kFunction : BusyKind::kScript);
+      core.log->Warning("script_busy",
+                        {{"name", std::string(run.name)},
+                         {"elapsed_ms", std::to_string(elapsed_ms)},
+                         {"ends_by", is_function ? "FUNCTION KILL" : "SCRIPT KILL"}});
+    }
+    worker_->ServeWhileBusy();
+  }
+  return !run.is_ended();
+}
+
+void ScriptSupervisor::OnEnd(scripting::Run& run) {
+  if (!is_entered_) return;
+  worker_->core().busy->Leave(run);
+  is_entered_ = false;
+  is_busy_ = false;
+}
+
+// ---- Serving from within a script --------------------------------------------------------------
+
+void Worker::ServeWhileBusy() {
+  const int64_t now_us = core_->clock->MonoUs();
+  if (lane_ != &main_lane_ || now_us - served_busy_us_ < kServePauseUs) return;
+  served_busy_us_ = now_us;
+  if (busy_lane_ == nullptr) busy_lane_ = std::make_unique<Lane>(core_, &stats_);
+  std::vector<pollfd> polled;
+  std::vector<Connection*> served;
+  for (const auto& [id, connection] : connections_) {
+    // The client whose request is in the middle of it waits, as in any other long command.
+    if (connection.get() == serving_ || connection->events == 0) continue;
+    short events = 0;
+    if ((connection->events & runtime::kReadable) != 0) events |= POLLIN;
+    if ((connection->events & runtime::kWritable) != 0) events |= POLLOUT;
+    polled.push_back({.fd = connection->view.fd, .events = events, .revents = 0});
+    served.push_back(connection.get());
+  }
+  if (poll(polled.data(), polled.size(), 0) < 0) return;
+  Connection* const serving = serving_;
+  lane_ = busy_lane_.get();
+  // What was received before the script began and nobody has looked at yet.
+  for (RequestPath::Arrival& arrival : gathered_) {
+    Connection* const connection = arrival.connection;
+    if (connection == nullptr || !connection->is_gathered) continue;
+    arrival.connection = nullptr;
+    connection->is_gathered = false;
+    if (connection->state == ConnectionState::kReady) {
+      ProcessInput(*connection, arrival.input, false);
+    } else {
+      connection->input.Append(arrival.input);
+    }
+    FinishReading(*connection);
+  }
+  for (size_t i = 0; i < polled.size(); ++i) {
+    const short happened = polled[i].revents;
+    if (happened == 0 || served[i]->state == ConnectionState::kClosed) continue;
+    int events = 0;
+    if ((happened & (POLLIN | POLLERR | POLLHUP)) != 0) events |= runtime::kReadable;
+    if ((happened & POLLOUT) != 0) events |= runtime::kWritable;
+    OnEvents(*served[i], events);
+  }
+  if (index_ == 0 && core_->server != nullptr) core_->server->AcceptWhileBusy();
+  lane_ = &main_lane_;
+  serving_ = serving;
+  desk_.SetRunning(serving);
+}
+
+}  // namespace terrace::server
