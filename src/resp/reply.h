@@ -26,6 +26,12 @@ class Reply {
   void Simple(std::string_view text) { Line('+', text); }
   // text without the leading '-', with its code: "ERR something". Line breaks become blanks.
   void Error(std::string_view text);
+  // An error that the statistics know already from where it happened: a failure, but without a code
+  // to count.
+  void CountedError(std::string_view text) {
+    Error(text);
+    last_error_size_ = 0;
+  }
   void WrongType() { Error("WRONGTYPE Operation against a key holding the wrong kind of value"); }
   void SyntaxError() { Error("ERR syntax error"); }
   void NotAnInteger() { Error("ERR value is not an integer or out of range"); }

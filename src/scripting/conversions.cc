@@ -362,8 +362,7 @@ ErrorInfo ReadError(lua_State* lua, int index) {
 
 void WriteError(resp::Reply& reply, std::string_view text, bool counted) {
   while (!text.empty() && (text.back() == '\r' || text.back() == '\n')) text.remove_suffix(1);
-  if (!counted) return reply.Error(text);
-  reply.Raw("-" + WithoutLineBreaks(text) + "\r\n");
+  counted ? reply.CountedError(text) : reply.Error(text);
 }
 
 }  // namespace terrace::scripting

@@ -117,7 +117,14 @@ void Vm::Open() {
 
 // ---- Compiling ---------------------------------------------------------------------------------
 
+// A script may have replaced them by setfenv(0).
+void Vm::RestoreGlobals() {
+  lua_rawgeti(lua_, LUA_REGISTRYINDEX, protected_globals_);
+  lua_replace(lua_, LUA_GLOBALSINDEX);
+}
+
 int Vm::Compile(std::string_view code, const char* chunk_name, std::string* error) {
+  RestoreGlobals();
   // Lua's parser holds a string that a collection would free, and would take byte code unchecked.
   lua_gc(lua_, LUA_GCSTOP, 0);
   int failed = 1;
@@ -190,9 +197,7 @@ void Vm::Call(Run& run, int reference, commands::Args keys, commands::Args argum
   run_ = &run;
   is_ending_ = false;
   lua_sethook(lua_, OnHook, LUA_MASKCOUNT, kHookInstructions);
-  // A script may have replaced these by setfenv(0).
-  lua_rawgeti(lua_, LUA_REGISTRYINDEX, protected_globals_);
-  lua_replace(lua_, LUA_GLOBALSINDEX);
+  RestoreGlobals();
   lua_rawgeti(lua_, LUA_REGISTRYINDEX, error_handler_);
   int parameters = 0;
   if (kind_ == Kind::kScript) {

@@ -140,6 +140,7 @@ class Vm {
   void Open();
   void PushStrings(commands::Args strings);
   void SetGlobal(const char* name);
+  void RestoreGlobals();
   void WriteFailure(const Run& run);
 
   const Kind kind_;

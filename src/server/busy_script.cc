@@ -17,13 +17,15 @@ constexpr int64_t kServePauseUs = 2000;
 
 // ---- The script --------------------------------------------------------------------------------
 
-std::string_view BusyScript::error() const {
-  return core_->busy_script.load() == BusyKind::kFunction
+std::string_view BusyScript::ErrorOf(BusyKind kind) {
+  return kind == BusyKind::kFunction
              ? "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN "
                "NOSAVE."
              : "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN "
                "NOSAVE.";
 }
+
+std::string_view BusyScript::error() const { return ErrorOf(core_->busy_script.load()); }
 
 void BusyScript::Enter(scripting::Run& run) {
   std::lock_guard lock(mutex_);

@@ -19,10 +19,10 @@
 
 #include "keyspace/shard_mutex.h"
 #include "scripting/vm.h"
+#include "server/core.h"
 
 namespace terrace::server {
 
-struct Core;
 class Worker;
 
 class BusyScript : public keyspace::LockWait {
@@ -31,7 +31,8 @@ class BusyScript : public keyspace::LockWait {
 
   explicit BusyScript(Core* core) : core_(core) {}
 
-  // The error for all that may not run meanwhile. REQUIRES: core->busy_script is not kNotBusy.
+  // The error for all that may not run meanwhile.
+  static std::string_view ErrorOf(BusyKind kind);
   std::string_view error() const;
 
   enum class Killed : uint8_t { kYes, kNothingRuns, kHasWritten, kOtherKind };

@@ -109,6 +109,31 @@ void ClientsSection(Call& call, Section& section) {
   section.Number("pubsub_clients", subscribers);
 }
 
+// Scripts, libraries, and the Lua states of all workers.
+void ScriptMemory(Core& core, Section& section) {
+  size_t script_vms = 0, function_vms = 0;
+  for (const auto& worker : core.server->workers()) {
+    script_vms += worker->scripts().vm_bytes();
+    function_vms += worker->functions().vm_bytes();
+  }
+  const scripting::LibraryStore::Set libraries = core.libraries->current();
+  const size_t scripts = core.scripts->bytes();
+  const size_t functions = libraries->bytes();
+  section.Number("used_memory_vm_eval", script_vms);
+  section.Number("used_memory_lua", script_vms);
+  section.Line("used_memory_lua_human", Human(script_vms));
+  section.Number("used_memory_scripts_eval", scripts);
+  section.Number("number_of_cached_scripts", core.scripts->count());
+  section.Number("number_of_functions", libraries->function_count());
+  section.Number("number_of_libraries", libraries->libraries().size());
+  section.Number("used_memory_vm_functions", function_vms);
+  section.Number("used_memory_vm_total", script_vms + function_vms);
+  section.Line("used_memory_vm_total_human", Human(script_vms + function_vms));
+  section.Number("used_memory_functions", functions);
+  section.Number("used_memory_scripts", scripts + functions);
+  section.Line("used_memory_scripts_human", Human(scripts + functions));
+}
+
 void MemorySection(Call& call, Section& section) {
   Core& core = CoreOf(call);
   const keyspace::Keyspace& keyspace = *core.keyspace;
@@ -126,6 +151,7 @@ void MemorySection(Call& call, Section& section) {
   section.Line("used_memory_peak_human", Human(peak));
   section.Number("used_memory_dataset", keyspace.used_bytes());
   section.Number("used_memory_overhead", keyspace.other_bytes());
+  ScriptMemory(core, section);
   section.Number("allocator_allocated", allocator.allocated);
   section.Number("allocator_active", allocator.active);
   section.Number("allocator_resident", allocator.resident);

@@ -25,6 +25,7 @@ void RequestPath::Count(const commands::Command& command, commands::Args args,
 }
 
 void RequestPath::CountError(std::string_view code) {
+  if (code.empty()) return;
   std::lock_guard lock(stats_->errors_mutex);
   const auto found = stats_->errors.find(code);
   if (found != stats_->errors.end()) {

@@ -54,7 +54,8 @@ void ReplyKilled(Call& call, BusyScript::Killed killed) {
           "can either wait the script termination or kill the server in a hard way using the "
           "SHUTDOWN NOSAVE command.");
     case BusyScript::Killed::kOtherKind:
-      return call.reply.Error(CoreOf(call).busy->error());
+      return call.reply.Error(call.Is(0, "script") ? BusyScript::ErrorOf(BusyKind::kFunction)
+                                                   : BusyScript::ErrorOf(BusyKind::kScript));
   }
 }
 
