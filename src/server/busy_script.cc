@@ -134,6 +134,7 @@ void Worker::ServeWhileBusy() {
       connection->input.Append(arrival.input);
     }
     FinishReading(*connection);
+    if (connection->state != ConnectionState::kClosed) UpdateEvents(*connection);
   }
   for (size_t i = 0; i < polled.size(); ++i) {
     const short happened = polled[i].revents;
