@@ -15,6 +15,7 @@
 #include "commands/command.h"
 #include "commands/limits.h"
 #include "commands/session.h"
+#include "commands/wait.h"
 #include "keyspace/database.h"
 #include "resp/reply.h"
 
@@ -53,6 +54,17 @@ struct Call {
   const uint64_t* hashes = nullptr;
   // For commands that run others; null where there is none (unit tests).
   Executor* executor = nullptr;
+  // What Block fills in; null where nothing may wait (in EXEC, in a script).
+  Wait* wait = nullptr;
+
+  bool may_wait() const { return wait != nullptr; }
+  // There is nothing to serve: wait for it, or where nothing may wait, give up at once. The last
+  // thing a handler does; it has replied nothing.
+  void Block(Wait asked) {
+    if (wait == nullptr) return asked.give_up(reply);
+    asked.requested = true;
+    *wait = std::move(asked);
+  }
 
   size_t argc() const { return args.size(); }
   int64_t now_ms() const { return db.now_ms(); }

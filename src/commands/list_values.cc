@@ -46,40 +46,33 @@ void PopElements(Call& call, Draft<List>& list, ListEnd end, size_t count) {
   list.Commit(PopEvent(end));
 }
 
-std::optional<ListMultiPop> ParseListMultiPop(Call& call, size_t numkeys_argument) {
-  ListMultiPop arguments;
-  const auto fail = [&](std::string_view error) {
-    call.reply.Error(error);
-    return std::nullopt;
-  };
-  const auto key_count = base::ParseInt64(call.args[numkeys_argument]);
-  if (!key_count || *key_count < 1) return fail("ERR numkeys should be greater than 0");
-  arguments.first_key = numkeys_argument + 1;
-  if (static_cast<uint64_t>(*key_count) >= call.argc() - arguments.first_key) {
-    return fail("ERR syntax error");
-  }
-  arguments.key_count = static_cast<size_t>(*key_count);
-  size_t at = arguments.first_key + arguments.key_count;
-  const std::optional<ListEnd> end = ParseListEnd(call, at);
-  if (!end) return std::nullopt;
-  arguments.end = *end;
-  if (++at == call.argc()) return arguments;
-  if (!call.Is(at, "count") || at + 1 == call.argc()) return fail("ERR syntax error");
-  const auto count = base::ParseInt64(call.args[at + 1]);
-  if (!count || *count < 1) return fail("ERR count should be greater than 0");
-  if (at + 2 != call.argc()) return fail("ERR syntax error");
-  arguments.count = static_cast<size_t>(*count);
-  return arguments;
+std::optional<MultiPop> ParseListMultiPop(Call& call, size_t numkeys_argument) {
+  return ParseMultiPop(call, numkeys_argument, "left", "right");
 }
 
-bool PopFromFirst(Call& call, const ListMultiPop& arguments) {
+bool PopFromFirst(Call& call, const MultiPop& arguments) {
   for (size_t i = 0; i < arguments.key_count; ++i) {
     Draft<List> list(call, arguments.first_key + i);
     if (list.wrong_type()) return true;
     if (!list.exists()) continue;
     call.reply.Array(2);
     call.reply.Bulk(call.args[arguments.first_key + i]);
-    PopElements(call, list, arguments.end, arguments.count);
+    PopElements(call, list, arguments.at_tail ? ListEnd::kTail : ListEnd::kHead, arguments.count);
+    return true;
+  }
+  return false;
+}
+
+bool PopOneFromFirst(Call& call, size_t first_key, size_t key_count, ListEnd end) {
+  for (size_t i = first_key; i < first_key + key_count; ++i) {
+    Draft<List> list(call, i);
+    if (list.wrong_type()) return true;
+    if (!list.exists()) continue;
+    call.reply.Array(2);
+    call.reply.Bulk(call.args[i]);
+    ReplyElement(call.reply, list->Get(list->Seek(IndexOf(end))));
+    EraseFrom(call, *list, end, 1);
+    list.Commit(PopEvent(end));
     return true;
   }
   return false;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "commands/numkeys.h"
 #include "commands/typed.h"
 #include "keyspace/types/list.h"
 
@@ -25,17 +26,13 @@ std::optional<keyspace::ListEnd> ParseListEnd(Call& call, size_t argument);
 void PopElements(Call& call, Draft<keyspace::List>& list, keyspace::ListEnd end, size_t count);
 
 // numkeys key [key ...] LEFT|RIGHT [COUNT count], from the argument of numkeys on to the end.
-struct ListMultiPop {
-  size_t first_key = 0;
-  size_t key_count = 0;
-  keyspace::ListEnd end = keyspace::ListEnd::kHead;
-  size_t count = 1;
-};
-std::optional<ListMultiPop> ParseListMultiPop(Call& call, size_t numkeys_argument);
+std::optional<MultiPop> ParseListMultiPop(Call& call, size_t numkeys_argument);
 
 // Pops from the first list that exists among these keys. True when a reply was written: the key and
 // the elements, or an error.
-bool PopFromFirst(Call& call, const ListMultiPop& arguments);
+bool PopFromFirst(Call& call, const MultiPop& arguments);
+// One element likewise, which is replied beside the key.
+bool PopOneFromFirst(Call& call, size_t first_key, size_t key_count, keyspace::ListEnd end);
 
 // Moves one element from an end of the list at key argument 1 to an end of the list at argument 2.
 // True when a reply was written; false when there is nothing to move.

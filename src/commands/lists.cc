@@ -272,7 +272,7 @@ void Rpoplpush(Call& call) {
 }
 
 void Lmpop(Call& call) {
-  const std::optional<ListMultiPop> arguments = ParseListMultiPop(call, 1);
+  const std::optional<MultiPop> arguments = ParseListMultiPop(call, 1);
   if (!arguments) return;
   if (!PopFromFirst(call, *arguments)) call.reply.NullArray();
 }

@@ -6,6 +6,7 @@
 #include "base/numbers.h"
 #include "commands/registry.h"
 #include "commands/stream_values.h"
+#include "commands/wait.h"
 
 namespace terrace::commands {
 namespace {
@@ -81,10 +82,8 @@ class Parser {
   }
 
   bool ParseBlock(size_t argument) {
-    options_.block_ms = base::ParseInt64(call_.args[argument]);
-    if (!options_.block_ms) return Fail("ERR timeout is not an integer or out of range");
-    if (*options_.block_ms < 0) return Fail("ERR timeout is negative");
-    return true;
+    options_.block_until_ms = ParseTimeoutMs(call_, argument);
+    return options_.block_until_ms.has_value();
   }
 
   bool SetStreams(size_t first_key) {
@@ -225,10 +224,25 @@ void ServeOneInGroup(Call& call, const StreamReadOptions& options, size_t index,
   stream.Commit(is_new ? kCreateConsumer : keyspace::events::kNone);
 }
 
+std::string TextOf(StreamId id) { return std::to_string(id.ms) + "-" + std::to_string(id.seq); }
+
 void Read(Call& call) {
   const std::optional<StreamReadOptions> options = ParseStreamRead(call);
-  if (!options) return;
-  if (!ServeStreamRead(call, *options)) call.reply.NullArray();
+  if (!options || ServeStreamRead(call, *options)) return;
+  if (!options->block_until_ms) return call.reply.NullArray();
+  Wait wait;
+  wait.type = keyspace::Type::kStream;
+  // A group that is gone will never deliver anything.
+  wait.wants_end = options->in_group;
+  wait.deadline_ms = *options->block_until_ms;
+  wait.give_up = GiveUpWithNullArray;
+  for (size_t i = 0; i < options->stream_count; ++i) {
+    const size_t key = options->first_key + i;
+    wait.keys.push_back(key);
+    const size_t id = key + options->stream_count;
+    if (call.args[id] == "$") wait.replaced.emplace_back(id, TextOf(options->after[i]));
+  }
+  call.Block(std::move(wait));
 }
 
 constexpr Command kCommands[] = {

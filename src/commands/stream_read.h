@@ -17,9 +17,9 @@ struct StreamReadOptions {
   bool in_group = false;  // XREADGROUP
   std::string_view group;
   std::string_view consumer;
-  bool acknowledged = false;        // NOACK: what is read is not pending
-  uint64_t count_max = 0;           // per stream; 0: all
-  std::optional<int64_t> block_ms;  // 0: forever
+  bool acknowledged = false;              // NOACK: what is read is not pending
+  uint64_t count_max = 0;                 // per stream; 0: all
+  std::optional<int64_t> block_until_ms;  // kNoDeadline: forever
   size_t first_key = 0;
   size_t stream_count = 0;
   // Per stream, read what lies behind this id; kNewOnly stands for ">".

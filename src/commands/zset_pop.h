@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "commands/numkeys.h"
 #include "commands/typed.h"
 
 namespace terrace::commands {
@@ -24,15 +25,10 @@ struct PoppedMember {
 std::vector<PoppedMember> PopMembers(Draft<keyspace::Zset>& zset, size_t count, PopEnd end);
 
 // numkeys key [key ...] MIN|MAX [COUNT count], from the argument of numkeys on to the end.
-struct MultiPopArguments {
-  size_t first_key = 0;
-  size_t key_count = 0;
-  PopEnd end = PopEnd::kMin;
-  size_t count = 1;
-};
-std::optional<MultiPopArguments> ParseMultiPop(Call& call, size_t numkeys_argument);
+std::optional<MultiPop> ParseZsetMultiPop(Call& call, size_t numkeys_argument);
 
-// The key, and the members as pairs.
-void ReplyMultiPop(Call& call, std::string_view key, const std::vector<PoppedMember>& members);
+// Pops from the first sorted set that exists among these keys. True when a reply was written: the
+// key and the members as pairs, or an error.
+bool PopMembersFromFirst(Call& call, const MultiPop& arguments);
 
 }  // namespace terrace::commands

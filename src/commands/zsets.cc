@@ -194,16 +194,9 @@ void Zpopmin(Call& call) { Zpop(call, PopEnd::kMin); }
 void Zpopmax(Call& call) { Zpop(call, PopEnd::kMax); }
 
 void Zmpop(Call& call) {
-  const auto arguments = ParseMultiPop(call, 1);
+  const auto arguments = ParseZsetMultiPop(call, 1);
   if (!arguments) return;
-  for (size_t i = arguments->first_key; i < arguments->first_key + arguments->key_count; ++i) {
-    Draft<Zset> zset(call, i);
-    if (zset.wrong_type()) return;
-    if (zset.exists()) {
-      return ReplyMultiPop(call, call.args[i], PopMembers(zset, arguments->count, arguments->end));
-    }
-  }
-  call.reply.NullArray();
+  if (!PopMembersFromFirst(call, *arguments)) call.reply.NullArray();
 }
 
 constexpr Command Row(std::string_view name, int arity, uint32_t flags, Handler handler,

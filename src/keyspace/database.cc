@@ -13,6 +13,17 @@ namespace {
 // A string that grows in place gets room for its next growth, up to this much.
 constexpr size_t kGrowthMax = 1024 * 1024;
 
+// What a change means for those who wait for the key. Lists and sorted sets that are not empty have
+// served who waited for them; a stream goes on growing under its readers.
+template <typename Extent>
+Observers::Change ChangeFor(MutationKind kind, KeyEvent event, Extent extent) {
+  if (kind != MutationKind::kChanged) return Observers::Change::kGone;
+  if (extent == Extent::kWhole) return Observers::Change::kServes;
+  const bool serves =
+      event.event_class == 't' && (event.name == "xadd" || event.name == "xgroup-destroy");
+  return serves ? Observers::Change::kServes : Observers::Change::kTouched;
+}
+
 size_t GrownCapacity(size_t size) { return size + std::min(size, kGrowthMax); }
 
 }  // namespace
@@ -95,7 +106,7 @@ Entry* Database::Peek(const Key& key) {
 // --------------------------------------------------------------
 
 void Database::Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent event, Entry* entry,
-                    bool created, bool had_regional_copy) {
+                    bool created, bool had_regional_copy, Extent extent) {
   // Eviction, expiry and dropped copies do not change what the authority says, but a fetch that
   // began before an expiry could bring the dead value back, so expiry counts as a write.
   if (kind != MutationKind::kEvicted && kind != MutationKind::kDropped) {
@@ -104,7 +115,7 @@ void Database::Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent ev
     shard.stats.changes += event.event_class != 0;
   }
   if (shard.observers.any() && kind != MutationKind::kDropped) [[unlikely]] {
-    shard.observers.OnChange(index_, key.bytes);
+    shard.observers.OnChange(index_, key.bytes, ChangeFor(kind, event, extent));
   }
   if (!keyspace_->is_listened_to()) return;
   const Mutation mutation{index_, key, kind, event, entry, created, had_regional_copy};
@@ -354,7 +365,7 @@ void Database::Changed(const Key& key, Entry* entry, KeyEvent event) {
     Schedule(part, key, edited_due_, due);
     edited_due_ = due;
   }
-  Tell(key, shard, MutationKind::kChanged, event, entry, false);
+  Tell(key, shard, MutationKind::kChanged, event, entry, false, false, Extent::kPart);
 }
 
 void Database::SetDeadline(const Key& key, Entry* entry, int64_t deadline_ms, KeyEvent event) {
@@ -364,7 +375,7 @@ void Database::SetDeadline(const Key& key, Entry* entry, int64_t deadline_ms, Ke
     const Due before = DueOf(entry);
     entry->set_deadline_ms(deadline_ms);
     Schedule(*found.part, key, before, DueOf(entry));
-    Tell(key, *found.shard, MutationKind::kChanged, event, entry, false);
+    Tell(key, *found.shard, MutationKind::kChanged, event, entry, false, false, Extent::kPart);
     return;
   }
   const size_t old_charge = entry->charge();
@@ -386,7 +397,7 @@ void Database::SetDeadline(const Key& key, Entry* entry, int64_t deadline_ms, Ke
   Entry* replaced = ReplaceEntry(key, found, spec);
   Entry::FreeKeepingValue(entry);
   Recharge(*found.shard, *found.part, replaced, old_charge, replaced->charge());
-  Tell(key, *found.shard, MutationKind::kChanged, event, replaced, false);
+  Tell(key, *found.shard, MutationKind::kChanged, event, replaced, false, false, Extent::kPart);
 }
 
 void Database::ClearDeadline(const Key& key, Entry* entry, KeyEvent event) {

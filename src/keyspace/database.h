@@ -162,8 +162,9 @@ class Database {
   void Schedule(Shard::Part& part, const Key& key, const Due& before, const Due& after);
   void Recharge(Shard& shard, Shard::Part& part, Entry* entry, size_t old_charge,
                 size_t new_charge);
+  enum class Extent : uint8_t { kWhole, kPart };  // of the value that was changed
   void Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent event, Entry* entry,
-            bool created, bool had_regional_copy = false);
+            bool created, bool had_regional_copy = false, Extent extent = Extent::kWhole);
   uint32_t now32() const { return static_cast<uint32_t>(now_ms_); }
 
   Keyspace* keyspace_;

@@ -83,8 +83,9 @@ void Database::Clear() {
   for (int i = 0; i < keyspace_->shard_count(); ++i) {
     Shard& shard = keyspace_->shard(i);
     if (!shard.observers.any()) continue;
-    shard.observers.OnChanges(index_,
-                              [&](std::string_view key) { return Holds(shard.part(index_), key); });
+    shard.observers.OnReplaced(index_, Observers::Change::kGone, [&](std::string_view key) {
+      return Holds(shard.part(index_), key);
+    });
   }
   keyspace_->ClearDatabase(index_, now_ms_);
   const Mutation mutation{index_, {}, MutationKind::kCleared, events::kNone, nullptr, false, false};
@@ -98,7 +99,7 @@ void Database::Swap(int other) {
       // What was there is gone, and what is live on the other side appears. What has expired there
       // leaves first: that is no news here.
       const auto swap = [&](int from, int to) {
-        shard.observers.OnChanges(from, [&](std::string_view key) {
+        shard.observers.OnReplaced(from, Observers::Change::kServes, [&](std::string_view key) {
           const bool appears = Other(to).Peek(keyspace_->MakeKey(key)) != nullptr;
           return appears || Holds(shard.part(from), key);
         });

@@ -24,11 +24,29 @@ Keyspace::Keyspace(const KeyspaceOptions& options)
     const uint64_t seed = seed_ + static_cast<uint64_t>(i) + 1;
     shards_.push_back(std::make_unique<Shard>(database_count_, hash_seed_, seed, policy->make(seed),
                                               &used_bytes_));
+    shards_.back()->observers.Attach(&ready_, ShardSet{1} << i);
   }
   SetMemoryLimit(options.memory_bytes_max);
 }
 
 Keyspace::~Keyspace() = default;
+
+bool Keyspace::TryLockAll(ShardSet shards) {
+  if (!concurrent_) return true;
+  for (ShardSet left = shards; left != 0; left &= left - 1) {
+    if (shard(__builtin_ctzll(left)).mutex.try_lock()) continue;
+    UnlockAll(shards & ~left);
+    return false;
+  }
+  return true;
+}
+
+void Keyspace::UnlockAll(ShardSet shards) {
+  if (!concurrent_) return;
+  for (ShardSet left = shards; left != 0; left &= left - 1) {
+    shard(__builtin_ctzll(left)).mutex.unlock();
+  }
+}
 
 Key Keyspace::MakeKey(std::string_view bytes) const {
   return {bytes, base::HashBytes(bytes, hash_seed_)};

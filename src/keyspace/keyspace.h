@@ -58,6 +58,13 @@ class Keyspace {
   ShardSet SetOf(const Key& key) const { return ShardSet{1} << ShardIndex(key); }
   ShardSet AllShards() const;
 
+  // The shards that have keys somebody waits for that have become ready; see docs/waiting.md. Exact
+  // for the shards whose locks are held.
+  ShardSet ready_shards() const { return ready_.shards.load(std::memory_order_relaxed); }
+  // Takes all of these locks, or none and returns false. In any order: it does not wait.
+  [[nodiscard]] bool TryLockAll(ShardSet shards);
+  void UnlockAll(ShardSet shards);
+
   // Not thread-safe: set before the first request.
   void SetLockWait(LockWait* lock_wait) {
     for (const auto& shard : shards_) shard->mutex.set_lock_wait(lock_wait);
@@ -125,6 +132,7 @@ class Keyspace {
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<MutationSink*> sinks_;
   std::atomic<int> listening_{0};
+  alignas(64) ReadyShards ready_;
   std::atomic<int64_t> used_bytes_{0};
   std::atomic<int64_t> other_bytes_{0};
   std::atomic<uint64_t> memory_bytes_max_;

@@ -282,12 +282,18 @@ void ClientHelp(Call& call) {
       "    Protect current client connection from eviction.",
       "NO-TOUCH (ON|OFF)",
       "    Will not touch LRU/LFU stats when this mode is on.",
+      "PAUSE <timeout> [WRITE|ALL]",
+      "    Suspend all, or just write, clients for <timeout> milliseconds.",
       "REPLY (ON|OFF|SKIP)",
       "    Control the replies sent to the current connection.",
       "SETINFO <option> <value>",
       "    Set LIB-NAME or LIB-VER of this connection.",
       "SETNAME <name>",
       "    Assign the name <name> to the current connection.",
+      "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+      "    Unblock the specified blocked client.",
+      "UNPAUSE",
+      "    Stop the current client pause, resuming traffic.",
   };
   ReplyHelp(call, kLines);
 }
@@ -319,6 +325,12 @@ constexpr Command kSubcommands[] = {
         "Spares this connection from client eviction.", kAdmin, kDangerous),
     Sub("client|no-touch", 3, ClientNoTouch, "7.2.0",
         "Keeps what this connection reads from counting as used."),
+    Sub("client|unblock", -3, ClientUnblock, "5.0.0", "Ends the wait of a blocked connection.",
+        kAdmin | commands::kTakesLocks, kDangerous),
+    Sub("client|pause", -3, ClientPauseStart, "3.0.0", "Holds up requests for a time.", kAdmin,
+        kDangerous),
+    Sub("client|unpause", 2, ClientPauseEnd, "6.2.0", "Ends what CLIENT PAUSE began.", kAdmin,
+        kDangerous),
     Sub("client|reply", 3, ClientReply, "3.2.0", "Switches replies on, off, or skips one."),
     Sub("client|help", 2, ClientHelp, "5.0.0", "Describes the subcommands."),
 };

@@ -20,7 +20,7 @@ std::span<const std::span<const commands::Command>> ServerFamilies() {
       ScriptCommands(),
       SlowlogCommands(),
       TierCommands(),
-      TransactionCommands(),
+      TransactionCommands(), WaitingCommands(),
       // clang-format on
   };
   return families;

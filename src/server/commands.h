@@ -28,6 +28,7 @@ std::span<const commands::Command> MemoryCommands();
 std::span<const commands::Command> SlowlogCommands();
 std::span<const commands::Command> TierCommands();
 std::span<const commands::Command> TransactionCommands();
+std::span<const commands::Command> WaitingCommands();
 
 std::span<const std::span<const commands::Command>> ServerFamilies();
 
@@ -42,6 +43,11 @@ void SetClientName(Connection& connection, std::string_view name);
 
 // For a subcommand that takes fewer arguments than it was given.
 void ReplyUnknownSubcommand(commands::Call& call);
+
+// CLIENT UNBLOCK, PAUSE and UNPAUSE, in client_waiting.cc.
+void ClientUnblock(commands::Call& call);
+void ClientPauseStart(commands::Call& call);
+void ClientPauseEnd(commands::Call& call);
 
 // Answers the lines of a HELP subcommand.
 void ReplyHelp(commands::Call& call, std::span<const std::string_view> lines);

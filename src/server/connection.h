@@ -26,6 +26,7 @@ class ParkedRequest;
 
 namespace terrace::server {
 
+class Waiter;
 class Worker;
 
 // What other threads may see of a connection.
@@ -56,6 +57,7 @@ struct ClientView {
   std::string name;
   std::string library_name;
   std::string library_version;
+  std::shared_ptr<Waiter> waiter;  // what Connection::waiter is
   // Immutable.
   std::string peer_address;
   std::string local_address;
@@ -85,6 +87,8 @@ struct Connection : commands::Session {
   ReplyMode reply_mode = ReplyMode::kOn;
   // Why its requests do not simply run: a set of these bits, 0 nearly always.
   static constexpr uint8_t kQueues = 1;  // between MULTI and EXEC
+  static constexpr uint8_t kWaits = 2;   // the request at the front has a waiter
+  static constexpr uint8_t kPaused = 4;  // the request at the front is held up by CLIENT PAUSE
   uint8_t detours = 0;
   bool has_backlog = false;         // whole requests wait in input until replies are read
   bool is_gathered = false;         // what it sent is served at the end of the turn
@@ -99,6 +103,14 @@ struct Connection : commands::Session {
 
   // The request at the front of input, while it resolves; null otherwise.
   std::shared_ptr<tiers::ParkedRequest> parked;
+
+  // While the request at the front of input waits for keys or time; null otherwise.
+  std::shared_ptr<Waiter> waiter;
+  void SetWaiter(std::shared_ptr<Waiter> now) {
+    waiter = now;
+    std::lock_guard lock(view.names_mutex);
+    view.waiter = std::move(now);
+  }
 
   // After MULTI or WATCH; null otherwise.
   std::unique_ptr<Transaction> transaction;

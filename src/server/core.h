@@ -20,6 +20,7 @@
 #include "keyspace/keyspace.h"
 #include "resp/request_parser.h"
 #include "runtime/cycles.h"
+#include "server/client_pause.h"
 #include "server/latency_monitor.h"
 #include "server/settings.h"
 #include "server/slowlog.h"
@@ -67,6 +68,7 @@ struct Core {
   Server* server = nullptr;  // for the administrative commands; null in tests without one
   std::optional<runtime::CycleScale> cycles;  // set when the server starts
   HotSettings hot;
+  ClientPause pause;
   Slowlog slowlog;
   LatencyMonitor latency_monitor;
   std::atomic<BusyKind> busy_script{BusyKind::kNone};

@@ -75,7 +75,7 @@ size_t RequestPath::Process(Connection& connection, std::string_view input, base
     for (size_t i = 0; i < requests_.size(); ++i) {
       const Request request = requests_[i];
       const Step step = Run(connection, request, out);
-      if (step == Step::kParked) FetchAhead(connection, i);
+      if (step == Step::kParked && connection.parked != nullptr) FetchAhead(connection, i);
       if (step == Step::kParked || connection.state != ConnectionState::kReady) {
         connection.parser.Reset();  // it may be ahead of where we stop
         return done + (step == Step::kParked ? request.begin : request.end);
@@ -282,25 +282,22 @@ RequestPath::Step RequestPath::Run(Connection& connection, const Request& reques
   const size_t reply_begin = out->size();
   resp::Reply reply(out, connection.protocol);
   const uint64_t begin_cycles = runtime::ReadCycles();
-  Step step = Step::kDone;
-  // A request that comes back from parking was checked before it parked: its writes may have
-  // happened already, and what it was told must not be left to the request behind it.
-  if (connection.parked != nullptr || Check(connection, request, reply)) [[likely]] {
-    step = connection.detours == 0 ? Execute(connection, request, reply)
-                                   : QueueOrExecute(connection, request, reply);
-    if (step == Step::kParked) return step;
-    if (step == Step::kDone) [[likely]] {
-      Count(*request.command, ArgsOf(request), begin_cycles, reply);
-    }
+  Step step;
+  if ((connection.detours != 0) | core_->pause.any()) [[unlikely]] {
+    step = RunDetour(connection, request, reply, reply_begin);
+  } else if (connection.parked != nullptr || Check(connection, request, reply)) [[likely]] {
+    // A request that comes back from parking was checked before it parked: its writes may have
+    // happened already, and what it was told must not be left to the request behind it.
+    step = Execute(connection, request, reply);
   } else {
-    if (request.command != nullptr) {
-      stats_->commands[static_cast<size_t>(request.command->id)].rejected.Add();
-    }
-    if (out->size() > reply_begin) CountError(reply.last_error_code());
-    if ((connection.detours & Connection::kQueues) != 0) {
-      RefuseQueued(connection, request, reply, reply_begin);
-    }
+    step = Refuse(request, reply);
   }
+  if (step != Step::kDone) [[unlikely]] {
+    if (step == Step::kParked) return step;
+    if (step == Step::kMustHandOver) FinishHandOver();
+  }
+  if (step != Step::kAnswered) [[likely]]
+    Count(*request.command, ArgsOf(request), begin_cycles, reply);
   stats_->commands_processed.Add();
   connection.view.last_command.store(request.command, std::memory_order_relaxed);
   connection.view.commands.fetch_add(1, std::memory_order_relaxed);
@@ -315,38 +312,64 @@ RequestPath::Step RequestPath::Run(Connection& connection, const Request& reques
   return step;
 }
 
+// A request did not pass its checks, which have replied why.
+RequestPath::Step RequestPath::Refuse(const Request& request, const resp::Reply& reply) {
+  if (request.command != nullptr) {
+    stats_->commands[static_cast<size_t>(request.command->id)].rejected.Add();
+  }
+  if (reply.error_count() > 0) CountError(reply.last_error_code());
+  return Step::kAnswered;
+}
+
 RequestPath::Step RequestPath::Execute(Connection& connection, const Request& request,
                                        resp::Reply& reply) {
-  running_ = &connection;
   positions_.clear();
   if (!request.command->has(commands::kNoLocks)) HashKeys(request);
-  const Work work{request.command, ArgsOf(request), hashes_.data() + request.first_argument,
-                  positions_};
-  if (core_->resolver != nullptr && !positions_.empty()) {
+  return ExecuteWork(
+      connection,
+      {request.command, ArgsOf(request), hashes_.data() + request.first_argument, positions_},
+      reply);
+}
+
+RequestPath::Step RequestPath::ExecuteWork(Connection& connection, const Work& work,
+                                           resp::Reply& reply) {
+  running_ = &connection;
+  if (core_->resolver != nullptr && work.key_count() > 0) {
     return ExecuteTiered(connection, work, reply);
   }
-  keyspace::Database database(core_->keyspace, connection.database, now_ms_);
-  held_ = ShardsOf(work);
-  keyspace::ShardLock lock(*core_->keyspace, held_, keyspace::ShardLock::Patience::kMayGiveUp);
-  if (!lock.is_held()) [[unlikely]] {
-    reply.Error(core_->busy->error());
-    return Step::kDone;
+  while (true) {
+    {
+      held_ = ShardsOf(work);
+      keyspace::ShardLock lock(*core_->keyspace, held_, keyspace::ShardLock::Patience::kMayGiveUp);
+      if (!lock.is_held()) [[unlikely]] {
+        reply.Error(core_->busy->error());
+        return Step::kDone;
+      }
+      // Nobody overtakes those who are being served here.
+      if ((core_->keyspace->ready_shards() & held_) == 0) [[likely]] {
+        keyspace::Database database(core_->keyspace, connection.database, now_ms_);
+        Call(connection, work, database, reply, &wait_);
+        // It has asked to wait, or made keys ready that somebody waits for.
+        if (((core_->keyspace->ready_shards() & held_) != 0) | wait_.requested) [[unlikely]]
+          return AfterCall(connection, work, reply);
+        return Step::kDone;
+      }
+    }
+    FinishHandOver();
   }
-  Call(connection, work, database, reply);
-  return Step::kDone;
 }
 
 // Runs the handler. REQUIRES: the locks of ShardsOf(work).
 void RequestPath::Call(commands::Session& session, const Work& work, keyspace::Database& database,
-                       resp::Reply& reply) {
+                       resp::Reply& reply, commands::Wait* wait) {
   if (session.no_touch) database.set_touches(false);
   const uint64_t version = core_->limits_version.load(std::memory_order_acquire);
   if (limits_version_ != version) {
     limits_ = core_->limits();
     limits_version_ = version;
   }
-  commands::Call call{*work.command, work.args,        reply,         database,    session,
-                      *limits_,      *core_->registry, *core_->clock, work.hashes, this};
+  commands::Call call{*work.command,    work.args,     reply,       database, session, *limits_,
+                      *core_->registry, *core_->clock, work.hashes, this,     wait};
   work.command->handler(call);
 }
 

@@ -37,6 +37,7 @@ namespace terrace::server {
 struct Core;
 struct WorkerStats;
 class Transaction;
+class Waiter;
 
 class RequestPath : public commands::Executor {
  public:
@@ -65,6 +66,16 @@ class RequestPath : public commands::Executor {
   Connection& running() const { return *running_; }
   bool is_nested() const { return nested_depth_ > 0; }
 
+  // Ends a wait that nobody has served, from any thread: this answer is its reply. False when it
+  // has ended already. REQUIRES: no shard locks, or all.
+  static bool EndWait(Core& core, const std::shared_ptr<Waiter>& waiter, std::string answer);
+  // What a wait whose time is over replies.
+  static std::string GiveUp(const Waiter& waiter);
+  // Its connection closes.
+  void AbandonWait(Connection& connection);
+  // Hands over what was made ready by no command: expiry and eviction.
+  void HandOverExpired(int64_t now_ms);
+
   // commands::Executor, in request_nested.cc
   bool Covers(const commands::Command& command, commands::Args args) const override;
   void Run(const commands::Command& command, commands::Args args, commands::Session& session,
@@ -84,8 +95,9 @@ class RequestPath : public commands::Executor {
   };
   enum class Step : uint8_t {
     kDone,
-    kParked,  // waits; it will be run again
-    kQueued,  // answered without having run
+    kParked,        // waits; it will be run again
+    kMustHandOver,  // done, but what it made ready could not all be handed over
+    kAnswered,      // answered without having run
   };
 
   // What runs: a request, or the part of one whose other keys are elsewhere.
@@ -111,9 +123,12 @@ class RequestPath : public commands::Executor {
   void VisitTable(int database, uint64_t hash, Visit&& visit);
   Step Run(Connection& connection, const Request& request, base::Buffer* out);
   bool Check(Connection& connection, const Request& request, resp::Reply& reply);
+  Step Refuse(const Request& request, const resp::Reply& reply);
   Step Execute(Connection& connection, const Request& request, resp::Reply& reply);
+  Step ExecuteWork(Connection& connection, const Work& work, resp::Reply& reply);
+  // wait: what the handler may ask for; null when it may not.
   void Call(commands::Session& session, const Work& work, keyspace::Database& database,
-            resp::Reply& reply);
+            resp::Reply& reply, commands::Wait* wait);
   keyspace::ShardSet ShardsOf(const Work& work) const;
   // The keys of a nested command with their hashes: its own vectors, as the outer command's
   // scratch is in use.
@@ -133,6 +148,20 @@ class RequestPath : public commands::Executor {
     return {arguments_.data() + request.first_argument, request.argument_count};
   }
 
+  // In request_waiting.cc.
+  Step AfterCall(Connection& connection, const Work& work, resp::Reply& reply);
+  Step BeginWait(Connection& connection, const Work& work, resp::Reply& reply);
+  Step FinishWait(Connection& connection, const Request& request, resp::Reply& reply);
+  static std::string TierWaitError(const commands::Command& command);
+  void SetWaitTimer(const std::shared_ptr<Waiter>& waiter);
+  bool HandOver();
+  bool ServeKey(keyspace::Observers& observers, const keyspace::Observers::ReadyKey& ready);
+  void Serve(Waiter& waiter);
+  void FinishHandOver();
+  Step RunDetour(Connection& connection, const Request& request, resp::Reply& reply,
+                 size_t reply_begin);
+  bool IsPaused(const Connection& connection, const commands::Command& command) const;
+
   // In request_transaction.cc: between MULTI and EXEC.
   Step QueueOrExecute(Connection& connection, const Request& request, resp::Reply& reply);
   void RefuseQueued(Connection& connection, const Request& request, resp::Reply& reply,
@@ -140,9 +169,12 @@ class RequestPath : public commands::Executor {
   void AbortTransaction(Connection& connection, std::string_view why, resp::Reply& reply);
   Step ExecuteTransaction(Connection& connection, resp::Reply& reply);
   keyspace::ShardSet ShardsOf(const Transaction& transaction) const;
+  std::string PlanQueue(const Transaction& transaction) const;
+  Step ResolveQueue(Connection& connection, const Transaction& transaction, resp::Reply& reply);
 
   // In request_tiers.cc: the resolve stage of requests whose keys have lower tiers.
   tiers::Access AccessOf(const Work& work) const;
+  bool ChangesElsewhere(const Work& work) const;
   Step ExecuteTiered(Connection& connection, const Work& work, resp::Reply& reply);
   Step ResolveAndCall(Connection& connection, const Work& work, const tiers::Access& access,
                       tiers::Resolver::Where where, resp::Reply& reply);
@@ -172,6 +204,8 @@ class RequestPath : public commands::Executor {
   Connection* running_ = nullptr;
   keyspace::ShardSet held_ = 0;
   int nested_depth_ = 0;
+  commands::Wait wait_;             // what the handler that ran last has asked for
+  keyspace::ShardSet missing_ = 0;  // what HandOver could not lock
   // The last command found by its name as sent: pipelines repeat themselves.
   std::string last_name_;
   const commands::Command* last_command_ = nullptr;

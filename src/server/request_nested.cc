@@ -37,7 +37,7 @@ void RequestPath::Run(const commands::Command& command, commands::Args args,
   const std::string error = ResolveNested(work, database, &overlay);
   ++nested_depth_;
   if (error.empty()) {
-    Call(session, work, database, reply);
+    Call(session, work, database, reply, nullptr);
   } else {
     reply.Error(error);
   }

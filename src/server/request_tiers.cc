@@ -45,6 +45,17 @@ tiers::Access RequestPath::AccessOf(const Work& work) const {
   return access;
 }
 
+// Has any key a tier with the last word that is not here?
+bool RequestPath::ChangesElsewhere(const Work& work) const {
+  for (size_t i = 0; i < work.key_count(); ++i) {
+    const tiers::Route* route = core_->resolver->routes().Match(work.key(i));
+    if (route != nullptr && route->has_tiers() && route->authority != tiers::Authority::kSpill) {
+      return true;
+    }
+  }
+  return false;
+}
+
 RequestPath::Step RequestPath::ExecuteTiered(Connection& connection, const Work& work,
                                              resp::Reply& reply) {
   std::vector<std::string_view>& keys = key_views_;
@@ -52,6 +63,17 @@ RequestPath::Step RequestPath::ExecuteTiered(Connection& connection, const Work&
   for (size_t i = 0; i < work.key_count(); ++i) keys.push_back(work.key(i));
   const tiers::Access access = AccessOf(work);
   const Resolver::Plan plan = core_->resolver->MakePlan(access, keys);
+  if (plan.where == Resolver::Where::kRelay && MayWait(*work.command, work.args)) {
+    // It would hold up all that goes over the same connection.
+    reply.Error(TierWaitError(*work.command));
+    return Step::kDone;
+  }
+  if (work.command->name == "watch" && ChangesElsewhere(work)) {
+    reply.Error(
+        "TIER WATCH sees changes that are made here; keys of forward routes and of origins change "
+        "elsewhere");
+    return Step::kDone;
+  }
   switch (plan.where) {
     case Resolver::Where::kRefused:
       reply.Error(plan.error);
@@ -75,6 +97,7 @@ RequestPath::Step RequestPath::ResolveAndCall(Connection& connection, const Work
   tiers::Overlay overlay;
   keyspace::Database database(core_->keyspace, connection.database, now_ms_);
   Resolver::Outcome outcome;
+  Step step = Step::kDone;
   {
     held_ = ShardsOf(work);
     keyspace::ShardLock lock(*core_->keyspace, held_);
@@ -83,7 +106,10 @@ RequestPath::Step RequestPath::ResolveAndCall(Connection& connection, const Work
       for (size_t i = 0; i < work.key_count(); ++i) keys_.push_back(work.AsKey(i));
       outcome = core_->resolver->Resolve(database, access, keys_, ParkedOf(connection), &overlay);
     }
-    if (outcome.state == Resolver::State::kReady) Call(connection, work, database, reply);
+    if (outcome.state == Resolver::State::kReady) {
+      Call(connection, work, database, reply, &wait_);
+      step = AfterCall(connection, work, reply);
+    }
   }
   if (outcome.state == Resolver::State::kAwaiting) {
     outcome.error = MayPark(connection);
@@ -91,7 +117,7 @@ RequestPath::Step RequestPath::ResolveAndCall(Connection& connection, const Work
   }
   if (outcome.state != Resolver::State::kReady) reply.Error(outcome.error);
   Unpark(connection);
-  return Step::kDone;
+  return step;
 }
 
 RequestPath::Step RequestPath::RelayWhole(Connection& connection, const Work& work,
@@ -213,7 +239,7 @@ RequestPath::Step RequestPath::CallLocalPart(Connection& connection, const Work&
   const auto where = access.needs_value ? Resolver::Where::kResolve : Resolver::Where::kLocal;
   const Step step = ResolveAndCall(connection, part, access, where, reply);
   const std::string_view written = reply.buffer().view().substr(reply_begin);
-  if (step == Step::kDone && written.starts_with(":")) {
+  if (step != Step::kParked && written.starts_with(":")) {
     const int64_t sum = relayed_sum + IntegerOf(written);
     reply.buffer().Truncate(reply_begin);
     reply.Integer(sum);

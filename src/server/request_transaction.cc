@@ -7,6 +7,7 @@
 #include "server/request.h"
 #include "server/stats.h"
 #include "server/transaction.h"
+#include "tiers/resolver.h"
 
 namespace terrace::server {
 namespace {
@@ -34,7 +35,7 @@ RequestPath::Step RequestPath::QueueOrExecute(Connection& connection, const Requ
     reply.Error(error);
     CountError(reply.last_error_code());
     stats_->commands[static_cast<size_t>(request.command->id)].rejected.Add();
-    return Step::kQueued;
+    return Step::kAnswered;
   };
   if (request.command->has(commands::kNoMulti)) {
     return refuse("ERR Command not allowed inside a transaction");
@@ -51,10 +52,10 @@ RequestPath::Step RequestPath::QueueOrExecute(Connection& connection, const Requ
                                           {"client", connection.view.peer_address}});
     stats_->query_limit_disconnections.Add();
     connection.state = ConnectionState::kClosing;
-    return Step::kQueued;
+    return Step::kAnswered;
   }
   reply.Simple("QUEUED");
-  return Step::kQueued;
+  return Step::kAnswered;
 }
 
 // A request between MULTI and EXEC did not pass its checks, which have replied why.
@@ -93,8 +94,13 @@ RequestPath::Step RequestPath::ExecuteTransaction(Connection& connection, resp::
   keyspace::ShardLock lock(*core_->keyspace, held_);
   if (transaction.IsTouched(*core_->keyspace, now_ms_)) {
     reply.NullArray();
+    Unpark(connection);
     EndTransaction(connection, *core_->keyspace);
     return Step::kDone;
+  }
+  if (core_->resolver != nullptr) {
+    const Step step = ResolveQueue(connection, transaction, reply);
+    if (step != Step::kDone) return step == Step::kAnswered ? Step::kDone : step;
   }
   // What runs may look at the connection, or reset it: to them the transaction is over.
   const std::unique_ptr<Transaction> running = std::move(connection.transaction);
@@ -107,6 +113,70 @@ RequestPath::Step RequestPath::ExecuteTransaction(Connection& connection, resp::
     Run(queued.command(), args, connection, reply);
   }
   connection.view.queued_commands.store(-1, std::memory_order_relaxed);
+  return HandOver() ? Step::kDone : Step::kMustHandOver;
+}
+
+// "" or why the queued commands cannot run here as one.
+std::string RequestPath::PlanQueue(const Transaction& transaction) const {
+  std::vector<std::string_view> args, views;
+  for (const Transaction::Queued& queued : transaction.queue()) {
+    queued.Read(&args);
+    const NestedKeys keys = FindNestedKeys(queued.command(), args);
+    const Work work{&queued.command(), args, keys.hashes.data(), keys.positions};
+    views.clear();
+    for (size_t i = 0; i < work.key_count(); ++i) views.push_back(work.key(i));
+    const auto plan = core_->resolver->MakePlan(AccessOf(work), views);
+    if (plan.where == tiers::Resolver::Where::kRefused) return plan.error;
+    if (plan.where == tiers::Resolver::Where::kRelay ||
+        plan.where == tiers::Resolver::Where::kSplit) {
+      return "TIER '" + std::string(queued.command().name) +
+             "' would run on the regional tier, which a transaction here cannot include";
+    }
+  }
+  return "";
+}
+
+// Makes all keys of the queued commands present or absent before the first of them runs: kDone when
+// they are, kAnswered when the transaction has been refused. REQUIRES: the locks of held_.
+RequestPath::Step RequestPath::ResolveQueue(Connection& connection, const Transaction& transaction,
+                                            resp::Reply& reply) {
+  const auto refuse = [&](std::string_view error) {
+    Unpark(connection);
+    EndTransaction(connection, *core_->keyspace);
+    reply.Error(error);
+    return Step::kAnswered;
+  };
+  const std::string refusal = PlanQueue(transaction);
+  if (!refusal.empty()) return refuse(refusal);
+  keyspace::Database database(core_->keyspace, connection.database, now_ms_);
+  const std::shared_ptr<tiers::ParkedRequest> parked = ParkedOf(connection);
+  bool awaits = false;
+  std::vector<std::string_view> args;
+  std::vector<keyspace::Key> keys;
+  tiers::Overlay overlay;
+  for (const Transaction::Queued& queued : transaction.queue()) {
+    queued.Read(&args);
+    const NestedKeys found = FindNestedKeys(queued.command(), args);
+    const Work work{&queued.command(), args, found.hashes.data(), found.positions};
+    tiers::Access access = AccessOf(work);
+    if (!access.needs_value || work.key_count() == 0) continue;
+    // As for a write: what was fetched must be current, and stays for all commands of the queue.
+    access.is_write = true;
+    keys.clear();
+    for (size_t i = 0; i < work.key_count(); ++i) keys.push_back(work.AsKey(i));
+    const auto outcome = core_->resolver->Resolve(database, access, keys, parked, &overlay);
+    if (outcome.state == tiers::Resolver::State::kAwaiting) {
+      awaits = true;
+    } else if (outcome.state != tiers::Resolver::State::kReady) {
+      return refuse(outcome.error);
+    }
+  }
+  if (awaits) {
+    const std::string error = MayPark(connection);
+    return error.empty() ? Park(connection) : refuse(error);
+  }
+  // The commands see what is here now, and no more what was fetched before the first of them ran.
+  Unpark(connection);
   return Step::kDone;
 }
 

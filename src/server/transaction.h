@@ -50,6 +50,8 @@ class Transaction {
   size_t bytes() const { return bytes_; }
   // Has any queued command this flag?
   bool any_has(uint32_t flag) const { return (flags_ & flag) == flag; }
+  // Has any queued command one of these?
+  bool any_of(uint32_t flags) const { return (flags_ & flags) != 0; }
 
   // ---- The watches ------------------------------------------------------------------------------
 

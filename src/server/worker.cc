@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/version.h"
+#include "server/waiter.h"
 #include "tiers/resolver.h"
 
 namespace terrace::server {
@@ -203,10 +204,44 @@ void Worker::Resume(uint64_t connection_id, const tiers::ParkedRequest* parked) 
   Connection* connection = Find(connection_id);
   if (connection == nullptr || connection->state != ConnectionState::kParked) return;
   if (connection->parked.get() != parked) return;  // an answer nobody needs any more
-  connection->state = ConnectionState::kReady;
-  ProcessInput(*connection, connection->input.view(), true);
-  ProcessBacklog(*connection);
-  if (connection->state != ConnectionState::kClosed) UpdateEvents(*connection);
+  ProcessParked(*connection);
+}
+
+// Goes on with the request at the front of a parked connection.
+void Worker::ProcessParked(Connection& connection) {
+  connection.state = ConnectionState::kReady;
+  ProcessInput(connection, connection.input.view(), true);
+  ProcessBacklog(connection);
+  if (connection.state != ConnectionState::kClosed) UpdateEvents(connection);
+}
+
+void Worker::WakeWaiter(std::shared_ptr<Waiter> waiter) {
+  loop_->Post([this, waiter = std::move(waiter)] {
+    Connection* const connection = Find(waiter->session.id);
+    if (connection == nullptr || connection->waiter != waiter) return;  // it has closed
+    if (connection->state == ConnectionState::kParked) ProcessParked(*connection);
+  });
+}
+
+void Worker::AddPaused(uint64_t connection_id) {
+  paused_.push_back(connection_id);
+  if (pause_timer_ != runtime::kNoTimer) return;
+  constexpr int64_t kTimerMsMax = int64_t{1} << 31;
+  const int64_t left_ms = core_->pause.until_ms() - core_->clock->NowMs();
+  pause_timer_ = loop_->After(std::clamp<int64_t>(left_ms, 0, kTimerMsMax), [this] {
+    pause_timer_ = runtime::kNoTimer;
+    ResumePaused();
+  });
+}
+
+void Worker::ResumePaused() {
+  loop_->Cancel(std::exchange(pause_timer_, runtime::kNoTimer));
+  core_->pause.EndIfOver(core_->clock->NowMs());
+  for (const uint64_t id : std::exchange(paused_, {})) {
+    Connection* const connection = Find(id);
+    if (connection == nullptr || connection->state != ConnectionState::kParked) continue;
+    if ((connection->detours & Connection::kPaused) != 0) ProcessParked(*connection);
+  }
 }
 
 // ---- Writing
@@ -302,6 +337,7 @@ void Worker::CloseNow(Connection& connection) {
   }
   desk_.Forget(connection);
   EndTransaction(connection, *core_->keyspace);
+  if (connection.waiter != nullptr) path().AbandonWait(connection);
   if (connection.parked != nullptr) {
     connection.parked.reset();  // what it awaits goes on for others
     core_->resolver->CountParked(-1);
@@ -327,6 +363,7 @@ void Worker::Tick(const Settings& settings) {
   desk_.set_limits(settings.client_output_buffer_limit);
   ExpireKeys(settings);
   const int64_t now_ms = core_->clock->NowMs();
+  if (core_->keyspace->ready_shards() != 0) path().HandOverExpired(now_ms);
   std::vector<Connection*> to_close, over_limit;
   for (const auto& [id, connection] : connections_) {
     const bool is_idle = settings.timeout > 0 && connection->state == ConnectionState::kReady &&
@@ -367,6 +404,7 @@ void Worker::CloseOverLimit(Connection& connection) {
 
 void Worker::ExpireKeys(const Settings& settings) {
   if (!core_->active_expire.load(std::memory_order_relaxed)) return;
+  if (core_->pause.mode(core_->clock->NowMs()) != ClientPause::Mode::kNone) return;
   // At most a quarter of the time between two ticks, so that a wave of expiries does not hold up
   // requests; the rest follows in the next tick.
   const int64_t budget_us = 250'000 / std::max<int64_t>(settings.hz, 1);

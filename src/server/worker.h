@@ -49,6 +49,13 @@ class Worker {
   // gone or has gone on already.
   void Resume(uint64_t connection_id, const tiers::ParkedRequest* parked);
 
+  // Any thread: this waiter's answer is ready.
+  void WakeWaiter(std::shared_ptr<Waiter> waiter);
+  // The request at the front of this connection is held up by CLIENT PAUSE.
+  void AddPaused(uint64_t connection_id);
+  // The pause is over, or may be: has them checked again.
+  void ResumePaused();
+
   // Closes after sending what is still to be sent.
   void CloseSoon(Connection& connection);
   void CloseNow(Connection& connection);
@@ -94,6 +101,7 @@ class Worker {
   void ServeGathered();
   void FinishReading(Connection& connection);
   void ProcessBacklog(Connection& connection);
+  void ProcessParked(Connection& connection);
   void ProcessInput(Connection& connection, std::string_view input, bool is_own_buffer);
   void Flush(Connection& connection);
   void WriteSome(Connection& connection, std::string_view bytes);
@@ -129,6 +137,9 @@ class Worker {
   // whose keys are rarely in the cache: served together, they wait for memory together.
   std::vector<RequestPath::Arrival> gathered_;
   size_t gathered_bytes_ = 0;
+
+  std::vector<uint64_t> paused_;  // connections held up by CLIENT PAUSE
+  runtime::TimerId pause_timer_ = runtime::kNoTimer;
 
   std::mutex connections_mutex_;  // taken to change the map, and by other threads to read it
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;

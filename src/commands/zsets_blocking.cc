@@ -1,0 +1,79 @@
+// The sorted set commands that wait.
+
+#include "commands/numkeys.h"
+#include "commands/registry.h"
+#include "commands/wait.h"
+#include "commands/zset_pop.h"
+
+namespace terrace::commands {
+namespace {
+
+using keyspace::Type;
+using keyspace::Zset;
+
+void WaitForZsets(Call& call, size_t first_key, size_t key_count, int64_t deadline_ms) {
+  Wait wait;
+  for (size_t i = 0; i < key_count; ++i) wait.keys.push_back(first_key + i);
+  wait.type = Type::kZset;
+  wait.deadline_ms = deadline_ms;
+  wait.give_up = GiveUpWithNullArray;
+  call.Block(std::move(wait));
+}
+
+void BlockingPop(Call& call, PopEnd end) {
+  const std::optional<int64_t> deadline_ms = ParseTimeoutSeconds(call, call.argc() - 1);
+  if (!deadline_ms) return;
+  const size_t key_count = call.argc() - 2;
+  for (size_t i = 1; i <= key_count; ++i) {
+    Draft<Zset> zset(call, i);
+    if (zset.wrong_type()) return;
+    if (!zset.exists()) continue;
+    const std::vector<PoppedMember> popped = PopMembers(zset, 1, end);
+    call.reply.Array(3);
+    call.reply.Bulk(call.args[i]);
+    call.reply.Bulk(popped[0].member);
+    call.reply.Double(popped[0].score);
+    return;
+  }
+  WaitForZsets(call, 1, key_count, *deadline_ms);
+}
+
+void Bzpopmin(Call& call) { BlockingPop(call, PopEnd::kMin); }
+void Bzpopmax(Call& call) { BlockingPop(call, PopEnd::kMax); }
+
+void Bzmpop(Call& call) {
+  const std::optional<int64_t> deadline_ms = ParseTimeoutSeconds(call, 1);
+  if (!deadline_ms) return;
+  const auto arguments = ParseZsetMultiPop(call, 2);
+  if (!arguments || PopMembersFromFirst(call, *arguments)) return;
+  WaitForZsets(call, arguments->first_key, arguments->key_count, *deadline_ms);
+}
+
+constexpr Command Row(std::string_view name, int arity, uint32_t flags, KeySpec keys,
+                      Handler handler, std::string_view since, std::string_view summary) {
+  return {.name = name,
+          .arity = arity,
+          .flags = kWrite | kBlocking | flags,
+          .categories = kSortedSet,
+          .keys = keys,
+          .resolve = Resolve::kValue,
+          .handler = handler,
+          .group = "sorted-set",
+          .since = since,
+          .summary = summary};
+}
+
+constexpr Command kCommands[] = {
+    Row("bzpopmin", -3, kFast, {1, -2, 1}, Bzpopmin, "5.0.0",
+        "Takes the lowest member of the first of several sorted sets that has one, or waits."),
+    Row("bzpopmax", -3, kFast, {1, -2, 1}, Bzpopmax, "5.0.0",
+        "Takes the highest member of the first of several sorted sets that has one, or waits."),
+    Row("bzmpop", -5, kMovableKeys, {.find = FindNumkeysAtTwo}, Bzmpop, "7.0.0",
+        "Takes members from the first of several sorted sets that exists, or waits for one."),
+};
+
+}  // namespace
+
+std::span<const Command> SortedSetBlockingCommands() { return kCommands; }
+
+}  // namespace terrace::commands
