@@ -90,7 +90,7 @@ void Keyspace::SetMemoryLimit(uint64_t bytes) {
   }
 }
 
-bool Keyspace::MakeRoom(int64_t now_ms) {
+bool Keyspace::MakeRoom(int64_t now_ms, size_t victims_max) {
   // One victim a shard in turn: keys spread evenly by hash, so this is fair. Giving up takes a
   // whole round without a victim.
   int fruitless = 0;
@@ -100,6 +100,7 @@ bool Keyspace::MakeRoom(int64_t now_ms) {
     ShardLock lock(*this, ShardSet{1} << index);
     if (EvictOne(shard(index), now_ms)) {
       fruitless = 0;
+      if (--victims_max == 0) return !IsOverLimit();
     } else if (++fruitless > shard_count()) {
       return false;
     }

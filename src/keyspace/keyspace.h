@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -95,9 +96,10 @@ class Keyspace {
     const uint64_t limit = memory_limit();
     return limit != 0 && used_bytes() + other_bytes() > static_cast<int64_t>(limit);
   }
-  // Evicts until memory is within its limit; false when that cannot be (nothing may be evicted).
+  // Evicts until memory is within its limit; false when that cannot be (nothing may be evicted) or
+  // takes more victims than allowed.
   // REQUIRES: the caller holds no shard lock.
-  bool MakeRoom(int64_t now_ms);
+  bool MakeRoom(int64_t now_ms, size_t victims_max = std::numeric_limits<size_t>::max());
 
   // Frees an entry that is out of its table: at once, or in the background if that takes long.
   void Discard(Entry* entry);

@@ -189,6 +189,17 @@ class PubSubTest(black_box.TerraceTest):
         seen = [listener.read()[1][2][1] for _ in range(600)]
         self.assertEqual(seen, [b'%d' % (i // 2) for i in range(600)])
 
+    def test_a_lowered_memory_limit_evicts_without_a_write_and_says_so(self):
+        client, listener = self.client(), self.client()
+        listener.send('SUBSCRIBE', '__keyevent@0__:evicted')
+        listener.read()
+        client.command('SET', 'victim', 'x')
+        client.command('CONFIG', 'SET', 'notify-keyspace-events', 'Ee',
+                       'maxmemory-policy', 'allkeys-lru', 'maxmemory', '1')
+        self.addCleanup(client.command, 'CONFIG', 'SET', 'notify-keyspace-events', '',
+                        'maxmemory-policy', 'noeviction', 'maxmemory', '0')
+        self.assertEqual(listener.read()[1][2][1], b'victim')
+
 
 if __name__ == '__main__':
     unittest.main()
