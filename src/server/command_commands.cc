@@ -253,10 +253,10 @@ bool KeysOf(Call& call, const Command** command, std::vector<int>* positions) {
     call.reply.Error("ERR Invalid number of arguments specified for command");
     return false;
   }
-  if (!commands::FindKeys(**command, args, positions) || positions->empty()) {
-    call.reply.Error((*command)->has(commands::kNoMandatoryKeys)
-                         ? "ERR The command has no key arguments"
-                         : "ERR Invalid arguments specified for command");
+  const bool may_be_none = (*command)->has(commands::kNoMandatoryKeys);
+  if (!commands::FindKeys(**command, args, positions)) positions->clear();
+  if (positions->empty() && !may_be_none) {
+    call.reply.Error("ERR Invalid arguments specified for command");
     return false;
   }
   return true;
