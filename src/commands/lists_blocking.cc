@@ -13,20 +13,12 @@ namespace {
 using keyspace::ListEnd;
 using keyspace::Type;
 
-void WaitForLists(Call& call, size_t first_key, size_t key_count, int64_t deadline_ms) {
-  Wait wait;
-  for (size_t i = 0; i < key_count; ++i) wait.keys.push_back(first_key + i);
-  wait.type = Type::kList;
-  wait.deadline_ms = deadline_ms;
-  wait.give_up = GiveUpWithNullArray;
-  call.Block(std::move(wait));
-}
-
 void BlockingPop(Call& call, ListEnd end) {
   const std::optional<int64_t> deadline_ms = ParseTimeoutSeconds(call, call.argc() - 1);
   if (!deadline_ms) return;
   const size_t key_count = call.argc() - 2;
-  if (!PopOneFromFirst(call, 1, key_count, end)) WaitForLists(call, 1, key_count, *deadline_ms);
+  if (!PopOneFromFirst(call, 1, key_count, end))
+    WaitForKeys(call, Type::kList, 1, key_count, *deadline_ms);
 }
 
 void Blpop(Call& call) { BlockingPop(call, ListEnd::kHead); }
@@ -36,7 +28,7 @@ void BlockingMove(Call& call, ListEnd from, ListEnd to, size_t timeout_argument)
   const std::optional<int64_t> deadline_ms = ParseTimeoutSeconds(call, timeout_argument);
   if (!deadline_ms || MoveElement(call, from, to)) return;
   if (!call.may_wait()) return call.reply.Null();
-  WaitForLists(call, 1, 1, *deadline_ms);
+  WaitForKeys(call, Type::kList, 1, 1, *deadline_ms);
 }
 
 void Blmove(Call& call) {
@@ -54,34 +46,23 @@ void Blmpop(Call& call) {
   if (!deadline_ms) return;
   const auto arguments = ParseListMultiPop(call, 2);
   if (!arguments || PopFromFirst(call, *arguments)) return;
-  WaitForLists(call, arguments->first_key, arguments->key_count, *deadline_ms);
-}
-
-constexpr Command Row(std::string_view name, int arity, uint32_t flags, KeySpec keys,
-                      Handler handler, std::string_view since, std::string_view summary) {
-  return {.name = name,
-          .arity = arity,
-          .flags = kWrite | kBlocking | flags,
-          .categories = kList,
-          .keys = keys,
-          .resolve = Resolve::kValue,
-          .handler = handler,
-          .group = "list",
-          .since = since,
-          .summary = summary};
+  WaitForKeys(call, Type::kList, arguments->first_key, arguments->key_count, *deadline_ms);
 }
 
 constexpr Command kCommands[] = {
-    Row("blpop", -3, 0, {1, -2, 1}, Blpop, "2.0.0",
+    BlockingRow(
+        kList, "list", "blpop", -3, 0, {1, -2, 1}, Blpop, "2.0.0",
         "Takes the first element of the first of several lists that has one, or waits for one."),
-    Row("brpop", -3, 0, {1, -2, 1}, Brpop, "2.0.0",
+    BlockingRow(
+        kList, "list", "brpop", -3, 0, {1, -2, 1}, Brpop, "2.0.0",
         "Takes the last element of the first of several lists that has one, or waits for one."),
-    Row("blmove", 6, kDenyOom, {1, 2, 1}, Blmove, "6.2.0",
-        "Moves an element from an end of a list to an end of another, or waits for one."),
-    Row("brpoplpush", 4, kDenyOom, {1, 2, 1}, Brpoplpush, "2.2.0",
-        "Moves the last element of a list to the head of another, or waits for one."),
-    Row("blmpop", -5, kMovableKeys, {.find = FindNumkeysAtTwo}, Blmpop, "7.0.0",
-        "Takes elements from the first of several lists that exists, or waits for one."),
+    BlockingRow(kList, "list", "blmove", 6, kDenyOom, {1, 2, 1}, Blmove, "6.2.0",
+                "Moves an element from an end of a list to an end of another, or waits for one."),
+    BlockingRow(kList, "list", "brpoplpush", 4, kDenyOom, {1, 2, 1}, Brpoplpush, "2.2.0",
+                "Moves the last element of a list to the head of another, or waits for one."),
+    BlockingRow(kList, "list", "blmpop", -5, kMovableKeys, {.find = FindNumkeysAtTwo}, Blmpop,
+                "7.0.0",
+                "Takes elements from the first of several lists that exists, or waits for one."),
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "base/numbers.h"
 #include "commands/call.h"
 #include "commands/encoding.h"
+#include "commands/help.h"
 #include "commands/registry.h"
 
 namespace terrace::commands {
@@ -68,7 +69,6 @@ void Freq(Call& call) {
 
 void Help(Call& call) {
   constexpr std::string_view kLines[] = {
-      "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
       "ENCODING <key>",
       "    The name of the form in which the value is kept.",
       "FREQ <key>",
@@ -77,11 +77,8 @@ void Help(Call& call) {
       "    The seconds since the key was last used. Not known under an LFU policy.",
       "REFCOUNT <key>",
       "    How many keys share the value.",
-      "HELP",
-      "    This text.",
   };
-  call.reply.Array(std::size(kLines));
-  for (const std::string_view line : kLines) call.reply.Simple(line);
+  ReplyHelp(call, kLines);
 }
 
 constexpr Command kSubcommands[] = {

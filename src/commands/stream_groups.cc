@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "commands/call.h"
+#include "commands/help.h"
 #include "commands/registry.h"
 #include "commands/stream_values.h"
 
@@ -140,7 +141,6 @@ void XgroupDelconsumer(Call& call) {
 
 void XgroupHelp(Call& call) {
   constexpr std::string_view kLines[] = {
-      "XGROUP <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
       "CREATE <key> <group> <id|$> [MKSTREAM] [ENTRIESREAD <count>]",
       "    Creates a group that reads what comes after the id.",
       "CREATECONSUMER <key> <group> <consumer>",
@@ -150,11 +150,8 @@ void XgroupHelp(Call& call) {
       "DESTROY <key> <group>",
       "    Removes the group.",
       "SETID <key> <group> <id|$> [ENTRIESREAD <count>]",
-      "    Sets the last delivered id of the group.",
-      "HELP",
-      "    Prints this help."};
-  call.reply.Array(std::size(kLines));
-  for (const std::string_view line : kLines) call.reply.Simple(line);
+      "    Sets the last delivered id of the group."};
+  ReplyHelp(call, kLines);
 }
 
 void Xack(Call& call) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "commands/call.h"
+#include "commands/help.h"
 #include "commands/registry.h"
 #include "commands/stream_values.h"
 
@@ -205,17 +206,13 @@ void XinfoConsumers(Call& call) {
 
 void XinfoHelp(Call& call) {
   constexpr std::string_view kLines[] = {
-      "XINFO <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
       "CONSUMERS <key> <group>",
       "    Shows the consumers of a group.",
       "GROUPS <key>",
       "    Shows the groups of a stream.",
       "STREAM <key> [FULL [COUNT <count>]]",
-      "    Shows a stream; with FULL its entries, groups and consumers too.",
-      "HELP",
-      "    Prints this help."};
-  call.reply.Array(std::size(kLines));
-  for (const std::string_view line : kLines) call.reply.Simple(line);
+      "    Shows a stream; with FULL its entries, groups and consumers too."};
+  ReplyHelp(call, kLines);
 }
 
 constexpr Command kSubcommands[] = {

@@ -59,4 +59,14 @@ std::optional<int64_t> ParseTimeoutMs(Call& call, size_t argument) {
   return Deadline(call, *ms);
 }
 
+void WaitForKeys(Call& call, keyspace::Type type, size_t first_key, size_t key_count,
+                 int64_t deadline_ms) {
+  Wait wait;
+  for (size_t i = 0; i < key_count; ++i) wait.keys.push_back(first_key + i);
+  wait.type = type;
+  wait.deadline_ms = deadline_ms;
+  wait.give_up = GiveUpWithNullArray;
+  call.Block(std::move(wait));
+}
+
 }  // namespace terrace::commands

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -36,6 +37,27 @@ struct Wait {
 // Replies the error and returns nullopt when it is none.
 std::optional<int64_t> ParseTimeoutSeconds(Call& call, size_t argument);
 std::optional<int64_t> ParseTimeoutMs(Call& call, size_t argument);
+
+// Waits for one of key_count keys from this argument on to hold a value of this type; a null array
+// when the time is over.
+void WaitForKeys(Call& call, keyspace::Type type, size_t first_key, size_t key_count,
+                 int64_t deadline_ms);
+
+// The row of a command that takes elements or waits for some.
+constexpr Command BlockingRow(uint32_t category, std::string_view group, std::string_view name,
+                              int arity, uint32_t flags, KeySpec keys, Handler handler,
+                              std::string_view since, std::string_view summary) {
+  return {.name = name,
+          .arity = arity,
+          .flags = kWrite | kBlocking | flags,
+          .categories = category,
+          .keys = keys,
+          .resolve = Resolve::kValue,
+          .handler = handler,
+          .group = group,
+          .since = since,
+          .summary = summary};
+}
 
 inline void GiveUpWithNullArray(resp::Reply& reply) { reply.NullArray(); }
 

@@ -11,15 +11,6 @@ namespace {
 using keyspace::Type;
 using keyspace::Zset;
 
-void WaitForZsets(Call& call, size_t first_key, size_t key_count, int64_t deadline_ms) {
-  Wait wait;
-  for (size_t i = 0; i < key_count; ++i) wait.keys.push_back(first_key + i);
-  wait.type = Type::kZset;
-  wait.deadline_ms = deadline_ms;
-  wait.give_up = GiveUpWithNullArray;
-  call.Block(std::move(wait));
-}
-
 void BlockingPop(Call& call, PopEnd end) {
   const std::optional<int64_t> deadline_ms = ParseTimeoutSeconds(call, call.argc() - 1);
   if (!deadline_ms) return;
@@ -35,7 +26,7 @@ void BlockingPop(Call& call, PopEnd end) {
     call.reply.Double(popped[0].score);
     return;
   }
-  WaitForZsets(call, 1, key_count, *deadline_ms);
+  WaitForKeys(call, Type::kZset, 1, key_count, *deadline_ms);
 }
 
 void Bzpopmin(Call& call) { BlockingPop(call, PopEnd::kMin); }
@@ -46,29 +37,19 @@ void Bzmpop(Call& call) {
   if (!deadline_ms) return;
   const auto arguments = ParseZsetMultiPop(call, 2);
   if (!arguments || PopMembersFromFirst(call, *arguments)) return;
-  WaitForZsets(call, arguments->first_key, arguments->key_count, *deadline_ms);
-}
-
-constexpr Command Row(std::string_view name, int arity, uint32_t flags, KeySpec keys,
-                      Handler handler, std::string_view since, std::string_view summary) {
-  return {.name = name,
-          .arity = arity,
-          .flags = kWrite | kBlocking | flags,
-          .categories = kSortedSet,
-          .keys = keys,
-          .resolve = Resolve::kValue,
-          .handler = handler,
-          .group = "sorted-set",
-          .since = since,
-          .summary = summary};
+  WaitForKeys(call, Type::kZset, arguments->first_key, arguments->key_count, *deadline_ms);
 }
 
 constexpr Command kCommands[] = {
-    Row("bzpopmin", -3, kFast, {1, -2, 1}, Bzpopmin, "5.0.0",
+    BlockingRow(
+        kSortedSet, "sorted-set", "bzpopmin", -3, kFast, {1, -2, 1}, Bzpopmin, "5.0.0",
         "Takes the lowest member of the first of several sorted sets that has one, or waits."),
-    Row("bzpopmax", -3, kFast, {1, -2, 1}, Bzpopmax, "5.0.0",
+    BlockingRow(
+        kSortedSet, "sorted-set", "bzpopmax", -3, kFast, {1, -2, 1}, Bzpopmax, "5.0.0",
         "Takes the highest member of the first of several sorted sets that has one, or waits."),
-    Row("bzmpop", -5, kMovableKeys, {.find = FindNumkeysAtTwo}, Bzmpop, "7.0.0",
+    BlockingRow(
+        kSortedSet, "sorted-set", "bzmpop", -5, kMovableKeys, {.find = FindNumkeysAtTwo}, Bzmpop,
+        "7.0.0",
         "Takes members from the first of several sorted sets that exists, or waits for one."),
 };
 

@@ -84,7 +84,7 @@ void ConfigHelp(Call& call) {
       "RELOAD",
       "    Read the configuration file again and apply what can change live.",
   };
-  ReplyHelp(call, kLines);
+  commands::ReplyHelp(call, kLines);
 }
 
 void Time(Call& call) {

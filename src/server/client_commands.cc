@@ -295,7 +295,7 @@ void ClientHelp(Call& call) {
       "UNPAUSE",
       "    Stop the current client pause, resuming traffic.",
   };
-  ReplyHelp(call, kLines);
+  commands::ReplyHelp(call, kLines);
 }
 
 constexpr uint32_t kPlain = kNoScript | kLoading | kStale | kNoLocks;

@@ -299,7 +299,7 @@ void CommandHelp(Call& call) {
       "GETKEYSANDFLAGS <full-command>",
       "    Return the keys and the access flags.",
   };
-  ReplyHelp(call, kLines);
+  commands::ReplyHelp(call, kLines);
 }
 
 constexpr uint32_t kPlain = kLoading | kStale | kNoLocks;

@@ -9,6 +9,7 @@
 
 #include "commands/call.h"
 #include "commands/command.h"
+#include "commands/help.h"
 #include "server/connection.h"
 #include "server/core.h"
 
@@ -48,8 +49,5 @@ void ReplyUnknownSubcommand(commands::Call& call);
 void ClientUnblock(commands::Call& call);
 void ClientPauseStart(commands::Call& call);
 void ClientPauseEnd(commands::Call& call);
-
-// Answers the lines of a HELP subcommand.
-void ReplyHelp(commands::Call& call, std::span<const std::string_view> lines);
 
 }  // namespace terrace::server

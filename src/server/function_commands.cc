@@ -230,7 +230,7 @@ void FunctionHelp(Call& call) {
       "failure",
       "      in case of functions name collision with another library).",
   };
-  ReplyHelp(call, kLines);
+  commands::ReplyHelp(call, kLines);
 }
 
 constexpr uint32_t kChanges = commands::kWrite;

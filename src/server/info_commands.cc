@@ -258,10 +258,7 @@ void LatencyStatsSection(Call& call, Section& section) {
   const double us_per_cycle = core.cycles->UsPerCycle(call.clock.MonoUs());
   for (const Command& command : call.registry.rows()) {
     base::Histogram latency;
-    for (const auto& worker : core.server->workers()) {
-      const auto* part = worker->stats().commands[static_cast<size_t>(command.id)].latency();
-      if (part != nullptr) latency.Merge(*part);
-    }
+    core.server->CollectLatency(command, &latency);
     if (latency.count() == 0) continue;
     std::string text;
     for (const double percentile : percentiles) {

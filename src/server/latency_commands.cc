@@ -118,13 +118,10 @@ void LatencyDoctor(Call& call) {
 // ---- Histograms
 // ----------------------------------------------------------------------------------
 
-// How long the calls of a command took, over all workers; with the number of calls.
-uint64_t Collect(Call& call, const Command& command, base::Histogram* total) {
+uint64_t CallsOf(Call& call, const Command& command) {
   uint64_t calls = 0;
   for (const auto& worker : CoreOf(call).server->workers()) {
-    const CommandStats& stats = worker->stats().commands[static_cast<size_t>(command.id)];
-    calls += stats.calls.value();
-    if (const base::Histogram* latency = stats.latency()) total->Merge(*latency);
+    calls += worker->stats().commands[static_cast<size_t>(command.id)].calls.value();
   }
   return calls;
 }
@@ -179,9 +176,9 @@ void LatencyHistogram(Call& call) {
   size_t count = 0;
   for (const Command* row : rows) {
     base::Histogram latency;
-    const uint64_t calls = Collect(call, *row, &latency);
+    CoreOf(call).server->CollectLatency(*row, &latency);
     if (latency.count() == 0) continue;
-    ReplyHistogram(call, *row, calls, latency, 1 / us_per_cycle);
+    ReplyHistogram(call, *row, CallsOf(call, *row), latency, 1 / us_per_cycle);
     ++count;
   }
   call.reply.EndMap(mark, count);
@@ -189,7 +186,6 @@ void LatencyHistogram(Call& call) {
 
 void LatencyHelp(Call& call) {
   constexpr std::string_view kLines[] = {
-      "LATENCY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
       "DOCTOR",
       "    What has held up requests, and what to do about it.",
       "GRAPH <event>",
@@ -202,10 +198,8 @@ void LatencyHelp(Call& call) {
       "    Forget these events, or all.",
       "HISTOGRAM [<command> ...]",
       "    How many calls of commands took up to 1, 2, 4 ... microseconds.",
-      "HELP",
-      "    This text.",
   };
-  ReplyHelp(call, kLines);
+  commands::ReplyHelp(call, kLines);
 }
 
 constexpr Command Sub(std::string_view name, int arity, commands::Handler handler,

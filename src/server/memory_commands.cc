@@ -61,7 +61,6 @@ void MemoryStats(Call& call) {
 
 void MemoryHelp(Call& call) {
   constexpr std::string_view kLines[] = {
-      "MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
       "DOCTOR",
       "    Where to look for memory problems.",
       "PURGE",
@@ -70,10 +69,8 @@ void MemoryHelp(Call& call) {
       "    Where memory is.",
       "USAGE <key> [SAMPLES <count>]",
       "    The bytes a key and its value take.",
-      "HELP",
-      "    This text.",
   };
-  ReplyHelp(call, kLines);
+  commands::ReplyHelp(call, kLines);
 }
 
 constexpr Command kMemorySubcommands[] = {

@@ -82,7 +82,7 @@ void PubSubHelp(Call& call) {
       "SHARDNUMSUB [<shardchannel> ...]",
       "    How many subscribers each shard channel has.",
   };
-  ReplyHelp(call, kLines);
+  commands::ReplyHelp(call, kLines);
 }
 
 constexpr uint32_t kPlain = kPubSub | kLoading | kStale | kNoLocks;

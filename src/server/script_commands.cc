@@ -90,7 +90,7 @@ void ScriptHelp(Call& call) {
       "LOAD <script>",
       "    Load a script into the scripts cache without executing it.",
   };
-  ReplyHelp(call, kLines);
+  commands::ReplyHelp(call, kLines);
 }
 
 // ---- Rows --------------------------------------------------------------------------------------

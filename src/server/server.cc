@@ -488,6 +488,13 @@ std::vector<UpstreamHealth> Server::upstream_health() const {
   return health_;
 }
 
+void Server::CollectLatency(const commands::Command& command, base::Histogram* total) const {
+  for (const auto& worker : workers_) {
+    const auto id = static_cast<size_t>(command.id);
+    if (const auto* latency = worker->stats().commands[id].latency()) total->Merge(*latency);
+  }
+}
+
 void Server::ResetStats() {
   keyspace_->ResetStats();
   rejected_connections_.store(0);

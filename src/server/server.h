@@ -79,6 +79,8 @@ class Server {
   size_t memory_peak() const { return memory_peak_.load(std::memory_order_relaxed); }
   size_t resident_bytes() const { return resident_bytes_.load(std::memory_order_relaxed); }
   void ResetStats();
+  // Any thread: adds how long the calls of a command took, in cycles, over all workers.
+  void CollectLatency(const commands::Command& command, base::Histogram* total) const;
   // Any thread. Upstreams belong to their loop, so this is what its last tick saw.
   std::vector<UpstreamHealth> upstream_health() const;
   // Operations, input and output bytes a second over the last seconds.

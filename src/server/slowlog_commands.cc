@@ -45,7 +45,6 @@ void SlowlogReset(Call& call) {
 
 void SlowlogHelp(Call& call) {
   constexpr std::string_view kLines[] = {
-      "SLOWLOG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
       "GET [<count>]",
       "    The newest entries, 10 unless told; -1: all. Each has an id, the time,",
       "    the duration in microseconds, the arguments, the client's address and name.",
@@ -53,10 +52,8 @@ void SlowlogHelp(Call& call) {
       "    How many entries there are.",
       "RESET",
       "    Forget all entries.",
-      "HELP",
-      "    This text.",
   };
-  ReplyHelp(call, kLines);
+  commands::ReplyHelp(call, kLines);
 }
 
 constexpr uint32_t kFlags =

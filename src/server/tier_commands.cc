@@ -61,7 +61,7 @@ void TierHelp(Call& call) {
       "ROUTES",
       "    List the routes with their tiers and limits.",
   };
-  ReplyHelp(call, kLines);
+  commands::ReplyHelp(call, kLines);
 }
 
 constexpr Command kSubcommands[] = {

@@ -193,5 +193,20 @@ class MalformedRequestTest(black_box.TerraceTest):
         self.assert_error(client.read(), b'ERR Protocol error: invalid bulk length')
 
 
+class HelpTest(black_box.TerraceTest):
+
+    def test_every_help_has_one_heading_and_names_help_once(self):
+        client = self.client()
+        names = [name.decode() for name in client.call('COMMAND', 'LIST') if b'|help' in name]
+        self.assertGreater(len(names), 10)
+        for name in names:
+            container = name.split('|')[0].upper()
+            lines = [line.decode() for line in client.call(container, 'HELP')]
+            headings = [line for line in lines if 'Subcommands are:' in line]
+            self.assertEqual(headings, [lines[0]], name)
+            self.assertTrue(lines[0].startswith(container + ' <subcommand>'), lines[0])
+            self.assertEqual(lines.count('HELP'), 1, name)
+
+
 if __name__ == '__main__':
     unittest.main()
