@@ -82,10 +82,14 @@ class Server:
 
     def start(self):
         """Starts the process and waits until it answers PING. Returns self."""
+        is_first_start = self.port is None
         for attempt in range(3):
-            # The port stays across restarts; only a first start that lost a race picks another.
-            if self.port is None or attempt > 0:
+            # The port stays across restarts, where others know it; only a first start that lost a
+            # race picks another.
+            if is_first_start:
                 self.port = free_port()
+            elif attempt > 0:
+                time.sleep(0.2)
             with open(self.log_path, 'ab') as log:
                 self.process = subprocess.Popen(
                     self.command_line(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -109,8 +113,11 @@ class Server:
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 with raw_client.RawClient(self.port, timeout_s=1.0) as client:
-                    if client.command('PING')[0] in '+-':
+                    reply = client.command('PING')
+                    # One that still loads its data refuses every command.
+                    if reply[0] in '+-' and not reply[1].startswith(b'LOADING'):
                         return True
+                    time.sleep(0.01)
             except (OSError, raw_client.ConnectionClosed, raw_client.ReplyTimeout):
                 time.sleep(0.01)
         return False
