@@ -212,11 +212,12 @@ Entry* Database::SetString(const Key& key, std::string_view value, int64_t deadl
     Entry* old = found.slot.entry();
     if (deadline_ms == kKeepDeadline) deadline_ms = old->deadline_ms();
     if (old->is_string() && old->is_inline()) {
-      const Due before = DueOf(old);
-      const size_t old_charge = old->charge();
+      const int64_t before_ms = old->deadline_ms();
+      // Within the same block, which has no tier and is charged as before.
       if (old->TryAssignInline(value, deadline_ms)) {
-        Schedule(*found.part, key, before, DueOf(old));
-        Recharge(*found.shard, *found.part, old, old_charge, old->charge());
+        if (before_ms != kNoDeadline || deadline_ms != kNoDeadline) {
+          Schedule(*found.part, key, {before_ms, kNoDeadline}, {deadline_ms, kNoDeadline});
+        }
         found.shard->policy().OnHit(key.table_hash(), *old->word(), now32());
         Tell(key, *found.shard, MutationKind::kChanged, event, old, false);
         return old;

@@ -86,14 +86,17 @@ void Entry::Write(const EntrySpec& spec) {
 
 bool Entry::TryAssignInline(std::string_view value, int64_t deadline_ms) {
   if (has_tier() || value.size() > kInlineValueMax) return false;
+  const bool same_deadline = (deadline_ms != kNoDeadline) == has_deadline();
+  if (same_deadline && value.size() == inline_size()) {
+    AssignInPlace(value, deadline_ms);
+    return true;
+  }
   EntrySpec spec;
   spec.key = key();
   spec.string = value;
   spec.deadline_ms = deadline_ms;
   if (base::AllocationSize(BytesFor(spec)) != base::AllocationSize(total_bytes())) return false;
-  const bool same_layout = (deadline_ms != kNoDeadline) == has_deadline() &&
-                           (value.size() >= kLong) == (value_size_ == kLong);
-  if (!same_layout) {
+  if (!same_deadline || (value.size() >= kLong) != (value_size_ == kLong)) {
     // The key moves within the block, under the old one: go through a copy.
     if (spec.key.size() > 256) return false;
     char key_copy[256];
@@ -102,6 +105,12 @@ bool Entry::TryAssignInline(std::string_view value, int64_t deadline_ms) {
     Write(spec);
     return true;
   }
+  AssignInPlace(value, deadline_ms);
+  return true;
+}
+
+// The parts before the value stay where they are.
+void Entry::AssignInPlace(std::string_view value, int64_t deadline_ms) {
   flags_ &= static_cast<uint8_t>(~(kRaw | kText));
   if (has_deadline()) set_deadline_ms(deadline_ms);
   char* const target = bytes() + KeyOffset() + key_size();
@@ -112,7 +121,6 @@ bool Entry::TryAssignInline(std::string_view value, int64_t deadline_ms) {
     value_size_ = static_cast<uint8_t>(value.size());
   }
   if (!value.empty()) std::memcpy(target, value.data(), value.size());
-  return true;
 }
 
 void Entry::Free(Entry* entry) {

@@ -172,6 +172,7 @@ class Entry {
     return TierOffset() + (has_tier() ? sizeof(TierBlock) : 0) + 4 * (key_size_ == kLong) +
            4 * (value_size_ == kLong);
   }
+  void AssignInPlace(std::string_view value, int64_t deadline_ms);
   size_t inline_size() const {
     return value_size_ != kLong ? value_size_ : Load32(KeyOffset() - 4);
   }
