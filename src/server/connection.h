@@ -39,9 +39,6 @@ struct ClientView {
   std::atomic<size_t> input_bytes{0};
   std::atomic<size_t> input_capacity{0};
   std::atomic<size_t> output_bytes{0};
-  std::atomic<uint64_t> commands{0};
-  std::atomic<uint64_t> input_total{0};
-  std::atomic<uint64_t> output_total{0};
   std::atomic<bool> no_evict{false};
   std::atomic<bool> no_touch{false};
   std::atomic<bool> parked{false};

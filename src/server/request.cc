@@ -64,13 +64,17 @@ void PrefetchEntry(const keyspace::Table& table, uint32_t hash) { table.Prefetch
 
 RequestPath::RequestPath(Core* core, WorkerStats* stats) : core_(core), stats_(stats) {}
 
-size_t RequestPath::Process(Connection& connection, std::string_view input, base::Buffer* out) {
+size_t RequestPath::Process(Connection& connection, std::string_view input, const Ahead* ahead,
+                            base::Buffer* out) {
   now_ms_ = core_->clock->NowMs();
   connection.view.active_ms.store(now_ms_, std::memory_order_relaxed);
   protocol_error_ = false;
   size_t done = 0;
   while (done < input.size() && connection.state == ConnectionState::kReady) {
-    const size_t parsed = ParseBatch(connection, input.substr(done), out);
+    const bool is_known = ahead != nullptr && ahead->argument_count != 0 && done == 0;
+    const size_t parsed = is_known && connection.authenticated
+                              ? TakeAhead(*ahead, input.size())
+                              : ParseBatch(connection, input.substr(done), out);
     if (requests_.size() > 1) Prefetch(connection);
     for (size_t i = 0; i < requests_.size(); ++i) {
       const Request request = requests_[i];
@@ -208,24 +212,47 @@ void RequestPath::Prefetch(const Connection& connection) {
   each([&](Request&, size_t at) { VisitTable(connection.database, hashes_[at], PrefetchEntry); });
 }
 
-void RequestPath::PrefetchFirst(std::span<const Arrival> arrivals) {
-  lookups_.clear();
-  for (const Arrival& arrival : arrivals) {
-    if (arrival.connection == nullptr) continue;
-    arguments_.clear();
+void RequestPath::LookAhead(std::span<const Arrival> arrivals) {
+  ahead_.assign(arrivals.size(), {});
+  ahead_arguments_.clear();
+  for (size_t i = 0; i < arrivals.size(); ++i) {
+    const auto& [connection, input] = arrivals[i];
+    if (connection == nullptr) continue;
+    const size_t first = ahead_arguments_.size();
     size_t consumed = 0;
-    const Status status = peek_parser_.Parse(arrival.input, {}, &arguments_, &consumed);
+    const Status status = peek_parser_.Parse(input, {}, &ahead_arguments_, &consumed);
+    const bool stays = !peek_parser_.was_inline();
     peek_parser_.Reset();
-    if (status != Status::kComplete || arguments_.empty()) continue;
-    const Command* command = FindCommand(arguments_);
-    if (command == nullptr || command->keys.first == 0) continue;
-    const auto at = static_cast<size_t>(command->keys.first);
-    if (at >= arguments_.size()) continue;
-    const uint64_t hash = base::HashBytes(arguments_[at], core_->keyspace->hash_seed());
-    lookups_.push_back({arrival.connection->database, hash});
-    VisitTable(arrival.connection->database, hash, PrefetchBucket);
+    const size_t count = ahead_arguments_.size() - first;
+    if (status != Status::kComplete || count == 0 || !stays) continue;
+    Ahead& ahead = ahead_[i];
+    const commands::Args args(ahead_arguments_.data() + first, count);
+    ahead.command = FindCommand(args);
+    ahead.first_argument = static_cast<uint32_t>(first);
+    if (consumed == input.size()) ahead.argument_count = static_cast<uint32_t>(count);
+    if (ahead.command == nullptr) continue;
+    const auto at = static_cast<size_t>(ahead.command->keys.first);
+    if (at == 0 || at >= count) continue;
+    ahead.key_argument = static_cast<uint32_t>(at);
+    ahead.key_hash = base::HashBytes(args[at], core_->keyspace->hash_seed());
+    VisitTable(connection->database, ahead.key_hash, PrefetchBucket);
   }
-  for (const Lookup& lookup : lookups_) VisitTable(lookup.database, lookup.hash, PrefetchEntry);
+  for (size_t i = 0; i < arrivals.size(); ++i) {
+    if (ahead_[i].key_argument == 0) continue;
+    VisitTable(arrivals[i].connection->database, ahead_[i].key_hash, PrefetchEntry);
+  }
+}
+
+// The batch is the one request that is known already.
+size_t RequestPath::TakeAhead(const Ahead& ahead, size_t input_bytes) {
+  const std::string_view* const first = ahead_arguments_.data() + ahead.first_argument;
+  arguments_.assign(first, first + ahead.argument_count);
+  hashes_.resize(ahead.argument_count);
+  if (ahead.key_argument != 0) hashes_[ahead.key_argument] = ahead.key_hash;
+  requests_.clear();
+  requests_.push_back(
+      {ahead.command, 0, ahead.argument_count, ahead.key_argument != 0, 0, input_bytes});
+  return input_bytes;
 }
 
 // ---- check -------------------------------------------------------------------------------------
@@ -300,7 +327,6 @@ RequestPath::Step RequestPath::Run(Connection& connection, const Request& reques
     Count(*request.command, ArgsOf(request), begin_cycles, reply);
   stats_->commands_processed.Add();
   connection.view.last_command.store(request.command, std::memory_order_relaxed);
-  connection.view.commands.fetch_add(1, std::memory_order_relaxed);
   if (connection.reply_mode != ReplyMode::kOn) [[unlikely]] {
     // SKIP leaves out its own reply and the next one.
     if (connection.reply_mode == ReplyMode::kSkipping) connection.reply_mode = ReplyMode::kOn;

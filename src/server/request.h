@@ -50,16 +50,22 @@ class RequestPath : public commands::Executor {
 
   // Executes what can be executed of input and returns how many bytes that took. Replies are
   // appended to *out. Stops early when the connection parks or is to be closed.
-  size_t Process(Connection& connection, std::string_view input, base::Buffer* out);
+  // ahead: of this very input, or null.
+  struct Ahead;
+  size_t Process(Connection& connection, std::string_view input, const Ahead* ahead,
+                 base::Buffer* out);
 
   // What a connection has sent and nobody has looked at.
   struct Arrival {
     Connection* connection;  // null once it has closed
     std::string_view input;
   };
-  // Brings what the first requests of several connections will look up on its way into the cache,
-  // all together. Changes nothing.
-  void PrefetchFirst(std::span<const Arrival> arrivals);
+  // Looks at the first requests of several connections and brings what they will look up on its way
+  // into the cache, all together. Changes nothing.
+  void LookAhead(std::span<const Arrival> arrivals);
+  // What LookAhead has understood of arrivals[index], so that it is not parsed again; valid until
+  // the next LookAhead.
+  const Ahead* ahead(size_t index) const;
 
   // Of the request that runs: its connection, and whether a command within a command (EXEC, EVAL)
   // runs now, so that its reply is part of another. REQUIRES: within a handler.
@@ -114,6 +120,7 @@ class RequestPath : public commands::Executor {
   };
 
   size_t ParseBatch(Connection& connection, std::string_view input, base::Buffer* out);
+  size_t TakeAhead(const Ahead& ahead, size_t input_bytes);
   const commands::Command* FindCommand(commands::Args args);
   void Admit(Connection& connection, size_t first_argument, size_t begin, size_t end);
   void HashKeys(const Request& request);
@@ -212,14 +219,22 @@ class RequestPath : public commands::Executor {
   uint64_t limits_version_ = 0;
   std::shared_ptr<const commands::Limits> limits_;  // of that version
   bool protocol_error_ = false;
-  // Of PrefetchFirst.
+  // Of LookAhead.
   resp::RequestParser peek_parser_;
-  struct Lookup {
-    int database;
-    uint64_t hash;
-  };
-  std::vector<Lookup> lookups_;
+  std::vector<Ahead> ahead_;  // parallel to the arrivals
+  std::vector<std::string_view> ahead_arguments_;
   std::shared_ptr<tiers::ParkedRequest> spare_;  // for the next request that may have to park
 };
+
+// The one request that an arrival consists of; its arguments are in ahead_arguments_.
+struct RequestPath::Ahead {
+  const commands::Command* command = nullptr;
+  uint32_t first_argument = 0;
+  uint32_t argument_count = 0;  // 0: it is something else, and is parsed when it is processed
+  uint32_t key_argument = 0;    // 0: none
+  uint64_t key_hash = 0;
+};
+
+inline const RequestPath::Ahead* RequestPath::ahead(size_t index) const { return &ahead_[index]; }
 
 }  // namespace terrace::server

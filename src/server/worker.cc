@@ -112,7 +112,6 @@ void Worker::ReadAndProcess(Connection& connection) {
   if (count == runtime::kWouldBlock) return;
   if (count <= 0) return CloseNow(connection);
   stats_.input_bytes.Add(static_cast<uint64_t>(count));
-  connection.view.input_total.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
   // CLIENT LIST shows what its own request takes, too.
   connection.view.input_bytes.store(connection.input.size() + static_cast<size_t>(count),
                                     std::memory_order_relaxed);
@@ -140,14 +139,16 @@ void Worker::Gather(Connection& connection, std::string_view input) {
 }
 
 void Worker::ServeGathered() {
-  if (gathered_.size() > 1) main_lane_.path.PrefetchFirst(gathered_);
+  // One alone has nobody to wait for the cache together with.
+  const bool looked_ahead = gathered_.size() > 1;
+  if (looked_ahead) main_lane_.path.LookAhead(gathered_);
   // Not by iterator: one of them may close another, which changes the list.
   for (size_t i = 0; i < gathered_.size(); ++i) {
     const auto [connection, input] = gathered_[i];
     if (connection == nullptr) continue;
     connection->is_gathered = false;
     if (connection->state == ConnectionState::kReady) {
-      ProcessInput(*connection, input, false);
+      ProcessInput(*connection, input, false, looked_ahead ? main_lane_.path.ahead(i) : nullptr);
     } else {
       connection->input.Append(input);
     }
@@ -168,12 +169,13 @@ void Worker::FinishReading(Connection& connection) {
   }
 }
 
-void Worker::ProcessInput(Connection& connection, std::string_view input, bool is_own_buffer) {
+void Worker::ProcessInput(Connection& connection, std::string_view input, bool is_own_buffer,
+                          const RequestPath::Ahead* ahead) {
   // Replies keep their order: where older ones still wait, new ones queue behind them.
   base::Buffer* const out = connection.output.empty() ? &lane_->replies : &connection.output;
   desk_.SetRunning(&connection);
   serving_ = &connection;
-  const size_t consumed = lane_->path.Process(connection, input, out);
+  const size_t consumed = lane_->path.Process(connection, input, ahead, out);
   serving_ = nullptr;
   desk_.SetRunning(nullptr);
   if (connection.state != ConnectionState::kClosed) {
@@ -253,7 +255,6 @@ void Worker::WriteSome(Connection& connection, std::string_view bytes) {
     if (count == runtime::kWouldBlock) break;
     if (count < 0) return CloseNow(connection);
     stats_.output_bytes.Add(static_cast<uint64_t>(count));
-    connection.view.output_total.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
     bytes.remove_prefix(static_cast<size_t>(count));
   }
   connection.output.Append(bytes);
@@ -267,7 +268,6 @@ void Worker::Flush(Connection& connection) {
     if (count == runtime::kWouldBlock) return;
     if (count < 0) return CloseNow(connection);
     stats_.output_bytes.Add(static_cast<uint64_t>(count));
-    connection.view.output_total.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
     connection.output.Consume(static_cast<size_t>(count));
   }
   connection.output.ClearAndTrim(kKeepBufferBytes);

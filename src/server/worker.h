@@ -102,7 +102,8 @@ class Worker {
   void FinishReading(Connection& connection);
   void ProcessBacklog(Connection& connection);
   void ProcessParked(Connection& connection);
-  void ProcessInput(Connection& connection, std::string_view input, bool is_own_buffer);
+  void ProcessInput(Connection& connection, std::string_view input, bool is_own_buffer,
+                    const RequestPath::Ahead* ahead = nullptr);
   void Flush(Connection& connection);
   void WriteSome(Connection& connection, std::string_view bytes);
   void UpdateEvents(Connection& connection);
