@@ -19,6 +19,8 @@ class Clock {
   virtual ~Clock() = default;
   virtual int64_t MonoUs() const = 0;
   virtual int64_t WallMs() const = 0;
+  // WallMs in microseconds, as far as the clock tells.
+  virtual int64_t WallUs() const { return WallMs() * 1000; }
   virtual int64_t NowMs() const = 0;
 };
 

@@ -76,7 +76,11 @@ void Flushdb(Call& call) {
 
 void Flushall(Call& call) {
   if (!ParseFlushOptions(call)) return;
-  for (int i = 0; i < call.db.keyspace().database_count(); ++i) call.db.Other(i).Clear();
+  const int last = call.db.keyspace().database_count() - 1;
+  for (int i = 0; i <= last; ++i) {
+    call.db.Other(i).Clear(i < last ? keyspace::Database::Extends::kMoreFollows
+                                    : keyspace::Database::Extends::kHereOnly);
+  }
   call.reply.Ok();
 }
 

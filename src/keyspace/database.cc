@@ -24,6 +24,10 @@ Observers::Change ChangeFor(MutationKind kind, KeyEvent event, Extent extent) {
   return serves ? Observers::Change::kServes : Observers::Change::kTouched;
 }
 
+bool IsSameString(const Entry& entry, const Database::Fill& fill) {
+  return !fill.object && entry.is_string() && entry.string() == fill.string;
+}
+
 size_t GrownCapacity(size_t size) { return size + std::min(size, kGrowthMax); }
 
 }  // namespace
@@ -109,16 +113,17 @@ void Database::Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent ev
                     bool created, bool had_regional_copy, Extent extent) {
   // Eviction, expiry and dropped copies do not change what the authority says, but a fetch that
   // began before an expiry could bring the dead value back, so expiry counts as a write.
-  if (kind != MutationKind::kEvicted && kind != MutationKind::kDropped) {
+  const bool is_copy = kind == MutationKind::kDropped || kind == MutationKind::kRefreshed;
+  if (kind != MutationKind::kEvicted && !is_copy) {
     shard.BumpVersion(key.table_hash());
     // A step within a change has no event of its own.
     shard.stats.changes += event.event_class != 0;
   }
-  if (shard.observers.any() && kind != MutationKind::kDropped) [[unlikely]] {
+  if (shard.observers.any() && !is_copy) [[unlikely]] {
     shard.observers.OnChange(index_, key.bytes, ChangeFor(kind, event, extent));
   }
   if (!keyspace_->is_listened_to()) return;
-  const Mutation mutation{index_, key, kind, event, entry, created, had_regional_copy};
+  const Mutation mutation{index_, key, kind, event, entry, created, had_regional_copy, false};
   for (MutationSink* sink : keyspace_->sinks()) sink->OnMutation(mutation);
 }
 
@@ -409,7 +414,13 @@ void Database::ClearDeadline(const Key& key, Entry* entry, KeyEvent event) {
 // -----------------------------------------------------------------------
 
 Entry* Database::FillCopy(const Key& key, Fill fill) {
-  DropCopy(key);
+  const Found before = FindLive(key);
+  if (before.slot && IsSameString(*before.slot.entry(), fill)) {
+    RemoveFound(key, before, eviction::RemoveCause::kReplaced, MutationKind::kRefreshed,
+                events::kNone);
+  } else {
+    DropCopy(key);
+  }
   EntrySpec spec;
   spec.key = key.bytes;
   spec.deadline_ms = fill.deadline_ms;
@@ -427,7 +438,11 @@ Entry* Database::FillCopy(const Key& key, Fill fill) {
 
 bool Database::DropCopy(const Key& key) {
   const Found found = FindLive(key);
-  if (!found.slot) return false;
+  if (!found.slot) {
+    // Who has kept what it read of the lower tier must hear of it, whether or not we have.
+    Tell(key, *found.shard, MutationKind::kDropped, events::kNone, nullptr, false);
+    return false;
+  }
   RemoveFound(key, found, eviction::RemoveCause::kReplaced, MutationKind::kDropped, events::kNone);
   return true;
 }

@@ -119,7 +119,9 @@ class Database {
   // Needs no lock: takes each shard's itself.
   uint64_t Scan(uint64_t cursor, const std::function<void(Entry*)>& visit);
   void ForEach(const std::function<void(Entry*)>& visit);
-  void Clear();
+  // kMoreFollows: the same command empties further databases afterwards.
+  enum class Extends : uint8_t { kHereOnly, kMoreFollows };
+  void Clear(Extends extends = Extends::kHereOnly);
   void Swap(int other);
 
   // ---- For Keyspace --------------------------------------------------------------------------

@@ -79,7 +79,7 @@ bool Database::Holds(Shard::Part* part, std::string_view bytes) const {
   return bool{part->table.FindSlot(bytes, keyspace_->MakeKey(bytes).table_hash())};
 }
 
-void Database::Clear() {
+void Database::Clear(Extends extends) {
   for (int i = 0; i < keyspace_->shard_count(); ++i) {
     Shard& shard = keyspace_->shard(i);
     if (!shard.observers.any()) continue;
@@ -88,7 +88,10 @@ void Database::Clear() {
     });
   }
   keyspace_->ClearDatabase(index_, now_ms_);
-  const Mutation mutation{index_, {}, MutationKind::kCleared, events::kNone, nullptr, false, false};
+  Mutation mutation;
+  mutation.database = index_;
+  mutation.kind = MutationKind::kCleared;
+  mutation.more_follows = extends == Extends::kMoreFollows;
   for (MutationSink* sink : keyspace_->sinks()) sink->OnMutation(mutation);
 }
 
@@ -111,8 +114,10 @@ void Database::Swap(int other) {
     shard.BumpAllVersions();
   }
   for (const int index : {index_, other}) {
-    const Mutation mutation{index, {},   MutationKind::kCleared, events::kNone, nullptr,
-                            false, false};
+    Mutation mutation;
+    mutation.database = index;
+    mutation.kind = MutationKind::kCleared;
+    mutation.more_follows = index == index_;
     for (MutationSink* sink : keyspace_->sinks()) sink->OnMutation(mutation);
   }
 }

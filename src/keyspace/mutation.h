@@ -42,12 +42,13 @@ inline constexpr KeyEvent kMiss{'m', "keymiss"};
 }  // namespace events
 
 enum class MutationKind : uint8_t {
-  kChanged,  // created, overwritten or changed in place
-  kRemoved,  // deleted by a command
-  kExpired,  // its deadline passed
-  kEvicted,  // memory was short; the value may live on in a lower tier
-  kDropped,  // a copy of a lower tier's value was given up: nothing changed for clients
-  kCleared,  // the whole database was emptied; key is empty
+  kChanged,    // created, overwritten or changed in place
+  kRemoved,    // deleted by a command
+  kExpired,    // its deadline passed
+  kEvicted,    // memory was short; the value may live on in a lower tier
+  kRefreshed,  // a copy of a lower tier's value makes room for a newer copy of the same value
+  kDropped,    // a copy of a lower tier's value was given up: nothing changed for clients
+  kCleared,    // the whole database was emptied; key is empty
 };
 
 struct Mutation {
@@ -60,6 +61,7 @@ struct Mutation {
   bool created = false;  // the key did not exist before
   // What was overwritten had the same value in the regional tier (TierBlock::regional_copy).
   bool had_regional_copy = false;
+  bool more_follows = false;  // cleared: the same command empties further databases
 };
 
 class MutationSink {

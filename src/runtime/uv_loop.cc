@@ -87,7 +87,8 @@ struct OffloadRequest {
 SystemClock::SystemClock()
     : wall_minus_mono_us_(ReadClockUs(CLOCK_REALTIME) - ReadClockUs(CLOCK_MONOTONIC)) {}
 int64_t SystemClock::MonoUs() const { return ReadClockUs(CLOCK_MONOTONIC); }
-int64_t SystemClock::WallMs() const { return ReadClockUs(CLOCK_REALTIME) / 1000; }
+int64_t SystemClock::WallMs() const { return WallUs() / 1000; }
+int64_t SystemClock::WallUs() const { return ReadClockUs(CLOCK_REALTIME); }
 int64_t SystemClock::NowMs() const { return (MonoUs() + wall_minus_mono_us_) / 1000; }
 
 struct UvLoop::Impl {

@@ -18,6 +18,7 @@ class SystemClock : public base::Clock {
   SystemClock();
   int64_t MonoUs() const override;
   int64_t WallMs() const override;
+  int64_t WallUs() const override;
   int64_t NowMs() const override;
 
  private:

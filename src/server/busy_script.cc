@@ -121,6 +121,7 @@ void Worker::ServeWhileBusy() {
   }
   if (poll(polled.data(), polled.size(), 0) < 0) return;
   Connection* const serving = serving_;
+  desk_.BeginBusy();
   lane_ = busy_lane_.get();
   // What was received before the script began and nobody has looked at yet.
   for (RequestPath::Arrival& arrival : gathered_) {
@@ -147,7 +148,7 @@ void Worker::ServeWhileBusy() {
   if (index_ == 0 && core_->server != nullptr) core_->server->AcceptWhileBusy();
   lane_ = &main_lane_;
   serving_ = serving;
-  desk_.SetRunning(serving);
+  desk_.EndBusy();
 }
 
 }  // namespace terrace::server

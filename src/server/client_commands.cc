@@ -8,6 +8,7 @@
 #include "commands/registry.h"
 #include "server/commands.h"
 #include "server/server.h"
+#include "server/tracking_commands.h"
 #include "server/worker.h"
 
 namespace terrace::server {
@@ -34,10 +35,14 @@ std::string Describe(const Connection& connection, int64_t now_ms) {
     library_version = view.library_version;
   }
   std::string flags;
+  if (view.is_monitor) flags += 'O';
   if (view.is_subscriber) flags += 'P';
   if (view.parked) flags += 'b';
   const int64_t queued = view.queued_commands.load(std::memory_order_relaxed);
   if (queued >= 0) flags += 'x';
+  if (view.is_tracking) flags += 't';
+  if (view.is_redirect_broken) flags += 'R';
+  if (view.is_broadcast) flags += 'B';
   if (view.is_unix) flags += 'U';
   if (view.no_evict) flags += 'e';
   if (view.no_touch) flags += 'T';
@@ -58,8 +63,9 @@ std::string Describe(const Connection& connection, int64_t now_ms) {
          " tot-mem=" + number(sizeof(Connection) + capacity + view.output_bytes) +
          " events=" + (view.output_bytes > 0 ? "rw" : "r") +
          " cmd=" + (command != nullptr ? std::string(command->name) : "NULL") +
-         " user=default redir=-1 resp=" + number(view.protocol.load()) +
-         " lib-name=" + library_name + " lib-ver=" + library_version;
+         " user=default redir=" + number(view.redirect.load()) +
+         " resp=" + number(view.protocol.load()) + " lib-name=" + library_name +
+         " lib-ver=" + library_version;
 }
 
 void ClientId(Call& call) { call.reply.Integer(static_cast<int64_t>(call.session.id)); }
@@ -266,6 +272,10 @@ void ClientReply(Call& call) {
 
 void ClientHelp(Call& call) {
   static constexpr std::string_view kLines[] = {
+      "CACHING (YES|NO)",
+      "    Track the keys of the next command, or do not (OPTIN, OPTOUT).",
+      "GETREDIR",
+      "    Return the ID of the connection that invalidations are redirected to.",
       "GETNAME",
       "    Return the name of the current connection.",
       "ID",
@@ -290,6 +300,10 @@ void ClientHelp(Call& call) {
       "    Set LIB-NAME or LIB-VER of this connection.",
       "SETNAME <name>",
       "    Assign the name <name> to the current connection.",
+      "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]] [OPTIN] [OPTOUT] [NOLOOP]",
+      "    Control server assisted client side caching.",
+      "TRACKINGINFO",
+      "    Report tracking status for the current connection.",
       "UNBLOCK <clientid> [TIMEOUT|ERROR]",
       "    Unblock the specified blocked client.",
       "UNPAUSE",
@@ -332,6 +346,14 @@ constexpr Command kSubcommands[] = {
     Sub("client|unpause", 2, ClientPauseEnd, "6.2.0", "Ends what CLIENT PAUSE began.", kAdmin,
         kDangerous),
     Sub("client|reply", 3, ClientReply, "3.2.0", "Switches replies on, off, or skips one."),
+    Sub("client|tracking", -3, ClientTracking, "6.0.0",
+        "Switches the announcement of changes of what this connection has read."),
+    Sub("client|trackinginfo", 2, ClientTrackingInfo, "6.2.0",
+        "Describes how this connection tracks."),
+    Sub("client|caching", 3, ClientCaching, "6.0.0",
+        "Says whether the keys of the next command are tracked."),
+    Sub("client|getredir", 2, ClientGetRedirection, "6.0.0",
+        "Answers which connection hears in this one's place."),
     Sub("client|help", 2, ClientHelp, "5.0.0", "Describes the subcommands."),
 };
 

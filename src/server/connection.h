@@ -18,6 +18,7 @@
 #include "resp/request_parser.h"
 #include "runtime/stream.h"
 #include "server/subscriptions.h"
+#include "server/tracking.h"
 #include "server/transaction.h"
 
 namespace terrace::tiers {
@@ -46,6 +47,11 @@ struct ClientView {
   std::atomic<bool> authenticated{true};
   // What it is subscribed to.
   std::atomic<bool> is_subscriber{false};
+  std::atomic<bool> is_monitor{false};
+  std::atomic<bool> is_tracking{false};
+  std::atomic<bool> is_broadcast{false};
+  std::atomic<bool> is_redirect_broken{false};
+  std::atomic<int64_t> redirect{-1};  // -1: it does not track
   std::atomic<size_t> channels{0};
   std::atomic<size_t> patterns{0};
   std::atomic<size_t> shard_channels{0};
@@ -97,6 +103,9 @@ struct Connection : commands::Session {
   bool is_subscriber = false;  // to anything; a RESP2 client may do little else then
   bool has_unsent_pushes = false;                // in output, to be sent at the end of the turn
   std::unique_ptr<Subscriptions> subscriptions;  // null until it subscribes
+  bool is_monitor = false;
+  bool tracks_reads = false;                // keys that it reads now are to be remembered
+  std::unique_ptr<TrackingState> tracking;  // null while it does not
 
   // The request at the front of input, while it resolves; null otherwise.
   std::shared_ptr<tiers::ParkedRequest> parked;

@@ -41,6 +41,7 @@ class Server;
 // What has been running for longer than busy-reply-threshold.
 enum class BusyKind : uint8_t { kNone, kScript, kFunction };
 class Messaging;
+class Tracking;
 
 // Settings that the request path reads on every request, in the form it needs them.
 struct HotSettings {
@@ -62,6 +63,7 @@ struct Core {
   const commands::Registry* registry = nullptr;
   tiers::Resolver* resolver = nullptr;  // null where no route has lower tiers
   Messaging* messaging = nullptr;
+  Tracking* tracking = nullptr;
   scripting::ScriptStore* scripts = nullptr;
   scripting::LibraryStore* libraries = nullptr;
   BusyScript* busy = nullptr;

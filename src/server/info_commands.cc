@@ -15,6 +15,7 @@
 #include "server/commands.h"
 #include "server/messaging.h"
 #include "server/server.h"
+#include "server/tracking.h"
 #include "server/version.h"
 #include "server/worker.h"
 
@@ -105,7 +106,7 @@ void ClientsSection(Call& call, Section& section) {
   section.Number("client_recent_max_input_buffer", largest_input);
   section.Number("client_recent_max_output_buffer", largest_output);
   section.Number("blocked_clients", parked);
-  section.Number("tracking_clients", 0);
+  section.Number("tracking_clients", CoreOf(call).tracking->client_count());
   section.Number("pubsub_clients", subscribers);
 }
 
@@ -155,6 +156,7 @@ void MemorySection(Call& call, Section& section) {
   section.Number("allocator_allocated", allocator.allocated);
   section.Number("allocator_active", allocator.active);
   section.Number("allocator_resident", allocator.resident);
+  section.Number("mem_not_counted_for_evict", 0);
   section.Number("maxmemory", settings.maxmemory);
   section.Line("maxmemory_human", Human(settings.maxmemory));
   section.Line("maxmemory_policy", settings.maxmemory_policy);
@@ -195,6 +197,9 @@ void StatsSection(Call& call, Section& section) {
   section.Number("pubsub_channels", core.messaging->NameCount(NameKind::kChannel));
   section.Number("pubsub_patterns", core.messaging->NameCount(NameKind::kPattern));
   section.Number("pubsubshard_channels", core.messaging->NameCount(NameKind::kShardChannel));
+  section.Number("tracking_total_keys", core.tracking->key_count());
+  section.Number("tracking_total_items", core.tracking->item_count());
+  section.Number("tracking_total_prefixes", core.tracking->prefix_count());
   uint64_t errors = 0;
   for (const auto& worker : server.workers()) {
     std::lock_guard lock(worker->stats().errors_mutex);

@@ -53,14 +53,58 @@ int64_t Messaging::Publish(size_t sender, NameKind kind, std::string_view channe
       }
     }
     if (receivers == 0) return 0;
-    const auto message = std::make_shared<const Message>(
-        Message{kind, std::string(channel), std::string(payload), std::move(patterns)});
+    const auto message = std::make_shared<const Message>(Message{.kind = kind,
+                                                                 .channel = std::string(channel),
+                                                                 .payload = std::string(payload),
+                                                                 .patterns = std::move(patterns)});
     each(listening, [&](size_t worker) {
       if (LeaveLocked(worker, message)) to_wake[worker / 64] |= uint64_t{1} << worker % 64;
     });
   }
   each(to_wake, [&](size_t worker) { WakeUp(worker, sender); });
   return receivers;
+}
+
+void Messaging::Leave(size_t worker, Delivery message) {
+  bool must_wake;
+  {
+    std::lock_guard lock(mutex_);
+    must_wake = LeaveLocked(worker, message);
+  }
+  if (must_wake) WakeUp(worker, CurrentWorker());
+}
+
+void Messaging::LeaveForAll(Delivery message) {
+  for (size_t worker = 0; worker < inboxes_.size(); ++worker) {
+    bool must_wake = false;
+    {
+      std::lock_guard lock(mutex_);
+      must_wake = LeaveLocked(worker, message);
+    }
+    if (must_wake) WakeUp(worker, CurrentWorker());
+  }
+}
+
+void Messaging::FeedMonitors(std::string line) {
+  auto message = std::make_shared<Message>();
+  message->what = Message::What::kMonitorLine;
+  message->payload = std::move(line);
+  std::vector<size_t> to_wake;
+  {
+    std::lock_guard lock(mutex_);
+    for (size_t worker = 0; worker < inboxes_.size(); ++worker) {
+      if (inboxes_[worker].monitors == 0) continue;
+      if (LeaveLocked(worker, message)) to_wake.push_back(worker);
+    }
+  }
+  for (const size_t worker : to_wake) WakeUp(worker, CurrentWorker());
+}
+
+void Messaging::ChangeMonitors(size_t worker, int change, Deliveries* before) {
+  std::lock_guard lock(mutex_);
+  TakeLocked(worker, before);
+  inboxes_[worker].monitors += change;
+  monitor_count_.fetch_add(change, std::memory_order_release);
 }
 
 void Messaging::WakeUp(size_t worker, size_t sender) {

@@ -19,18 +19,31 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "server/subscriptions.h"
 
 namespace terrace::server {
 
-// One published message, shared by the workers it goes to.
+// One piece of news, shared by the workers it goes to.
 struct Message {
+  enum class What : uint8_t {
+    kMessage,         // published
+    kMonitorLine,     // payload: a line for every MONITOR
+    kInvalidation,    // payload: an array of keys, or empty: all; clients: who tracks, empty: all
+    kRedirected,      // an invalidation for clients[0] in place of writer; payload: array or null
+    kRedirectBroken,  // clients[0] redirects to a client that is gone
+  };
+  What what = What::kMessage;
   NameKind kind = NameKind::kChannel;  // or kShardChannel
   std::string channel;
   std::string payload;
   std::vector<std::string> patterns;  // those subscribed to that match, on any worker
+  std::vector<uint64_t> clients;
+  bool is_broadcast = false;  // an invalidation by prefix
+  uint64_t writer = 0;        // the client that caused it; 0: none
+  size_t writer_worker = 0;
 };
 
 using Delivery = std::shared_ptr<const Message>;
@@ -60,6 +73,27 @@ class Messaging {
   // sender: CurrentWorker().
   int64_t Publish(size_t sender, NameKind kind, std::string_view channel, std::string_view payload);
 
+  // Leaves something for one worker, or for all.
+  void Leave(size_t worker, Delivery message);
+  void LeaveForAll(Delivery message);
+
+  // Lines of MONITOR: for the workers that have such clients.
+  bool has_monitors() const { return monitor_count_.load(std::memory_order_acquire) > 0; }
+  void FeedMonitors(std::string line);
+  void ChangeMonitors(size_t worker, int change, Deliveries* before);
+
+  // The client whose request the calling thread executes; 0: none. For workers' threads.
+  uint64_t running_client() const {
+    const size_t worker = CurrentWorker();
+    return worker != kNobody ? inboxes_[worker].running_client : 0;
+  }
+  // Returns who it was before: for what one client's request does on behalf of another.
+  uint64_t ExchangeRunningClient(uint64_t id) {
+    const size_t worker = CurrentWorker();
+    return worker != kNobody ? std::exchange(inboxes_[worker].running_client, id) : 0;
+  }
+  void set_running_client(size_t worker, uint64_t id) { inboxes_[worker].running_client = id; }
+
   // One subscription more, or less, of a worker. *before gets what the worker had in its inbox up
   // to this moment: it is for who was subscribed before.
   void Subscribe(size_t worker, NameKind kind, std::string_view name, Deliveries* before);
@@ -85,6 +119,8 @@ class Messaging {
     std::atomic<bool> is_filled{false};
     Wake wake;
     std::atomic<uintptr_t> thread{0};
+    int64_t monitors = 0;         // guarded by mutex_
+    uint64_t running_client = 0;  // the worker's thread only
   };
   struct Audience {
     explicit Audience(size_t worker_count) : by_worker(worker_count) {}
@@ -105,6 +141,7 @@ class Messaging {
   mutable std::mutex mutex_;
   std::array<Audiences, kNameKinds> audiences_;  // guarded by mutex_
   std::atomic<int64_t> subscription_count_{0};   // changed under mutex_
+  std::atomic<int64_t> monitor_count_{0};        // likewise
   std::vector<Inbox> inboxes_;
 };
 

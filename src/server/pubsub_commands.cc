@@ -41,6 +41,13 @@ void Publish(Call& call) {
   call.reply.Integer(RunnerOf(call).worker->desk().Publish(kind, call.args[1], call.args[2]));
 }
 
+// MONITOR: here, because it is heard like a message.
+void Monitor(Call& call) {
+  Connection& connection = ConnectionOf(call);
+  connection.worker->desk().Monitor(connection);
+  call.reply.Ok();
+}
+
 Messaging& MessagingOf(Call& call) { return *RunnerOf(call).worker->core().messaging; }
 
 template <NameKind kind>
@@ -129,6 +136,14 @@ constexpr Command kCommands[] = {
         "Sends a message to a channel."),
     Row("spublish", 3, kFast | kMayReplicate, Publish<NameKind::kShardChannel>, "7.0.0",
         "Sends a message to a shard channel."),
+    {.name = "monitor",
+     .arity = 1,
+     .flags = commands::kAdmin | kNoScript | kLoading | kStale | kNoLocks,
+     .categories = commands::kDangerous,
+     .handler = Monitor,
+     .group = "server",
+     .since = "1.0.0",
+     .summary = "Shows every command that the server runs."},
     {.name = "pubsub",
      .arity = -2,
      .categories = kPubSubCategory,

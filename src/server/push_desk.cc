@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/connection.h"
+#include "server/tracking.h"
 #include "server/worker.h"
 
 namespace terrace::server {
@@ -78,6 +79,8 @@ void PushDesk::UnsubscribeAll(Connection& connection, NameKind kind, resp::Reply
 }
 
 void PushDesk::Forget(Connection& connection) {
+  EndMonitor(connection);
+  EndTracking(connection);
   if (connection.subscriptions == nullptr) return;
   const Subscriptions all = *connection.subscriptions;
   for (const NameKind kind : {NameKind::kChannel, NameKind::kPattern, NameKind::kShardChannel}) {
@@ -144,14 +147,40 @@ int64_t PushDesk::Publish(NameKind kind, std::string_view channel, std::string_v
   return messaging_->Publish(index_, kind, channel, payload);
 }
 
+void PushDesk::SetRunning(Connection* connection) {
+  running_ = connection;
+  messaging_->set_running_client(index_, connection != nullptr ? connection->id : 0);
+}
+
+void PushDesk::BeginBusy() {
+  script_ = running_;
+  std::swap(own_pushes_, script_pushes_);
+}
+
+void PushDesk::EndBusy() {
+  std::swap(own_pushes_, script_pushes_);
+  SetRunning(std::exchange(script_, nullptr));
+}
+
+void PushDesk::BeforeCommand(base::Buffer* out) {
+  const Scoped<base::Buffer*> own(&own_output_, out);
+  Deliver();
+}
+
 void PushDesk::AfterCommand(Connection& connection, base::Buffer* out) {
+  if (connection.tracking != nullptr && !connection.tracking->held.empty()) {
+    out->Append(connection.tracking->held.view());
+    connection.tracking->held.Clear();
+  }
   if (!own_pushes_.empty()) {
     out->Append(own_pushes_.view());
     own_pushes_.ClearAndTrim(size_t{64} << 10);
   }
   const Scoped<base::Buffer*> own(&own_output_, out);
   Deliver();
-  connection.hears = connection.is_subscriber;
+  ForgetCaching(connection);
+  connection.hears =
+      connection.is_subscriber || connection.is_monitor || connection.tracking != nullptr;
 }
 
 void PushDesk::Deliver() {
@@ -173,6 +202,22 @@ void PushDesk::HandOut(const Deliveries& mail) {
 }
 
 void PushDesk::HandOut(const Message& message) {
+  switch (message.what) {
+    case Message::What::kMessage:
+      return HandOutPublished(message);
+    case Message::What::kMonitorLine:
+      for (Connection* monitor : monitors_) Push(*monitor, message.payload);
+      return;
+    case Message::What::kInvalidation:
+      return Invalidate(message);
+    case Message::What::kRedirected:
+      return Redirected(message);
+    case Message::What::kRedirectBroken:
+      return RedirectBroken(message);
+  }
+}
+
+void PushDesk::HandOutPublished(const Message& message) {
   const auto frame = [this](std::initializer_list<std::string_view> parts) {
     frame_.Clear();
     resp::Reply writer(&frame_);
@@ -195,27 +240,39 @@ void PushDesk::PushTo(const Names& names, std::string_view name, std::string_vie
   for (Connection* connection : listeners->second) Push(*connection, frame);
 }
 
-// frame is an array: what a push is in RESP2.
+// frame: an array, which is what a push is in RESP2; or a line of MONITOR.
 void PushDesk::Push(Connection& connection, std::string_view frame) {
   const bool is_own = &connection == running_;
   if (connection.state == ConnectionState::kClosed ||
       (connection.state == ConnectionState::kClosing && !is_own)) {
     return;
   }
-  base::Buffer* out = &connection.output;
-  if (is_own) {
-    out = own_output_ != nullptr ? own_output_ : &own_pushes_;
-  } else if (!connection.has_unsent_pushes) {
-    connection.has_unsent_pushes = true;
-    written_.push_back(&connection);
-    ScheduleTurnEnd();
+  base::Buffer* out = HeldBack(connection);
+  const bool goes_now = out == nullptr;
+  if (goes_now) {
+    out = &connection.output;
+    if (!connection.has_unsent_pushes) {
+      connection.has_unsent_pushes = true;
+      written_.push_back(&connection);
+      ScheduleTurnEnd();
+    }
   }
-  if (connection.protocol >= 3) {
+  if (connection.protocol >= 3 && frame.starts_with('*')) {
     out->Append(">");
     frame.remove_prefix(1);
   }
   out->Append(frame);
-  if (!is_own) CheckLimit(connection);
+  if (goes_now) CheckLimit(connection);
+}
+
+base::Buffer* PushDesk::HeldBack(Connection& connection) {
+  if (&connection == running_) return own_output_ != nullptr ? own_output_ : &own_pushes_;
+  if (&connection == script_) return &script_pushes_;
+  // What it waited for was done on its behalf elsewhere; the reply is on its way.
+  if (connection.waiter != nullptr && connection.tracking != nullptr && cause_ == connection.id) {
+    return &connection.tracking->held;
+  }
+  return nullptr;
 }
 
 void PushDesk::CheckLimit(Connection& connection) {

@@ -7,6 +7,7 @@
 #include "commands/call.h"
 #include "server/busy_script.h"
 #include "server/core.h"
+#include "server/messaging.h"
 #include "server/stats.h"
 #include "server/worker.h"
 
@@ -299,6 +300,8 @@ bool RequestPath::Check(Connection& connection, const Request& request, resp::Re
       return false;
     }
   }
+  if (connection.hears) [[unlikely]]
+    HearAhead(connection, reply);
   return true;
 }
 
@@ -310,6 +313,9 @@ RequestPath::Step RequestPath::Run(Connection& connection, const Request& reques
   resp::Reply reply(out, connection.protocol);
   const uint64_t begin_cycles = runtime::ReadCycles();
   Step step;
+  running_ = &connection;
+  // What waits was shown to MONITOR when it began to.
+  unfed_ = connection.waiter == nullptr ? &request : nullptr;
   if ((connection.detours != 0) | core_->pause.any()) [[unlikely]] {
     step = RunDetour(connection, request, reply, reply_begin);
   } else if (connection.parked != nullptr || Check(connection, request, reply)) [[likely]] {
@@ -320,11 +326,16 @@ RequestPath::Step RequestPath::Run(Connection& connection, const Request& reques
     step = Refuse(request, reply);
   }
   if (step != Step::kDone) [[unlikely]] {
+    if (step == Step::kParked || step == Step::kAnswered) unfed_ = nullptr;
     if (step == Step::kParked) return step;
     if (step == Step::kMustHandOver) FinishHandOver();
   }
-  if (step != Step::kAnswered) [[likely]]
+  if (step != Step::kAnswered) [[likely]] {
     Count(*request.command, ArgsOf(request), begin_cycles, reply);
+    if (core_->messaging->has_monitors()) [[unlikely]]
+      FeedOnce();
+    unfed_ = nullptr;
+  }
   stats_->commands_processed.Add();
   connection.view.last_command.store(request.command, std::memory_order_relaxed);
   if (connection.reply_mode != ReplyMode::kOn) [[unlikely]] {
@@ -359,7 +370,6 @@ RequestPath::Step RequestPath::Execute(Connection& connection, const Request& re
 
 RequestPath::Step RequestPath::ExecuteWork(Connection& connection, const Work& work,
                                            resp::Reply& reply) {
-  running_ = &connection;
   if (core_->resolver != nullptr && work.key_count() > 0) {
     return ExecuteTiered(connection, work, reply);
   }
@@ -396,7 +406,17 @@ void RequestPath::Call(commands::Session& session, const Work& work, keyspace::D
   }
   commands::Call call{*work.command,    work.args,     reply,       database, session, *limits_,
                       *core_->registry, *core_->clock, work.hashes, this,     wait};
+  const bool has_monitors = core_->messaging->has_monitors();
+  if (has_monitors) [[unlikely]]
+    FeedBefore(work, session);
+  const bool is_script = work.command->has(commands::kSkipMonitor);
+  script_depth_ += is_script;
   work.command->handler(call);
+  script_depth_ -= is_script;
+  if (has_monitors) [[unlikely]]
+    FeedAfter(work, session);
+  if (TracksReads()) [[unlikely]]
+    RememberReads(work);
 }
 
 keyspace::ShardSet RequestPath::ShardsOf(const Work& work) const {

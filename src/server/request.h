@@ -146,6 +146,15 @@ class RequestPath : public commands::Executor {
   NestedKeys FindNestedKeys(const commands::Command& command, commands::Args args) const;
   std::string ResolveNested(const Work& work, keyspace::Database& database,
                             tiers::Overlay* overlay);
+  // In request_listeners.cc.
+  void FeedBefore(const Work& work, const commands::Session& session);
+  void FeedAfter(const Work& work, const commands::Session& session);
+  void FeedOnce();
+  void Feed(const commands::Command& command, commands::Args args, int database) const;
+  // Are the keys that a command reads now to be remembered for whom it runs?
+  bool TracksReads() const;
+  void RememberReads(const Work& work);
+  void HearAhead(Connection& connection, resp::Reply& reply);
   // In request_stats.cc.
   void Count(const commands::Command& command, commands::Args args, uint64_t begin_cycles,
              const resp::Reply& reply);
@@ -211,6 +220,9 @@ class RequestPath : public commands::Executor {
   Connection* running_ = nullptr;
   keyspace::ShardSet held_ = 0;
   int nested_depth_ = 0;
+  int script_depth_ = 0;            // of scripts and functions within one another
+  const Request* unfed_ = nullptr;  // the request that runs, until it was shown to MONITOR
+  const Waiter* served_ = nullptr;  // on whose behalf a command runs that is not running_'s
   commands::Wait wait_;             // what the handler that ran last has asked for
   keyspace::ShardSet missing_ = 0;  // what HandOver could not lock
   // The last command found by its name as sent: pipelines repeat themselves.

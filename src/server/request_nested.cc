@@ -43,8 +43,7 @@ void RequestPath::Run(const commands::Command& command, commands::Args args,
   }
   --nested_depth_;
   // The slow log names what a transaction runs, but a script as a whole.
-  const bool in_script = &session != running_;
-  Count(command, in_script ? commands::Args{} : args, begin_cycles, reply);
+  Count(command, script_depth_ > 0 ? commands::Args{} : args, begin_cycles, reply);
 }
 
 void RequestPath::CountRefused(const commands::Command* command, std::string_view code) {

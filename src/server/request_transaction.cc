@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/core.h"
+#include "server/messaging.h"
 #include "server/request.h"
 #include "server/stats.h"
 #include "server/transaction.h"
@@ -89,7 +90,6 @@ RequestPath::Step RequestPath::ExecuteTransaction(Connection& connection, resp::
     AbortTransaction(connection, kOutOfMemory, reply);
     return Step::kDone;
   }
-  running_ = &connection;
   held_ = ShardsOf(transaction);
   keyspace::ShardLock lock(*core_->keyspace, held_);
   if (transaction.IsTouched(*core_->keyspace, now_ms_)) {
@@ -112,6 +112,8 @@ RequestPath::Step RequestPath::ExecuteTransaction(Connection& connection, resp::
     queued.Read(&args);
     Run(queued.command(), args, connection, reply);
   }
+  if (core_->messaging->has_monitors()) [[unlikely]]
+    FeedOnce();
   connection.view.queued_commands.store(-1, std::memory_order_relaxed);
   return HandOver() ? Step::kDone : Step::kMustHandOver;
 }

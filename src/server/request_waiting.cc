@@ -6,6 +6,7 @@
 #include "commands/call.h"
 #include "server/client_pause.h"
 #include "server/core.h"
+#include "server/messaging.h"
 #include "server/request.h"
 #include "server/stats.h"
 #include "server/waiter.h"
@@ -48,6 +49,7 @@ RequestPath::Step RequestPath::BeginWait(Connection& connection, const Work& wor
       std::make_shared<Waiter>(connection.worker, connection, work.command, work.args,
                                work.key_positions, work.hashes, std::move(wait));
   waiter->runs_at_home = runs_at_home;
+  waiter->tracks_reads = connection.tracks_reads;
   waiter->JoinLines(*core_->keyspace);
   connection.SetWaiter(waiter);
   connection.detours |= Connection::kWaits;
@@ -195,7 +197,11 @@ void RequestPath::Serve(Waiter& waiter) {
     const Work work{waiter.command, waiter.args(), waiter.hashes().data(), waiter.key_positions()};
     keyspace::Database database(core_->keyspace, waiter.session.database, now_ms_);
     commands::Wait again;
+    served_ = &waiter;
+    const uint64_t cause = core_->messaging->ExchangeRunningClient(waiter.session.id);
     Call(waiter.session, work, database, reply, &again);
+    core_->messaging->ExchangeRunningClient(cause);
+    served_ = nullptr;
     if (again.requested) return;
     answer = buffer.view();
   }

@@ -136,6 +136,13 @@ Server::Server(const Startup& startup)
   core_.resolver = tiers_->resolver();
   messaging_ = std::make_unique<Messaging>(static_cast<size_t>(threads));
   core_.messaging = messaging_.get();
+  tracking_ = std::make_unique<Tracking>(keyspace_.get(), messaging_.get());
+  tracking_->OnDefer([this](size_t worker) {
+    runtime::Loop& loop = workers_[worker]->loop();
+    const auto broadcast = [this] { tracking_->Broadcast(); };
+    messaging_->CurrentWorker() == worker ? loop.Defer(broadcast) : loop.Post(broadcast);
+  });
+  core_.tracking = tracking_.get();
   keyspace_events_ = std::make_unique<KeyspaceEvents>(keyspace_.get(), messaging_.get());
   for (int i = 0; i < threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(&core_, i, loops_[static_cast<size_t>(i)].get(),
@@ -176,10 +183,11 @@ ConfigTable::Reloaded Server::ReloadConfig() {
 }
 
 void Server::ApplyAll() {
-  for (const char* name : {"loglevel", "log-format", "logfile", "requirepass", "proto-max-bulk-len",
-                           "client-query-buffer-limit", "latency-tracking",
-                           "slowlog-log-slower-than", "latency-monitor-threshold",
-                           "slowlog-max-len", "notify-keyspace-events", "busy-reply-threshold"}) {
+  for (const char* name :
+       {"loglevel", "log-format", "logfile", "requirepass", "proto-max-bulk-len",
+        "client-query-buffer-limit", "latency-tracking", "slowlog-log-slower-than",
+        "latency-monitor-threshold", "slowlog-max-len", "notify-keyspace-events",
+        "busy-reply-threshold", "tracking-table-max-keys"}) {
     const std::string error = Apply(name, settings_);
     if (!error.empty()) log_.Warning("setting_ignored", {{"name", name}, {"why", error}});
   }
@@ -217,6 +225,9 @@ std::string Server::Apply(std::string_view name, const Settings& settings) {
     keyspace_events_->SetClasses(settings.notify_keyspace_events);
   } else if (name == "busy-reply-threshold") {
     core_.hot.busy_reply_threshold_ms.store(settings.busy_reply_threshold);
+  } else if (name == "tracking-table-max-keys" || name == "tracking-table-max-items") {
+    tracking_->SetLimits({.keys_max = static_cast<uint64_t>(settings.tracking_table_max_keys),
+                          .items_max = static_cast<uint64_t>(settings.tracking_table_max_items)});
   } else if (name == "maxclients") {
     if (FitClientsToDescriptors(settings.maxclients) < settings.maxclients) {
       return "the operating system does not allow so many open files";
@@ -333,6 +344,17 @@ void Server::Place(int fd) {
   } else {
     least->loop().Post(adopt);
   }
+}
+
+std::optional<size_t> Server::WorkerOf(uint64_t connection_id) const {
+  for (const auto& worker : workers_) {
+    bool found = false;
+    worker->VisitClients([&](const Connection& connection) {
+      found |= connection.id == connection_id && connection.state != ConnectionState::kClosed;
+    });
+    if (found) return static_cast<size_t>(worker->index());
+  }
+  return std::nullopt;
 }
 
 bool Server::WithConnection(uint64_t id, std::function<void(Worker&, Connection&)> visit) {

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -25,6 +26,7 @@
 #include "server/messaging.h"
 #include "server/settings_load.h"
 #include "server/tier_system.h"
+#include "server/tracking.h"
 #include "server/worker.h"
 
 namespace terrace::server {
@@ -71,6 +73,8 @@ class Server {
 
   // Any thread: runs visit on the loop of the worker that owns the connection, soon; false when
   // there is no such connection now.
+  // Any thread: the index of the worker that owns the connection, if there is such a one.
+  std::optional<size_t> WorkerOf(uint64_t connection_id) const;
   bool WithConnection(uint64_t id, std::function<void(Worker&, Connection&)> visit);
 
   int64_t start_ms() const { return start_ms_; }
@@ -121,6 +125,7 @@ class Server {
   std::unique_ptr<TierSystem> tiers_;
   std::unique_ptr<Messaging> messaging_;
   std::unique_ptr<KeyspaceEvents> keyspace_events_;
+  std::unique_ptr<Tracking> tracking_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
   std::vector<std::unique_ptr<Listener>> listeners_;

@@ -140,6 +140,7 @@ struct Settings {
   uint64_t client_query_buffer_limit = 1u << 30;  // bytes
   uint64_t proto_max_bulk_len = 512u << 20;       // bytes
   int64_t tracking_table_max_keys = 1000000;
+  int64_t tracking_table_max_items = 10000000;
   std::string notify_keyspace_events;   // in the form CONFIG GET shows
   int64_t busy_reply_threshold = 5000;  // milliseconds
 

@@ -142,6 +142,9 @@ constexpr R::Row kRows[] = {
     R::Number<&S::tracking_table_max_keys>("clients", "tracking-table-max-keys", kInt, 0, kInt64Max,
                                            "keys", kLive,
                                            "Keys remembered for client-side caching; 0: no limit"),
+    R::Number<&S::tracking_table_max_items>(
+        "clients", "tracking-table-max-items", kInt, 0, kInt64Max, "items", kLive,
+        "Pairs of such a key and a client that has read it; 0: no limit"),
     R::Plain<&S::notify_keyspace_events>(
         "clients", "notify-keyspace-events", kKeyspaceEvents, kLive,
         "Classes of keyspace events to publish, of Ag$lshzxeKEtmdn; empty: none"),

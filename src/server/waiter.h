@@ -48,6 +48,7 @@ class Waiter : public std::enable_shared_from_this<Waiter> {
   const commands::Command* const command;
   const commands::Wait wait;
   bool runs_at_home = false;  // see kRunHere
+  bool tracks_reads = false;  // its client hears of changes of what it reads
   runtime::TimerId timer = runtime::kNoTimer;
 
   keyspace::ShardSet shards() const { return shards_; }

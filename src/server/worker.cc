@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/tracking.h"
 #include "server/version.h"
 #include "server/waiter.h"
 #include "tiers/resolver.h"
@@ -212,6 +213,8 @@ void Worker::Resume(uint64_t connection_id, const tiers::ParkedRequest* parked) 
 // Goes on with the request at the front of a parked connection.
 void Worker::ProcessParked(Connection& connection) {
   connection.state = ConnectionState::kReady;
+  // Who has read the reply may count who is blocked.
+  connection.view.parked.store(false, std::memory_order_relaxed);
   ProcessInput(connection, connection.input.view(), true);
   ProcessBacklog(connection);
   if (connection.state != ConnectionState::kClosed) UpdateEvents(connection);
@@ -360,6 +363,7 @@ void Worker::CloseNow(Connection& connection) {
 // --------------------------------------------------------------------------------
 
 void Worker::Tick(const Settings& settings) {
+  TendTracking();
   desk_.set_limits(settings.client_output_buffer_limit);
   ExpireKeys(settings);
   const int64_t now_ms = core_->clock->NowMs();
@@ -400,6 +404,16 @@ void Worker::CloseOverLimit(Connection& connection) {
                        {"unsent_bytes", std::to_string(connection.output.size())}});
   stats_.output_limit_disconnections.Add();
   CloseNow(connection);
+}
+
+void Worker::TendTracking() {
+  if (core_->tracking == nullptr) return;
+  constexpr int kTrimmedPerShard = 200;
+  const auto step = static_cast<int>(core_->worker_count);
+  for (int shard = index_; shard < core_->keyspace->shard_count(); shard += step) {
+    core_->tracking->Trim(shard, kTrimmedPerShard);
+    core_->tracking->Sweep(shard);
+  }
 }
 
 void Worker::ExpireKeys(const Settings& settings) {

@@ -109,6 +109,7 @@ class Worker {
   void UpdateEvents(Connection& connection);
   void UpdateView(Connection& connection);
   void ExpireKeys(const Settings& settings);
+  void TendTracking();
   bool IsOverOutputLimit(Connection& connection, const Settings& settings, int64_t now_ms);
 
   Core* const core_;

@@ -39,7 +39,10 @@ bool SpillLedger::MayEvict(int database, const Key& key, Entry* entry) {
 }
 
 void SpillLedger::OnMutation(const keyspace::Mutation& mutation) {
-  if (mutation.kind == MutationKind::kDropped || mutation.kind == MutationKind::kCleared) return;
+  if (mutation.kind == MutationKind::kDropped || mutation.kind == MutationKind::kRefreshed ||
+      mutation.kind == MutationKind::kCleared) {
+    return;
+  }
   const Route* route = routes_->Match(mutation.key.bytes);
   if (route == nullptr || route->authority != Authority::kSpill) return;
   Entry* const entry = mutation.entry;
