@@ -35,7 +35,7 @@ struct Transfer {
   ~Transfer() { curl_easy_cleanup(easy); }
 
   void Reset() {
-    body = std::string();
+    std::string().swap(body);  // assigning would keep its memory
     dropped_bytes = 0;
     headers_complete = false;
     too_large = false;

@@ -268,7 +268,8 @@ void RegionalConnection::Flush() {
     // end of it behind them.
     break;
   }
-  if (output_.capacity() > kOutputKeptBytes) output_ = {};
+  // Assigning an empty string would keep the memory.
+  if (output_.capacity() > kOutputKeptBytes) std::string().swap(output_);
   output_.clear();
   output_sent_ = 0;
   watcher_->SetEvents(runtime::kReadable);

@@ -107,8 +107,7 @@ void RegionalQueue::SendWaiting() {
       operation.Fail(Failure::kTimeout, "waited for the connection; nothing was sent");
       continue;
     }
-    connection_->output()->append(operation.wire);
-    operation.wire = {};
+    connection_->output()->append(std::exchange(operation.wire, {}));
     operation.sent_ms = loop_->clock().NowMs();
     sent_.push_back(std::move(operation));
   }
