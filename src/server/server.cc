@@ -475,8 +475,9 @@ void Server::ReadMemory() {
   resident_bytes_.store(base::ReadResidentBytes(), std::memory_order_relaxed);
   const int64_t keyspace = keyspace_->used_bytes();
   if (stats.allocated > 0) {
-    // What waits to be freed is as good as free: evicting for it would be wrong.
-    const int64_t freed_soon = keyspace_->reclaimer().pending_bytes();
+    // What waits to be freed or to be moved into a lower tier is as good as free: evicting for it
+    // would be wrong, and would only make more of it.
+    const int64_t freed_soon = keyspace_->reclaimer().pending_bytes() + tiers_->leaving_bytes();
     keyspace_->set_other_bytes(
         std::max<int64_t>(0, static_cast<int64_t>(stats.allocated) - keyspace - freed_soon));
   }

@@ -68,7 +68,7 @@ TierSystem::TierSystem(const Settings& settings, keyspace::Keyspace* keyspace, r
         }
       }
       // After this callback: what is sent now must come behind the connection's own handshake.
-      home_->Post([this] { spill_->Resend(); });
+      home_->Post([this, tier] { spill_->Resume(tier); });
     });
   }
 }

@@ -29,6 +29,8 @@ class TierSystem {
   const tiers::RouteTable& routes() const { return *routes_; }
   const std::vector<std::unique_ptr<tiers::RegionalTier>>& regionals() const { return regionals_; }
   const std::vector<std::unique_ptr<tiers::Upstream>>& origins() const { return origins_; }
+  // Memory that is given back once the regional tiers have taken what was evicted. Any thread.
+  int64_t leaving_bytes() const { return spill_ == nullptr ? 0 : spill_->pending_bytes(); }
 
   // Moves what only this process has into the regional tiers, then closes the upstreams, then
   // calls done. Home loop.

@@ -9,8 +9,17 @@
 namespace terrace::tiers {
 namespace {
 
-// How soon an operation that failed is tried again.
-constexpr int64_t kResendDelayMs = 200;
+// A lane whose regional tier does not answer rests for this long, doubled up to the longest.
+constexpr int64_t kPauseMinMs = 50;
+constexpr int64_t kPauseMaxMs = 1000;
+// When an operation that was refused is tried again; the others go on meanwhile.
+constexpr int64_t kRefusedDelayMs = 200;
+// The window of a lane.
+constexpr size_t kInFlightMax = 1000;
+constexpr size_t kInFlightBytesMax = size_t{1} << 20;
+// Values on their way down are no longer in the account of the keyspace, so they may take no more
+// than this part of the memory limit.
+constexpr uint64_t kPendingShare = 4;
 // How often Drain looks whether everything has been acknowledged.
 constexpr int64_t kDrainPollMs = 5;
 
@@ -27,15 +36,25 @@ SpillLedger::SpillLedger(keyspace::Keyspace* keyspace, const RouteTable* routes,
       home_(home),
       limits_(limits),
       rules_(rules),
-      shards_(static_cast<size_t>(keyspace->shard_count())) {}
+      shards_(static_cast<size_t>(keyspace->shard_count())) {
+  for (const auto& route : routes->routes()) lanes_[route->regional];
+}
 
-SpillLedger::~SpillLedger() = default;
+SpillLedger::~SpillLedger() {
+  for (auto& [regional, lane] : lanes_) home_->Cancel(lane.pause);
+}
+
+uint64_t SpillLedger::PendingBytesMax() const {
+  const uint64_t limit = keyspace_->memory_limit();
+  return limit == 0 ? limits_.pending_bytes_max
+                    : std::min(limits_.pending_bytes_max, limit / kPendingShare + 1);
+}
 
 bool SpillLedger::MayEvict(int database, const Key& key, Entry* entry) {
   const Route* route = routes_->Match(key.bytes);
   if (route == nullptr || route->authority != Authority::kSpill) return true;
   if (entry->has_tier() && entry->tier().regional_copy) return true;
-  return pending_bytes() < static_cast<int64_t>(limits_.pending_bytes_max);
+  return pending_bytes() < static_cast<int64_t>(PendingBytesMax());
 }
 
 void SpillLedger::OnMutation(const keyspace::Mutation& mutation) {
@@ -82,8 +101,7 @@ void SpillLedger::Queue(Operation operation, const Key& key) {
   const int shard = keyspace_->ShardIndex(key);
   PerShard& mine = shards_[static_cast<size_t>(shard)];
   std::string qualified = QualifiedKey(operation.database, key.bytes);
-  const uint64_t sequence = next_sequence_.fetch_add(1, std::memory_order_relaxed);
-  operation.sequence = sequence;
+  operation.sequence = next_sequence_.fetch_add(1, std::memory_order_relaxed);
   if (operation.is_put) {
     pending_bytes_.fetch_add(static_cast<int64_t>(operation.bytes()), std::memory_order_relaxed);
   } else {
@@ -95,9 +113,13 @@ void SpillLedger::Queue(Operation operation, const Key& key) {
   } else {
     Forget(slot->second);
   }
+  const bool was_queued = slot->second.is_queued;
   slot->second = std::move(operation);
-  home_->Post([this, shard, qualified = std::move(qualified), sequence] {
-    Send(shard, qualified, sequence);
+  slot->second.is_queued = true;
+  if (was_queued) return;
+  home_->Post([this, regional = slot->second.route->regional, shard,
+               qualified = std::move(qualified)]() mutable {
+    Enqueue(regional, {shard, std::move(qualified)});
   });
 }
 
@@ -143,19 +165,39 @@ SpillLedger::Recalled SpillLedger::Pending(int database, const Key& key, int64_t
   return is_live ? Recalled::kValue : Recalled::kAbsent;
 }
 
-void SpillLedger::Send(int shard, std::string qualified, uint64_t sequence) {
+// ---- Sending, on the home loop ------------------------------------------------------------------
+
+void SpillLedger::Enqueue(const RegionalTier* regional, Place place) {
+  Lane* const lane = &lanes_.at(regional);
+  lane->to_send.push_back(std::move(place));
+  Pump(lane);
+}
+
+void SpillLedger::Pump(Lane* lane) {
+  const size_t bytes_max = std::min(kInFlightBytesMax, static_cast<size_t>(PendingBytesMax()) / 4);
+  while (!lane->to_send.empty() && lane->pause == runtime::kNoTimer &&
+         lane->in_flight < kInFlightMax && lane->in_flight_bytes <= bytes_max) {
+    Place place = std::move(lane->to_send.front());
+    lane->to_send.pop_front();
+    Send(lane, std::move(place));
+  }
+}
+
+void SpillLedger::Send(Lane* lane, Place place) {
   const Route* route;
   PutRequest put;
   bool is_put;
+  uint64_t sequence;
+  size_t bytes;
   {
-    keyspace::ShardLock lock(*keyspace_, keyspace::ShardSet{1} << shard);
-    PerShard& mine = shards_[static_cast<size_t>(shard)];
-    const auto found = mine.find(qualified);
-    if (found == mine.end() || found->second.sequence != sequence || found->second.in_flight) {
-      return;
-    }
+    keyspace::ShardLock lock(*keyspace_, keyspace::ShardSet{1} << place.shard);
+    PerShard& mine = shards_[static_cast<size_t>(place.shard)];
+    const auto found = mine.find(place.qualified);
+    if (found == mine.end()) return;
     Operation& operation = found->second;
-    operation.in_flight = true;
+    operation.is_queued = false;
+    sequence = operation.sequence;
+    bytes = operation.bytes();
     route = operation.route;
     is_put = operation.is_put;
     put.database = operation.database;
@@ -164,15 +206,19 @@ void SpillLedger::Send(int shard, std::string qualified, uint64_t sequence) {
     // Expired on the way: the regional tier must not keep an older copy either.
     if (put.value.EndsBy(home_->clock().NowMs())) is_put = false;
   }
+  ++lane->in_flight;
+  lane->in_flight_bytes += bytes;
   put.deadline_us = home_->clock().MonoUs() + route->regional_timeout_ms * 1000;
-  auto done = [this, route, is_put, shard, qualified = std::move(qualified),
+  auto done = [this, lane, route, is_put, bytes, place = std::move(place),
                sequence](PutResult result) {
+    --lane->in_flight;
+    lane->in_flight_bytes -= bytes;
     if (result.failure != Failure::kNone) {
       route->stats.regional.errors.fetch_add(1, std::memory_order_relaxed);
     } else if (is_put) {
       route->stats.spills.fetch_add(1, std::memory_order_relaxed);
     }
-    Acknowledge(shard, qualified, sequence, result.failure == Failure::kNone);
+    Acknowledge(lane, place, sequence, result.failure);
   };
   if (is_put) {
     route->regional->Put(std::move(put), std::move(done));
@@ -181,41 +227,52 @@ void SpillLedger::Send(int shard, std::string qualified, uint64_t sequence) {
   }
 }
 
-void SpillLedger::Acknowledge(int shard, const std::string& qualified, uint64_t sequence,
-                              bool done) {
-  keyspace::ShardLock lock(*keyspace_, keyspace::ShardSet{1} << shard);
-  PerShard& mine = shards_[static_cast<size_t>(shard)];
-  const auto found = mine.find(qualified);
-  if (found == mine.end() || found->second.sequence != sequence) return;  // replaced meanwhile
-  if (!done) {
-    found->second.in_flight = false;
-    ScheduleResend();
-    return;
+void SpillLedger::Acknowledge(Lane* lane, const Place& place, uint64_t sequence, Failure failure) {
+  const bool again = Settle(place, sequence, failure == Failure::kNone);
+  if (failure == Failure::kNone) {
+    lane->failures = 0;
+  } else if (failure != Failure::kRefused) {
+    PauseLane(lane);
+    if (again) lane->to_send.push_back(place);
+  } else if (again) {
+    // The server serves, but not this one: it may be full, or forbid it.
+    home_->After(kRefusedDelayMs, [this, lane, place] {
+      lane->to_send.push_back(place);
+      Pump(lane);
+    });
   }
+  Pump(lane);
+}
+
+// Returns whether it is to be sent again.
+bool SpillLedger::Settle(const Place& place, uint64_t sequence, bool done) {
+  keyspace::ShardLock lock(*keyspace_, keyspace::ShardSet{1} << place.shard);
+  PerShard& mine = shards_[static_cast<size_t>(place.shard)];
+  const auto found = mine.find(place.qualified);
+  if (found == mine.end() || found->second.sequence != sequence) return false;  // replaced
+  if (!done) return found->second.is_queued = true;
   Forget(found->second);
   mine.erase(found);
   operations_.fetch_sub(1, std::memory_order_relaxed);
+  return false;
 }
 
-void SpillLedger::ScheduleResend() {
-  if (std::exchange(resend_scheduled_, true)) return;
-  home_->After(kResendDelayMs, [this] {
-    resend_scheduled_ = false;
-    Resend();
+// What was on its way fails together: that counts once.
+void SpillLedger::PauseLane(Lane* lane) {
+  if (lane->pause != runtime::kNoTimer) return;
+  const int64_t delay_ms = std::min(kPauseMaxMs, kPauseMinMs << std::min(lane->failures++, 10));
+  lane->pause = home_->After(delay_ms, [this, lane] {
+    lane->pause = runtime::kNoTimer;
+    Pump(lane);
   });
 }
 
-void SpillLedger::Resend() {
-  for (int shard = 0; shard < keyspace_->shard_count(); ++shard) {
-    std::vector<std::pair<std::string, uint64_t>> waiting;
-    {
-      keyspace::ShardLock lock(*keyspace_, keyspace::ShardSet{1} << shard);
-      for (const auto& [qualified, operation] : shards_[static_cast<size_t>(shard)]) {
-        if (!operation.in_flight) waiting.emplace_back(qualified, operation.sequence);
-      }
-    }
-    for (auto& [qualified, sequence] : waiting) Send(shard, std::move(qualified), sequence);
-  }
+void SpillLedger::Resume(const RegionalTier* regional) {
+  Lane& lane = lanes_.at(regional);
+  home_->Cancel(lane.pause);
+  lane.pause = runtime::kNoTimer;
+  lane.failures = 0;
+  Pump(&lane);
 }
 
 void SpillLedger::Drain(int64_t deadline_us, base::Function<void(size_t lost)> done) {

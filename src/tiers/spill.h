@@ -11,15 +11,18 @@
 //     value is never seen (traps C36, C37);
 //   - one key has at most one pending operation; the later one replaces the earlier, and the one
 //     ordered connection keeps what was sent in order;
-//   - pending puts are bounded by spill_pending_bytes_max (then keys of spill routes are not
-//     evicted), tombstones by tombstones_max (then writes that would need one are refused).
+//   - pending puts are bounded by spill_pending_bytes_max, and by a part of the memory limit (then
+//     keys of spill routes are not evicted), tombstones by tombstones_max (then writes that would
+//     need one are refused);
+//   - no more than a window of them is on its way at once, so that others who use the same regional
+//     tier find room; while it does not answer, it is asked now and then, not for each.
 //
 // Threads: OnMutation, MayEvict, Recall and Pending under the key's shard lock, on any thread; the
 //          sending on the home loop.
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -69,8 +72,8 @@ class SpillLedger : public keyspace::MutationSink {
 
   int64_t pending_bytes() const { return pending_bytes_.load(std::memory_order_relaxed); }
   int64_t tombstones() const { return tombstones_.load(std::memory_order_relaxed); }
-  // Sends again what a lost connection may have swallowed. Home loop.
-  void Resend();
+  // This regional tier has a new connection: no need to wait any longer. Home loop.
+  void Resume(const RegionalTier* regional);
 
  private:
   struct Operation {
@@ -79,17 +82,35 @@ class SpillLedger : public keyspace::MutationSink {
     int database = 0;
     std::string key;
     bool is_put = false;
-    bool in_flight = false;
-    Value value;  // of a put
+    bool is_queued = false;  // stands in its lane, or will soon: whoever replaces it inherits that
+    Value value;             // of a put
     size_t bytes() const { return key.size() + value.bytes.size() + sizeof(Operation); }
   };
   using PerShard = std::unordered_map<std::string, Operation>;  // guarded by the shard's lock
 
+  // Where the operation of a key is found.
+  struct Place {
+    int shard;
+    std::string qualified;
+  };
+  // What one regional tier still has to be sent. Home loop.
+  struct Lane {
+    std::deque<Place> to_send;
+    size_t in_flight = 0;
+    size_t in_flight_bytes = 0;
+    int failures = 0;  // in a row
+    runtime::TimerId pause = runtime::kNoTimer;
+  };
+
+  uint64_t PendingBytesMax() const;
   void Queue(Operation operation, const keyspace::Key& key);
-  void Send(int shard, std::string qualified, uint64_t sequence);
-  void Acknowledge(int shard, const std::string& qualified, uint64_t sequence, bool done);
   void Forget(const Operation& operation);
-  void ScheduleResend();
+  void Enqueue(const RegionalTier* regional, Place place);
+  void Pump(Lane* lane);
+  void Send(Lane* lane, Place place);
+  void Acknowledge(Lane* lane, const Place& place, uint64_t sequence, Failure failure);
+  bool Settle(const Place& place, uint64_t sequence, bool done);
+  void PauseLane(Lane* lane);
 
   keyspace::Keyspace* const keyspace_;
   const RouteTable* const routes_;
@@ -97,11 +118,11 @@ class SpillLedger : public keyspace::MutationSink {
   const SpillLimits limits_;
   const Rules rules_;
   std::vector<PerShard> shards_;
+  std::unordered_map<const RegionalTier*, Lane> lanes_;  // one for each, from the start
   std::atomic<uint64_t> next_sequence_{1};
   std::atomic<int64_t> pending_bytes_{0};
   std::atomic<int64_t> tombstones_{0};
   std::atomic<int64_t> operations_{0};
-  bool resend_scheduled_ = false;  // home loop
 };
 
 }  // namespace terrace::tiers

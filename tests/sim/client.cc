@@ -96,7 +96,10 @@ void Client::Read(const HotKey& key) { SendOne({"GET", key.name}, PartOf(key, Ki
 void Client::Ask() {
   base::Rng& rng = *board_->rng;
   if (rng.Below(10) == 0) return AskMany();
-  const HotKey& key = board_->keys[rng.Below(board_->keys.size())];
+  AskAbout(board_->keys[rng.Below(board_->keys.size())]);
+}
+
+void Client::AskAbout(const HotKey& key) {
   switch (key.key_class) {
     case KeyClass::kForeign:
       return AskForeign(key);
@@ -107,24 +110,33 @@ void Client::Ask() {
   }
 }
 
+void Client::Overwrite(const HotKey& key, int64_t lifetime_ms) {
+  if (key.key_class == KeyClass::kForeign) return AskForeign(key);
+  if (key.key_class == KeyClass::kCounter)
+    return SendOne({"INCR", key.name}, PartOf(key, Kind::kIncr));
+  const std::string value = key.name + "=" + NewValue();
+  std::vector<std::string> args = {"SET", key.name, value};
+  if (lifetime_ms == 0) return SendOne(std::move(args), PartOf(key, Kind::kSet, value));
+  args.insert(args.end(), {"PX", std::to_string(lifetime_ms)});
+  SendOne(std::move(args), PartOf(key, Kind::kSet, value, lifetime_ms * 1000));
+}
+
 void Client::AskString(const HotKey& key) {
   base::Rng& rng = *board_->rng;
-  const std::string value = key.name + "=" + NewValue();
   const bool has_origin = key.key_class != KeyClass::kString;
   const uint64_t choice = rng.Below(has_origin ? 80 : 100);
   if (choice < 40) return Read(key);
-  if (choice < 58) return SendOne({"SET", key.name, value}, PartOf(key, Kind::kSet, value));
+  if (choice < 58) return Overwrite(key, 0);
   if (choice < 66 && key.key_class != KeyClass::kOverlaid) {
     return SendOne({"DEL", key.name}, PartOf(key, Kind::kDel));
   }
   if (choice < 72) return SendOne({"EXISTS", key.name}, PartOf(key, Kind::kExists));
   const auto lifetime_ms = 1 + static_cast<int64_t>(rng.Below(30));
   if (choice < 80) {
-    if (key.key_class == KeyClass::kOverlaid) return Read(key);
-    return SendOne({"SET", key.name, value, "PX", std::to_string(lifetime_ms)},
-                   PartOf(key, Kind::kSet, value, lifetime_ms * 1000));
+    return key.key_class == KeyClass::kOverlaid ? Read(key) : Overwrite(key, lifetime_ms);
   }
   if (choice < 85) {
+    const std::string value = key.name + "=" + NewValue();
     return SendOne({"SET", key.name, value, "NX"}, PartOf(key, Kind::kSetNx, value));
   }
   if (choice < 91) {

@@ -67,8 +67,11 @@ class Client {
   bool connected() const { return wire_ != nullptr; }
   const std::shared_ptr<Wire>& wire() const { return wire_; }
   size_t waiting() const { return asked_.size(); }
-  // Sends one random request.
+  // Sends one random request, about any keys or about this one.
   void Ask();
+  void AskAbout(const HotKey& key);
+  // Gives the key another value; a string's lives for this many milliseconds only, if not 0.
+  void Overwrite(const HotKey& key, int64_t lifetime_ms);
   // Reads a key, whatever its class.
   void Read(const HotKey& key);
   std::string Oldest() const;

@@ -34,12 +34,12 @@ struct Canary {
 };
 constexpr Canary kCanaries[] = {
     {"fill_checks_version", &tiers::Rules::fill_checks_version, 1},
-    {"join_checks_version", &tiers::Rules::join_checks_version, 1430},
-    {"generations", &tiers::Rules::generations, 108},
-    {"write_checks_version", &tiers::Rules::write_checks_version, 128},
-    {"absence_checks_version", &tiers::Rules::absence_checks_version, 3226},
-    {"answer_checks_deadline", &tiers::Rules::answer_checks_deadline, 7531},
-    {"relay_drops_copies", &tiers::Rules::relay_drops_copies, 759},
+    {"join_checks_version", &tiers::Rules::join_checks_version, 20333},
+    {"generations", &tiers::Rules::generations, 20504},
+    {"write_checks_version", &tiers::Rules::write_checks_version, 20045},
+    {"absence_checks_version", &tiers::Rules::absence_checks_version, 20511},
+    {"answer_checks_deadline", &tiers::Rules::answer_checks_deadline, 20175},
+    {"relay_drops_copies", &tiers::Rules::relay_drops_copies, 20314},
     {"tombstones", &tiers::Rules::tombstones, 1},
     {"recall", &tiers::Rules::recall, 3},
 };

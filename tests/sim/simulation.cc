@@ -148,7 +148,7 @@ void Simulation::MakeTiers(const tiers::Rules& rules) {
       if (route->regional == nullptr) continue;
       route->generation.store(static_cast<uint32_t>(generation), std::memory_order_release);
     }
-    loop_.Post([this] { spill_->Resend(); });
+    loop_.Post([this] { spill_->Resume(&regional_); });
   });
 }
 
@@ -215,15 +215,52 @@ void Simulation::LoseRegional() {
 }
 
 // Takes a key out of the local tier, as the eviction policy might at any moment.
+void Simulation::EvictNow(const HotKey& key) {
+  if (key.name.starts_with("x:")) return;
+  const keyspace::Key found = keyspace_.MakeKey(key.name);
+  keyspace::Database database(&keyspace_, 0, loop_.clock().NowMs());
+  if (keyspace::Entry* entry = database.Peek(found)) database.Evict(entry);
+}
+
 void Simulation::Evict() {
   if (calm_) return;
-  const std::string& name = board_.keys[rng_.Below(board_.keys.size())].name;
-  if (!name.starts_with("x:")) {
-    const keyspace::Key key = keyspace_.MakeKey(name);
-    keyspace::Database database(&keyspace_, 0, loop_.clock().NowMs());
-    if (keyspace::Entry* entry = database.Peek(key)) database.Evict(entry);
-  }
+  EvictNow(board_.keys[rng_.Below(board_.keys.size())]);
   Later(2500, [this] { Evict(); });
+}
+
+bool Simulation::MayAsk(const Client& client) const {
+  return !calm_ && client.connected() && client.waiting() < 12 && requests_left_ > 0;
+}
+
+// Everybody turns to the same key, which is not in the local tier: at once, so that reads and
+// writes overtake each other on their way to the home loop; or, while answers are slow, one after
+// the other, so that some come after the end of what others are still waiting for.
+void Simulation::Crowd() {
+  if (calm_) return;
+  const HotKey& key = board_.keys[rng_.Below(board_.keys.size())];
+  const bool is_slow = key.key_class == KeyClass::kString && rng_.Below(2) == 0;
+  const auto spread_us = is_slow ? uint64_t{30'000} : uint64_t{SimLoop::kGridUs};
+  EvictNow(key);
+  if (is_slow) {
+    if (MayAsk(*clients_[0])) {
+      clients_[0]->Overwrite(key, 10 + static_cast<int64_t>(rng_.Below(20)));
+    }
+    loop_.AfterUs(4'000, [this, &key] {
+      EvictNow(key);
+      if (!calm_) regional_.StallAnswers(20'000 + static_cast<int64_t>(rng_.Below(30'000)));
+    });
+  }
+  for (int i = 0; i < kClients; ++i) {
+    loop_.AfterUs(5'000 + static_cast<int64_t>(rng_.Below(spread_us)), [this, i, is_slow, &key] {
+      Client& client = *clients_[static_cast<size_t>(i)];
+      if (!MayAsk(client)) return;
+      const bool is_writer = i == 0 && !is_slow;
+      is_writer ? client.Overwrite(key, 0) : is_slow ? client.Read(key) : client.AskAbout(key);
+      --requests_left_;
+      ++requests_;
+    });
+  }
+  Later(12'000, [this] { Crowd(); });
 }
 
 // Memory runs short for a while.
@@ -286,6 +323,7 @@ Report Simulation::Run() {
   for (int i = 0; i < kClients; ++i) Later(3000, [this, i] { Act(i); });
   Later(8000, [this] { Disturb(); });
   Later(2500, [this] { Evict(); });
+  Later(12'000, [this] { Crowd(); });
   loop_.After(100, [this] { Tick(); });
   RunUntil(loop_.now_us() + 600 * kSecondUs, false);
   if (board_.violation.empty()) Settle();

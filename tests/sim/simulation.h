@@ -47,6 +47,9 @@ class Simulation {
   void Disturb();
   void LoseRegional();
   void Evict();
+  void EvictNow(const HotKey& key);
+  bool MayAsk(const Client& client) const;
+  void Crowd();
   void Press();
   void Tick();
   void Watch();
