@@ -93,6 +93,7 @@ bool MoveElement(Call& call, ListEnd from, ListEnd to) {
       source->Push(to, element, call.limits.encoding);
       source.Commit(PushEvent(to));
       source.Commit(PopEvent(from));
+      call.db.JoinChange(call.key(kSource));
       call.reply.Bulk(element);
       return true;
     }
@@ -107,6 +108,7 @@ bool MoveElement(Call& call, ListEnd from, ListEnd to) {
   Draft<List> source(call, kSource);
   EraseFrom(call, *source, from, 1);
   source.Commit(PopEvent(from));
+  call.db.JoinChange(call.key(kSource));
   call.reply.Bulk(element);
   return true;
 }

@@ -47,7 +47,8 @@ std::optional<ScanOptions> ParseScanOptions(Call& call, size_t first_argument, S
       options.pattern = call.args[++i];
     } else if (extra == ScanExtra::kType && call.Is(i, "type") && has_value) {
       options.type = call.args[++i];
-    } else if (extra == ScanExtra::kNoValues && call.Is(i, "novalues")) {
+    } else if ((extra == ScanExtra::kNoValues && call.Is(i, "novalues")) ||
+               (extra == ScanExtra::kNoScores && call.Is(i, "noscores"))) {
       options.no_values = true;
     } else {
       call.reply.SyntaxError();

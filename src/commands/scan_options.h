@@ -16,14 +16,14 @@ namespace terrace::commands {
 struct ScanOptions {
   std::string_view pattern = "*";
   uint64_t count = 10;
-  bool no_values = false;                // HSCAN's NOVALUES
+  bool no_values = false;                // HSCAN's NOVALUES, ZSCAN's NOSCORES
   std::optional<std::string_view> type;  // SCAN's TYPE
 
   bool Matches(std::string_view text) const;
 };
 
 // What this scan understands beside MATCH and COUNT.
-enum class ScanExtra : uint8_t { kNone, kNoValues, kType };
+enum class ScanExtra : uint8_t { kNone, kNoValues, kNoScores, kType };
 
 std::optional<uint64_t> ParseScanCursor(Call& call, size_t argument);
 std::optional<ScanOptions> ParseScanOptions(Call& call, size_t first_argument, ScanExtra extra);

@@ -119,6 +119,14 @@ class Parser {
       options_.after.push_back(stream ? stream.object->counters().last_id : StreamId{});
       return true;
     }
+    if (call_.args[argument] == "+" && !options_.in_group) {
+      // The last entry, however many COUNT allows, which is what comes after the id before it; of
+      // an empty stream, the next one that is added. Since Redis 7.4 and Valkey 8.
+      const StreamId last = stream ? stream.object->LastEntryId() : StreamId{};
+      const StreamId none = stream ? stream.object->counters().last_id : StreamId{};
+      options_.after.push_back(last.Previous().value_or(none));
+      return true;
+    }
     if (call_.args[argument] == ">") {
       if (!options_.in_group) {
         return Fail(
@@ -240,7 +248,8 @@ void Read(Call& call) {
     const size_t key = options->first_key + i;
     wait.keys.push_back(key);
     const size_t id = key + options->stream_count;
-    if (call.args[id] == "$") wait.replaced.emplace_back(id, TextOf(options->after[i]));
+    if (call.args[id] == "$" || call.args[id] == "+")
+      wait.replaced.emplace_back(id, TextOf(options->after[i]));
   }
   call.Block(std::move(wait));
 }

@@ -101,7 +101,7 @@ class Draft {
       return;
     }
     call_.db.Changed(key_, entry_, event);
-    if (IsGone()) call_.db.Remove(key_, keyspace::events::kDel);
+    if (IsGone()) call_.db.RemoveEmptied(key_);
   }
 
  private:

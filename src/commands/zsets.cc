@@ -115,7 +115,7 @@ void Zscan(Call& call) {
   const auto zset = Find<Zset>(call, 1);
   if (zset.wrong_type) return;
   if (!zset) return ReplyEmptyScan(call);
-  const auto options = ParseScanOptions(call, 3, ScanExtra::kNone);
+  const auto options = ParseScanOptions(call, 3, ScanExtra::kNoScores);
   if (!options) return;
   const bool compact = zset.object->encoding() == "listpack";
   ReplyScan(call, *cursor, *options,
@@ -124,11 +124,13 @@ void Zscan(Call& call) {
                 ++*visited;
                 if (!options->Matches(entry.member)) return;
                 out.Bulk(entry.member);
+                ++*replies;
+                if (options->no_values) return;
                 base::DoubleText text;
                 // Redis shows 17 digits of scores it does not keep as text.
                 out.Bulk(compact ? base::FormatDouble(entry.score, text)
                                  : base::FormatDouble17(entry.score, text));
-                *replies += 2;
+                ++*replies;
               });
             });
 }

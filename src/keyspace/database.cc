@@ -266,6 +266,12 @@ bool Database::Remove(const Key& key, KeyEvent event) {
   return true;
 }
 
+void Database::RemoveEmptied(const Key& key) {
+  if (Remove(key, events::kDel)) JoinChange(key);
+}
+
+void Database::JoinChange(const Key& key) { --keyspace_->ShardOf(key).stats.changes; }
+
 void Database::Copy(const Key& from, Database& target, const Key& to, KeyEvent to_event) {
   const Entry* source = Peek(from);
   TERRACE_CHECK(source != nullptr);
@@ -510,7 +516,7 @@ bool Database::PurgeDueParts(const Key& key, Entry* entry) {
   object.RemoveDueParts(now_ms_, kPartsPerCallMax);
   Changed(key, entry, events::kHashFieldExpired);
   if (object.size() > 0) return true;
-  Remove(key, events::kDel);
+  RemoveEmptied(key);
   return false;
 }
 

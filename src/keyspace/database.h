@@ -57,6 +57,10 @@ class Database {
                    KeyEvent event);
   // Removes a key; false when it is absent.
   bool Remove(const Key& key, KeyEvent event);
+  // After a change that left it empty and that has been told of: the two count as one.
+  void RemoveEmptied(const Key& key);
+  // The last change that was told of is part of the one before it: the two count as one.
+  void JoinChange(const Key& key);
 
   // Moves the value and deadline of a key to another key (and database), whatever was there.
   // REQUIRES: from exists; the locks of both keys.

@@ -9,6 +9,8 @@ namespace {
 
 // A length line may be this long before it is taken for garbage.
 constexpr size_t kLengthLineMax = 64 * 1024;
+// Memory for the places of more arguments than these is given back once the request is complete.
+constexpr size_t kRangesKept = 1024;
 // What a client may send before it has authenticated.
 constexpr int64_t kUnauthenticatedArgumentsMax = 10;
 constexpr int64_t kUnauthenticatedBulkMax = 16384;
@@ -144,6 +146,7 @@ void RequestParser::Reset() {
   bulk_bytes_ = -1;
   bytes_wanted_ = 0;
   ranges_.clear();
+  if (ranges_.capacity() > kRangesKept) ranges_ = {};
 }
 
 RequestParser::Status RequestParser::Fail(std::string text) {

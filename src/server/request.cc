@@ -92,6 +92,8 @@ size_t RequestPath::Process(Connection& connection, std::string_view input, cons
         return done + request.end;
       }
     }
+    if (arguments_.capacity() > kArgumentsKept) [[unlikely]]
+      TrimScratch();
     done += parsed;
     if (protocol_error_) {
       connection.state = ConnectionState::kClosing;
@@ -100,6 +102,15 @@ size_t RequestPath::Process(Connection& connection, std::string_view input, cons
     if (requests_.empty() && parsed == 0) break;  // the rest is an unfinished request
   }
   return done;
+}
+
+// One request with very many arguments must not leave its memory behind.
+void RequestPath::TrimScratch() {
+  arguments_ = {};
+  hashes_ = {};
+  positions_ = {};
+  key_views_ = {};
+  keys_ = {};
 }
 
 // ---- parse -------------------------------------------------------------------------------------

@@ -90,6 +90,8 @@ class RequestPath : public commands::Executor {
 
  private:
   static constexpr size_t kBatchMax = 64;
+  // Scratch for so many arguments is kept from batch to batch.
+  static constexpr size_t kArgumentsKept = 16 * 1024;
 
   struct Request {
     const commands::Command* command;
@@ -120,6 +122,7 @@ class RequestPath : public commands::Executor {
   };
 
   size_t ParseBatch(Connection& connection, std::string_view input, base::Buffer* out);
+  void TrimScratch();
   size_t TakeAhead(const Ahead& ahead, size_t input_bytes);
   const commands::Command* FindCommand(commands::Args args);
   void Admit(Connection& connection, size_t first_argument, size_t begin, size_t end);

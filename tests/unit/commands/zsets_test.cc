@@ -73,5 +73,12 @@ TEST_F(ZsetsTest, RangesOfALargeSetAgreeWithThoseOfASmallOne) {
   }
 }
 
+TEST_F(ZsetsTest, ScanWithoutScoresRepliesMembersAlone) {
+  Run("zadd z 1 a 2 b");
+  EXPECT_EQ(Run("zscan z 0 noscores"), "*2\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+  EXPECT_EQ(Run("zscan z 0 noscores match b"), "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nb\r\n");
+  EXPECT_EQ(Run("zscan z 0 novalues"), "-ERR syntax error\r\n");
+}
+
 }  // namespace
 }  // namespace terrace::commands
