@@ -334,7 +334,7 @@ RequestPath::Step RequestPath::Run(Connection& connection, const Request& reques
     // happened already, and what it was told must not be left to the request behind it.
     step = Execute(connection, request, reply);
   } else {
-    step = Refuse(request, reply);
+    step = Refuse(connection, request, reply, reply_begin);
   }
   if (step != Step::kDone) [[unlikely]] {
     if (step == Step::kParked || step == Step::kAnswered) unfed_ = nullptr;
@@ -361,11 +361,16 @@ RequestPath::Step RequestPath::Run(Connection& connection, const Request& reques
 }
 
 // A request did not pass its checks, which have replied why.
-RequestPath::Step RequestPath::Refuse(const Request& request, const resp::Reply& reply) {
+RequestPath::Step RequestPath::Refuse(Connection& connection, const Request& request,
+                                      resp::Reply& reply, size_t reply_begin) {
   if (request.command != nullptr) {
     stats_->commands[static_cast<size_t>(request.command->id)].rejected.Add();
   }
   if (reply.error_count() > 0) CountError(reply.last_error_code());
+  if ((connection.detours & Connection::kQueues) != 0) connection.transaction->Fail();
+  if (request.command != nullptr && request.command->name == "exec") {
+    RefuseExec(connection, reply, reply_begin);
+  }
   return Step::kAnswered;
 }
 
@@ -415,8 +420,9 @@ void RequestPath::Call(commands::Session& session, const Work& work, keyspace::D
     limits_ = core_->limits();
     limits_version_ = version;
   }
-  commands::Call call{*work.command,    work.args,     reply,       database, session, *limits_,
-                      *core_->registry, *core_->clock, work.hashes, this,     wait};
+  commands::Call call{*work.command, work.args,        reply,         database,    session,
+                      *limits_,      *core_->registry, *core_->clock, work.hashes, this,
+                      wait,          script_depth_ > 0};
   const bool has_monitors = core_->messaging->has_monitors();
   if (has_monitors) [[unlikely]]
     FeedBefore(work, session);

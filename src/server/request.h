@@ -133,7 +133,8 @@ class RequestPath : public commands::Executor {
   void VisitTable(int database, uint64_t hash, Visit&& visit);
   Step Run(Connection& connection, const Request& request, base::Buffer* out);
   bool Check(Connection& connection, const Request& request, resp::Reply& reply);
-  Step Refuse(const Request& request, const resp::Reply& reply);
+  Step Refuse(Connection& connection, const Request& request, resp::Reply& reply,
+              size_t reply_begin);
   Step Execute(Connection& connection, const Request& request, resp::Reply& reply);
   Step ExecuteWork(Connection& connection, const Work& work, resp::Reply& reply);
   // wait: what the handler may ask for; null when it may not.
@@ -183,8 +184,7 @@ class RequestPath : public commands::Executor {
 
   // In request_transaction.cc: between MULTI and EXEC.
   Step QueueOrExecute(Connection& connection, const Request& request, resp::Reply& reply);
-  void RefuseQueued(Connection& connection, const Request& request, resp::Reply& reply,
-                    size_t reply_begin);
+  void RefuseExec(Connection& connection, resp::Reply& reply, size_t reply_begin);
   void AbortTransaction(Connection& connection, std::string_view why, resp::Reply& reply);
   Step ExecuteTransaction(Connection& connection, resp::Reply& reply);
   keyspace::ShardSet ShardsOf(const Transaction& transaction) const;

@@ -59,12 +59,9 @@ RequestPath::Step RequestPath::QueueOrExecute(Connection& connection, const Requ
   return Step::kAnswered;
 }
 
-// A request between MULTI and EXEC did not pass its checks, which have replied why.
-void RequestPath::RefuseQueued(Connection& connection, const Request& request, resp::Reply& reply,
-                               size_t reply_begin) {
-  connection.transaction->Fail();
-  if (request.command == nullptr || request.command->name != "exec") return;
-  // Not even EXEC: it ends the transaction all the same, and says so.
+// An EXEC that did not pass its checks, which have replied why: it ends the transaction and the
+// watching all the same, and says so.
+void RequestPath::RefuseExec(Connection& connection, resp::Reply& reply, size_t reply_begin) {
   std::string why(reply.buffer().view().substr(reply_begin));
   reply.buffer().Truncate(reply_begin);
   while (why.ends_with('\n') || why.ends_with('\r')) why.pop_back();

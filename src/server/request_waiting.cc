@@ -241,9 +241,7 @@ RequestPath::Step RequestPath::RunDetour(Connection& connection, const Request& 
   const bool queues = (connection.detours & Connection::kQueues) != 0;
   if (connection.parked == nullptr) {
     if (!Check(connection, request, reply)) {
-      const Step step = Refuse(request, reply);
-      if (queues) RefuseQueued(connection, request, reply, reply_begin);
-      return step;
+      return Refuse(connection, request, reply, reply_begin);
     }
     if (IsPaused(connection, *request.command)) {
       connection.detours |= Connection::kPaused;
