@@ -56,6 +56,7 @@ struct Call {
   Executor* executor = nullptr;
   // What Block fills in; null where nothing may wait (in EXEC, in a script).
   Wait* wait = nullptr;
+  bool in_script = false;
 
   bool may_wait() const { return wait != nullptr; }
   // There is nothing to serve: wait for it, or where nothing may wait, give up at once. The last

@@ -82,6 +82,10 @@ class Parser {
   }
 
   bool ParseBlock(size_t argument) {
+    if (call_.in_script) {
+      return Fail("ERR " + std::string(call_.args[0]) +
+                  " command is not allowed with BLOCK option from scripts");
+    }
     options_.block_until_ms = ParseTimeoutMs(call_, argument);
     return options_.block_until_ms.has_value();
   }
