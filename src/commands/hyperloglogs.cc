@@ -37,7 +37,7 @@ bool IsSketch(Call& call, const Entry* entry) {
 
 // Overwrites the sketch of a key, which keeps its deadline.
 void Store(Call& call, size_t key_argument, std::string_view sketch, KeyEvent event) {
-  call.db.SetString(call.key(key_argument), sketch, Database::kKeepDeadline, event);
+  call.db.SetString(call.key(key_argument), sketch, Database::kKeepDeadline, event)->mark_raw();
 }
 
 void Create(Call& call) {
@@ -46,7 +46,7 @@ void Create(Call& call) {
   for (size_t i = 2; i < call.argc(); ++i) {
     (void)keyspace::HllAdd(&sketch, call.args[i], SparseBytesMax(call));
   }
-  call.db.SetString(call.key(1), sketch, keyspace::kNoDeadline, kPfadd);
+  call.db.SetString(call.key(1), sketch, keyspace::kNoDeadline, kPfadd)->mark_raw();
   call.reply.Integer(1);
 }
 
@@ -157,7 +157,7 @@ void Pfmerge(Call& call) {
   if (entry != nullptr) {
     Store(call, 1, sketch, kPfadd);
   } else {
-    call.db.SetString(call.key(1), sketch, keyspace::kNoDeadline, kPfadd);
+    call.db.SetString(call.key(1), sketch, keyspace::kNoDeadline, kPfadd)->mark_raw();
   }
   call.reply.Ok();
 }
@@ -177,7 +177,8 @@ std::optional<std::string> MakeDense(Call& call, std::string_view value) {
     return std::nullopt;
   }
   if (sketch.size() != value.size()) {
-    call.db.SetString(call.key(2), sketch, Database::kKeepDeadline, keyspace::events::kNone);
+    call.db.SetString(call.key(2), sketch, Database::kKeepDeadline, keyspace::events::kNone)
+        ->mark_raw();
   }
   return sketch;
 }
