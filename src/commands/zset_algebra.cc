@@ -179,7 +179,8 @@ void Intersect(const Arguments& arguments, Visit visit) {
       const auto other =
           sources[i].SameAs(sources[0]) ? entry.score : sources[i].Score(entry.member);
       if (!other) return;
-      score = Combine(arguments.aggregate, score, Weigh(sources[i].weight, *other));
+      // Only the first source's infinity times zero is zero here: Combine may get no number.
+      score = Combine(arguments.aggregate, score, sources[i].weight * *other);
     }
     wants_more = visit(entry.member, score);
   });
