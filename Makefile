@@ -20,6 +20,8 @@ PORT ?= 6379
 SEEDS ?= 1000
 TARGET ?=
 SECONDS ?= 60
+OPERATIONS ?= 1000000
+DIFF_SEED ?= random
 TRACE ?=
 SIZE ?= 5%
 POLICY ?= s3-fifo
@@ -98,6 +100,10 @@ asan: deps-build build/asan/build.ninja  ## All tests under AddressSanitizer and
 tsan: deps-build build/tsan/build.ninja  ## All tests under ThreadSanitizer
 	@$(NINJA) -C build/tsan
 	@tools/run_tests --build build/tsan $(ARGS)
+
+.PHONY: differential
+differential: server  ## Compare with redis-server (REDIS_BIN): OPERATIONS=1000000 DIFF_SEED=random
+	@DIFF_OPS=$(OPERATIONS) DIFF_SEED=$(DIFF_SEED) python3 tests/differential/everything_test.py -v
 
 .PHONY: sim
 sim: build  ## Simulate the whole server on fake time and network: SEEDS=1000

@@ -18,6 +18,7 @@ from generator import Op
 
 BATCH_MAX = 32
 SHRINK_SECONDS_MAX = 30.0
+DATABASES = 3  # that pools.DATABASES names
 
 # `index` is the position of the op in its sequence; expected is the reference's reply.
 Mismatch = collections.namedtuple('Mismatch', 'index op expected got')
@@ -34,20 +35,25 @@ class Side:
     def __init__(self, server):
         self.server = server
         self.client = None
+        # A second connection, for what happens beside the sequence.
+        self.other = None
 
-    def open(self, proto):
+    def open(self, proto, thresholds):
         self.close()
         if not self.server.is_running():
             self.server.start()
         self.client = self.server.client(timeout_s=10.0)
+        self.other = self.server.client(timeout_s=10.0)
         self.client.command('FLUSHALL')
+        self.client.command('CONFIG', 'SET', *thresholds)
         if proto == 3:
             self.client.command('HELLO', '3')
 
     def close(self):
-        if self.client is not None:
-            self.client.close()
-            self.client = None
+        for client in (self.client, self.other):
+            if client is not None:
+                client.close()
+        self.client = self.other = None
 
     def send(self, data):
         try:
@@ -92,8 +98,9 @@ class Engine:
         """Plays a sequence from scratch; returns the first Mismatch or None."""
         rng = random.Random(seed)
         self.queued = []
-        self.reference.open(proto)
-        self.subject.open(proto)
+        thresholds = compare.thresholds_of(self.version)
+        self.reference.open(proto, thresholds)
+        self.subject.open(proto, thresholds)
         position = 0
         while position < len(ops):
             end = self._batch_end(ops, position, rng.randint(1, BATCH_MAX))
@@ -158,7 +165,9 @@ class Engine:
         """Waits until what was made short-lived is over, and makes both servers notice it."""
         time.sleep(pause_ms / 1000)
         for side in (self.reference, self.subject):
-            side.command('EXISTS', *pools.KEYS, *pools.JUNK)
+            for database in range(DATABASES):
+                side.other.pipeline([('SELECT', database), ('EXISTS', *pools.KEYS, *pools.JUNK)])
+            side.other.command('SELECT', 0)
 
     def _play_special(self, index, op):
         if op.args[0] == b'@scan':
@@ -166,6 +175,9 @@ class Engine:
             if replies[0] == QUEUED:
                 op = Op(op.args[1:], 0, False)
             return self._check(index, op, *replies)
+        if op.args[0] == b'@other':
+            return self._check(index, Op(op.args[1:], 0, False), *(
+                side.other.command(*op.args[1:]) for side in (self.reference, self.subject)))
         return self._transplant(index, op)
 
     def _transplant(self, index, op):

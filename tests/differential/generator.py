@@ -59,7 +59,15 @@ class Generator:
             self.cumulative.append(total)
 
     def sequence(self, count):
-        return [self._op() for _ in range(count)]
+        ops, pause_ms = [], 0
+        for _ in range(count):
+            op = self._op()
+            pause_ms = max(pause_ms, op.pause_ms)
+            if op.args[0].upper() == b'EXEC':
+                # What was queued with a pause runs only now.
+                op, pause_ms = op._replace(pause_ms=pause_ms), 0
+            ops.append(op)
+        return ops
 
     def _op(self):
         rng = self.rng

@@ -65,6 +65,11 @@ class DifferentialTest(unittest.TestCase):
     def make_subject(cls):
         return servers.TerraceServer()
 
+    @classmethod
+    def sequence(cls, seed, count):
+        """Returns the commands of the episode with this seed."""
+        return Generator(cls.tables, seed, cls.generators).sequence(count)
+
     def play_share(self, proto, share):
         """Plays this protocol's share of the commands in episodes of consecutive seeds."""
         first = base_seed() + (1000000 if proto == 3 else 0)
@@ -72,7 +77,7 @@ class DifferentialTest(unittest.TestCase):
         print(f'{self.id()}: seeds {first} to {first + episodes - 1}, {EPISODE_OPS} commands each')
         with Engine(self.reference, self.subject, self.version) as engine:
             for seed in range(first, first + episodes):
-                ops = Generator(self.tables, seed, self.generators).sequence(EPISODE_OPS)
+                ops = self.sequence(seed, EPISODE_OPS)
                 mismatch = engine.play(ops, seed, proto)
                 if mismatch is not None:
                     self.fail(report(engine, ops, mismatch, seed, proto, self.program))
@@ -101,8 +106,7 @@ def main(test_class):
     if options.script:
         ops = read_script(pathlib.Path(options.script).read_text())
     else:
-        ops = Generator(test_class.tables, seed, test_class.generators).sequence(
-            options.ops)
+        ops = test_class.sequence(seed, options.ops)
     subject = (servers.RedisServer(binary=options.redis) if options.redis
                else servers.TerraceServer())
     trace = _print_step if options.trace else None

@@ -14,7 +14,7 @@ LISTS = [
     (5, 'LLEN {list}'),
     (8, 'LINDEX {list} {index}'),
     (6, 'LINSERT {list} BEFORE|AFTER|before|AROUND {value} {value}'),
-    (6, 'LSET {list} {index} {value}'),
+    (6, 'LSET {list} {near_index} {value}', 0, 0.0),  # Redis 7.2 takes the lowest 32 bits
     (6, 'LREM {list} {index} {value}'),
     (12, 'LRANGE {list} {index} {index}'),
     (4, 'LTRIM {list} {index} {index}'),
@@ -109,6 +109,7 @@ HYPERLOGLOGS = [
     (4, 'PFCOUNT {hyperloglogs}'),
     (3, 'PFMERGE {hyperloglogs}'),
     (1, 'GET {hyperloglog}'),
+    (2, 'OBJECT ENCODING {hyperloglog}'),
 ]
 
 GEO = [
@@ -118,7 +119,9 @@ GEO = [
     (6, 'GEOSEARCH {geo} {geo_center} {geo_shape} {geo_options}'),
     (3, 'GEOSEARCHSTORE {geo} {geo} {geo_center} {geo_shape} {geo_store_options}'),
     (2, 'GEORADIUS {geo} {longitude} {latitude} {distance} {unit} {geo_radius_options}'),
+    (1, 'GEORADIUS_RO {geo} {longitude} {latitude} {distance} {unit} {geo_options}'),
     (2, 'GEORADIUSBYMEMBER {geo} {member} {distance} {unit} {geo_radius_options}'),
+    (1, 'GEORADIUSBYMEMBER_RO {geo} {member} {distance} {unit} {geo_options}'),
 ]
 
 TRANSACTIONS = [
@@ -158,4 +161,43 @@ STREAMS = [
 # Redis 7.2 knows which entries were deleted.
 STREAMS_72 = [
     (2, 'XSETID {stream} {stream_id}'),
+]
+
+# {script} is a generator of the episode's own tables: see scripts.py.
+SCRIPTS = [
+    (8, 'EVAL {script}', 0, 0.0),
+    (2, 'EVAL_RO {script}', 0, 0.0),
+    (1, 'EVAL {small_script} 1 {key} {value}'),
+]
+
+# They wait for nothing, or not for long: a batch may hold only a few.
+WAITING = [
+    (2, 'BLPOP|BRPOP {list} {list} {short_wait}', 0, 0.0),
+    (2, 'BLMOVE {list} {list} LEFT|RIGHT LEFT|RIGHT {short_wait}', 0, 0.0),
+    (1, 'BRPOPLPUSH {list} {list} {short_wait}', 0, 0.0),
+    (2, 'BLMPOP {short_wait} {counted_lists} LEFT|RIGHT {count_option}', 0, 0.0),
+    (2, 'BZPOPMIN|BZPOPMAX {zset} {zset} {short_wait}', 0, 0.0),
+    (2, 'BZMPOP {short_wait} {counted_zsets} MIN|MAX {count_option}', 0, 0.0),
+    (2, 'XREAD BLOCK 1 STREAMS {stream} {read_id}', 0, 0.0),
+    (10, 'RPUSH {list} {values}'),
+    (10, 'ZADD {zset} {score_members}'),
+]
+
+# What another client does meanwhile, which touches watched keys.
+OTHERS = [
+    (6, '@other SET|APPEND {key} {value}'),
+    (3, '@other DEL {keys}'),
+    (3, '@other RPUSH {list} {values}'),
+    (3, '@other SADD {set} {members}'),
+    (1, '@other FLUSHDB|RANDOMKEY'),
+]
+
+THRESHOLDS = [
+    (2, 'CONFIG SET {threshold} {threshold_value}', 0, 0.0),
+    (1, 'CONFIG SET {value_threshold} {threshold_bytes}', 0, 0.0),
+    (1, 'CONFIG SET list-max-listpack-size|list-max-ziplist-size {list_threshold}', 0, 0.0),
+]
+THRESHOLDS_72 = [
+    (1, 'CONFIG SET set-max-listpack-entries {threshold_value}', 0, 0.0),
+    (1, 'CONFIG SET set-max-listpack-value {threshold_bytes}', 0, 0.0),
 ]

@@ -1,13 +1,10 @@
 """Commands of all types side by side, in transactions and out, answer as Redis does."""
 
-import unittest
-
 import collection_pools
 import families
 import harness
 import mixed_families as mixed
 import pools
-import servers
 
 
 class MixedTypesTest(harness.DifferentialTest):
@@ -15,16 +12,6 @@ class MixedTypesTest(harness.DifferentialTest):
               mixed.TRANSACTIONS, [row for row in families.KEYS if row[0] > 2]]
     generators = {**pools.GENERATORS, **collection_pools.GENERATORS}
     program = 'tests/differential/mixed_types_test.py'
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        if cls.version < (7, 2, 0):
-            raise unittest.SkipTest('needs a redis-server of 7.2 or later (REDIS_BIN): earlier '
-                                    'ones choose other encodings')
-        if not servers.has_command(cls.subject, 'multi'):
-            print('transactions are left out: the server has no MULTI yet')
-            cls.tables = [table for table in cls.tables if table is not mixed.TRANSACTIONS]
 
 
 class StreamsTest(MixedTypesTest):
