@@ -139,6 +139,8 @@ constexpr Command Sub(std::string_view name, int arity, commands::Handler handle
           .summary = summary};
 }
 
+void ModuleList(Call& call) { call.reply.Array(0); }
+
 constexpr Command kConfigSubcommands[] = {
     Sub("config|get", -3, ConfigGet, "2.0.0", "Answers the values of settings."),
     Sub("config|set", -4, ConfigSet, "2.0.0", "Changes settings, all or none."),
@@ -148,7 +150,24 @@ constexpr Command kConfigSubcommands[] = {
     Sub("config|help", 2, ConfigHelp, "5.0.0", "Describes the subcommands."),
 };
 
+constexpr Command kModuleSubcommands[] = {
+    {.name = "module|list",
+     .arity = 2,
+     .flags = kAdmin | kNoLocks,
+     .categories = kDangerous,
+     .handler = ModuleList,
+     .group = "server",
+     .since = "4.0.0",
+     .summary = "Answers that there are none."},
+};
+
 constexpr Command kCommands[] = {
+    {.name = "module",
+     .arity = -2,
+     .group = "server",
+     .since = "4.0.0",
+     .summary = "A container for module commands.",
+     .subcommands = kModuleSubcommands},
     {.name = "config",
      .arity = -2,
      .group = "server",

@@ -9,6 +9,7 @@ std::span<const std::span<const commands::Command>> ServerFamilies() {
       // clang-format off
       AdminCommands(),
       ClientCommands(),
+      ClusterCommands(),
       CommandCommands(),
       ConnectionCommands(),
       DebugCommands(),

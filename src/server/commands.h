@@ -18,6 +18,7 @@ namespace terrace::server {
 std::span<const commands::Command> ConnectionCommands();
 std::span<const commands::Command> ClientCommands();
 std::span<const commands::Command> AdminCommands();
+std::span<const commands::Command> ClusterCommands();
 std::span<const commands::Command> CommandCommands();
 std::span<const commands::Command> DebugCommands();
 std::span<const commands::Command> FunctionCommands();

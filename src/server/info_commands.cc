@@ -288,6 +288,8 @@ void ErrorStatsSection(Call& call, Section& section) {
   }
 }
 
+void ClusterSection(Call&, Section& section) { section.Number("cluster_enabled", 0); }
+
 void KeyspaceSection(Call& call, Section& section) {
   for (int index = 0; index < call.db.keyspace().database_count(); ++index) {
     const keyspace::Keyspace::Count count = call.db.keyspace().CountOf(index);
@@ -362,6 +364,7 @@ constexpr SectionRow kSections[] = {
     {"commandstats", "Commandstats", false, CommandStatsSection},
     {"latencystats", "Latencystats", false, LatencyStatsSection},
     {"errorstats", "Errorstats", true, ErrorStatsSection},
+    {"cluster", "Cluster", true, ClusterSection},
     {"tiers", "Tiers", true, TiersSection},
     {"keyspace", "Keyspace", true, KeyspaceSection},
 };

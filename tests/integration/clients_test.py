@@ -262,6 +262,14 @@ class SocketsAndShutdownTest(unittest.TestCase):
                 self.assertIn("b''", str(closed))
             self.assertEqual(server.process.wait(10), 0)
 
+    def test_clients_that_ask_learn_that_this_is_no_cluster(self):
+        with servers.TerraceServer() as server, server.client() as client:
+            refusal = ('-', b'ERR This instance has cluster support disabled')
+            for command in (['CLUSTER', 'INFO'], ['CLUSTER', 'SLOTS'], ['READONLY'], ['ASKING']):
+                self.assertEqual(client.command(*command), refusal)
+            self.assertIn(b'cluster_enabled:0', client.call('INFO', 'cluster'))
+            self.assertEqual(client.call('MODULE', 'LIST'), [])
+
     def test_a_taken_port_is_reported(self):
         with servers.TerraceServer() as first, servers.TerraceServer() as second:
             second.stop()
