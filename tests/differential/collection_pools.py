@@ -116,6 +116,7 @@ GENERATORS = {
     'hyperloglogs': many(_sketch, 1, 3),
     'empty_key': lambda rng: [b'empty'],
     'index': _index,
+    'inserted': one((1, [b'inserted:0', b'inserted:1'])),
     'near_index': one((14, INDEXES), (1, [b'', b'abc', b'1.5', b'9223372036854775808'])),
     'small': _small,
     'many_values': many(one((2, pools.TEXTS), (3, [b'%d' % i for i in range(300)])), 140, 200),

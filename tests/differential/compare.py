@@ -11,6 +11,7 @@ import scripts
 
 TTL_TOLERANCE_S = 2
 TTL_TOLERANCE_MS = 2000
+IDLE_TOLERANCE_S = 10
 LAST_DEADLINE_S = 279000000000  # a little less than the longest life a Terrace key can have
 
 
@@ -93,7 +94,7 @@ COMPARATORS = {
     b'HEXPIRETIME': all_near(TTL_TOLERANCE_S),
     b'HPTTL': all_near(TTL_TOLERANCE_MS),
     b'HPEXPIRETIME': all_near(TTL_TOLERANCE_MS),
-    b'OBJECT IDLETIME': near(TTL_TOLERANCE_S),
+    b'OBJECT IDLETIME': near(IDLE_TOLERANCE_S),
     b'RANDOMKEY': same_shape,
     b'TIME': same_shape,
     b'COMMAND': same_kind,

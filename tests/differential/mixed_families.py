@@ -13,7 +13,12 @@ LISTS = [
     (4, 'LPOP|RPOP {list} {small}'),
     (5, 'LLEN {list}'),
     (8, 'LINDEX {list} {index}'),
-    (6, 'LINSERT {list} BEFORE|AFTER|before|AROUND {value} {value}'),
+    # Its own keys: where it finds no place, Redis makes the list ready for the element even so,
+    # which only OBJECT ENCODING would show.
+    (2, 'RPUSH {inserted} {values}', 0, 0.0),
+    (6, 'LINSERT {inserted} BEFORE|AFTER|before|AROUND {value} {value}'),
+    (2, 'LRANGE {inserted} 0 -1', 0, 0.0),
+    (1, 'DEL {inserted}', 0, 0.0),
     (6, 'LSET {list} {near_index} {value}', 0, 0.0),  # Redis 7.2 takes the lowest 32 bits
     (6, 'LREM {list} {index} {value}'),
     (12, 'LRANGE {list} {index} {index}'),
