@@ -70,6 +70,8 @@ _distance = one((14, [b'0', b'1', b'100', b'200.5', b'5000', b'20000']), (1, [b'
 # Ties are only ordered in numeric sorts, so ALPHA never meets BY or STORE here.
 _sort_limits = ((b'LIMIT', _index, _index), b'ASC', b'DESC')
 _sort_get = (b'GET', _word('#', 'k:*', 'hash:*->a', 'nothing_*'))
+# SORT makes Redis unpack a sorted set, which writes -0 otherwise than a packed one.
+_sorted_zset = one((1, [b'sorted:0', b'sorted:1']))
 _sort_by = (b'BY', _word('weight_*', 'hash:*->a', '*', 'k:*'))
 
 
@@ -123,7 +125,8 @@ GENERATORS = {
     'lpos_options': options((b'RANK', _index), (b'COUNT', _small), (b'MAXLEN', _small), most=3),
     'counted_lists': _counted(_list),
     'count_option': _maybe(lambda rng: [b'COUNT'] + _small(rng)),
-    'sortable': lambda rng: rng.choice((_list, _set, _zset))(rng),
+    'sortable': lambda rng: rng.choice((_list, _set, _sorted_zset))(rng),
+    'sorted_zset': _sorted_zset,
     'sort_options': options(*_sort_limits, _sort_get, _sort_by, (b'STORE', _list), most=4),
     'sort_alpha_options': options(*_sort_limits, _sort_get, b'ALPHA', most=3),
     'sort_constant': _word('nosort', 'list:0'),

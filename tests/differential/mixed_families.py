@@ -27,6 +27,8 @@ LISTS = [
     (5, 'LMOVE {list} {list} LEFT|RIGHT LEFT|RIGHT|left|UP'),
     (4, 'RPOPLPUSH {list} {list}'),
     (4, 'LMPOP {counted_lists} LEFT|RIGHT {count_option}'),
+    (3, 'ZADD {sorted_zset} {score_members}', 0, 0.0),
+    (1, 'DEL {sorted_zset}', 0, 0.0),
     (6, 'SORT {sortable} {sort_options}'),
     (3, 'SORT|SORT_RO {sortable} ALPHA {sort_alpha_options}'),
     (2, 'SORT_RO {sortable} BY {sort_constant} {sort_alpha_options}'),
