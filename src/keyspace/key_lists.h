@@ -46,6 +46,12 @@ class KeyLists {
 
   bool empty() const { return size_ == 0; }
   size_t size() const { return size_; }
+  // Keys that somebody has asked for.
+  size_t key_count() const {
+    size_t count = 0;
+    for (const Map& map : databases_) count += map.size();
+    return count;
+  }
 
   void Append(int database, std::string_view key, Node* node) {
     TERRACE_CHECK(!node->is_linked());

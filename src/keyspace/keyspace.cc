@@ -183,6 +183,16 @@ void Keyspace::ResetStats() {
   reclaimer_.ResetStats();
 }
 
+Keyspace::Awaited Keyspace::CountAwaited() {
+  Awaited count;
+  for (int i = 0; i < shard_count(); ++i) {
+    ShardLock lock(*this, ShardSet{1} << i);
+    count.keys += shard(i).observers.awaited_keys();
+    count.keys_to_end += shard(i).observers.keys_awaited_to_end();
+  }
+  return count;
+}
+
 Keyspace::Count Keyspace::CountOf(int database) {
   Count count;
   for (int i = 0; i < shard_count(); ++i) {

@@ -119,6 +119,12 @@ class Keyspace {
     size_t keys_with_deadline = 0;
   };
   Count CountOf(int database);
+  // Keys that clients wait for, of all databases; and those of them whose end is waited for, too.
+  struct Awaited {
+    size_t keys = 0;
+    size_t keys_to_end = 0;
+  };
+  Awaited CountAwaited();
 
  private:
   friend class ShardLock;

@@ -16,12 +16,16 @@ void Observers::Unwatch(KeyWatch* watch) {
 
 void Observers::Wait(int database, std::string_view key, KeyWaiter* waiter) {
   waiters_.Append(database, key, waiter);
-  waiter->list().state.end_count += waiter->wants_end;
+  size_t& end_count = waiter->list().state.end_count;
+  keys_awaited_to_end_ += waiter->wants_end && end_count == 0;
+  end_count += waiter->wants_end;
   UpdateAny();
 }
 
 void Observers::EndWait(KeyWaiter* waiter) {
-  waiter->list().state.end_count -= waiter->wants_end;
+  size_t& end_count = waiter->list().state.end_count;
+  end_count -= waiter->wants_end;
+  keys_awaited_to_end_ -= waiter->wants_end && end_count == 0;
   waiters_.Remove(waiter);
   UpdateAny();
 }

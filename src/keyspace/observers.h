@@ -62,6 +62,9 @@ class Observers {
   }
 
   bool any() const { return any_; }
+  // Keys that somebody waits for; and those where somebody also waits for their end.
+  size_t awaited_keys() const { return waiters_.key_count(); }
+  size_t keys_awaited_to_end() const { return keys_awaited_to_end_; }
 
   void Watch(int database, std::string_view key, KeyWatch* watch);
   void Unwatch(KeyWatch* watch);
@@ -102,6 +105,7 @@ class Observers {
   std::deque<ReadyKey> ready_;
   ReadyShards* ready_shards_ = nullptr;
   uint64_t bit_ = 0;
+  size_t keys_awaited_to_end_ = 0;
   bool any_ = false;
 };
 

@@ -88,12 +88,10 @@ void ConfigHelp(Call& call) {
 }
 
 void Time(Call& call) {
-  // Microseconds of the wall clock are not kept; clients use the seconds.
-  const int64_t wall_ms = call.clock.WallMs();
-  const int64_t us = call.clock.MonoUs() % 1000;
+  const int64_t wall_us = call.clock.WallUs();
   call.reply.Array(2);
-  call.reply.BulkInteger(wall_ms / 1000);
-  call.reply.BulkInteger(wall_ms % 1000 * 1000 + us);
+  call.reply.BulkInteger(wall_us / 1000000);
+  call.reply.BulkInteger(wall_us % 1000000);
 }
 
 void Shutdown(Call& call) {

@@ -80,7 +80,7 @@ void ServerSection(Call& call, Section& section) {
   section.Number("process_id", getpid());
   section.Line("run_id", server.run_id());
   section.Number("tcp_port", settings.port);
-  section.Number("server_time_usec", call.clock.WallMs() * 1000);
+  section.Number("server_time_usec", call.clock.WallUs());
   section.Number("uptime_in_seconds", uptime_s);
   section.Number("uptime_in_days", uptime_s / 86400);
   section.Number("hz", settings.hz);
@@ -108,6 +108,9 @@ void ClientsSection(Call& call, Section& section) {
   section.Number("blocked_clients", parked);
   section.Number("tracking_clients", CoreOf(call).tracking->client_count());
   section.Number("pubsub_clients", subscribers);
+  const keyspace::Keyspace::Awaited awaited = call.db.keyspace().CountAwaited();
+  section.Number("total_blocking_keys", awaited.keys);
+  section.Number("total_blocking_keys_on_nokey", awaited.keys_to_end);
 }
 
 // Scripts, libraries, and the Lua states of all workers.
