@@ -109,6 +109,13 @@ std::string ReplaceFile(const std::string& path, std::string_view text) {
   return "";
 }
 
+std::string ShownValue(const Row& row, const Settings& settings) {
+  std::string text = GetValue(row.info, ReadOnly(row, settings));
+  // Clients know it so: beside 'A', which does not include it, 'n' is not shown.
+  if (row.info.type == SettingType::kKeyspaceEvents && text.starts_with('A')) std::erase(text, 'n');
+  return text;
+}
+
 }  // namespace
 
 ConfigTable::ConfigTable(ConfigFiles files, OnChange on_change)
@@ -122,7 +129,7 @@ std::vector<ConfigTable::Pair> ConfigTable::Get(const Settings& settings,
   std::set<std::string> seen;
   const auto add = [&](const std::string& name, const Row& row) {
     if (seen.insert(name).second) {
-      found.emplace_back(name, GetValue(row.info, ReadOnly(row, settings)));
+      found.emplace_back(name, ShownValue(row, settings));
     }
   };
   for (const std::string& pattern : patterns) {

@@ -282,6 +282,24 @@ class EventsTest(unittest.TestCase):
                      for (line, a, x), (_, b, y) in zip(expected, got) if (a, x) != (b, y)]
         self.assertEqual(different, [], '\n' + '\n'.join(different))
 
+    def test_any_set_of_classes_is_shown_as_redis_shows_it(self):
+        letters = 'Ag$lshzxeKEtmdn'
+        subsets = [''.join(letters[i] for i in range(len(letters)) if number >> i & 1)
+                   for number in range(1 << len(letters))]
+
+        def shown(server):
+            with server.client() as client:
+                replies = []
+                for start in range(0, len(subsets), 512):
+                    replies += client.pipeline(
+                        [command for subset in subsets[start:start + 512] for command in (
+                            ('CONFIG', 'SET', 'notify-keyspace-events', subset[::-1]),
+                            ('CONFIG', 'GET', 'notify-keyspace-events'))])
+                return replies
+
+        with servers.RedisServer() as redis, servers.TerraceServer() as terrace:
+            self.assertEqual(shown(terrace), shown(redis))
+
     def test_the_same_events_as_redis(self):
         self.compare('KEA')
 
