@@ -158,6 +158,7 @@ class RequestPath : public commands::Executor {
   // Are the keys that a command reads now to be remembered for whom it runs?
   bool TracksReads() const;
   void RememberReads(const Work& work);
+  bool IsAccountable(const keyspace::Key& key) const;
   void HearAhead(Connection& connection, resp::Reply& reply);
   // In request_stats.cc.
   void Count(const commands::Command& command, commands::Args args, uint64_t begin_cycles,

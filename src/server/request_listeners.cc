@@ -9,6 +9,7 @@
 #include "server/tracking.h"
 #include "server/waiter.h"
 #include "server/worker.h"
+#include "tiers/resolver.h"
 
 namespace terrace::server {
 namespace {
@@ -68,7 +69,22 @@ void RequestPath::RememberReads(const Work& work) {
   const Worker* const worker = served_ != nullptr ? served_->worker : running_->worker;
   const Tracking::Client client{served_ != nullptr ? served_->session.id : running_->id,
                                 static_cast<size_t>(worker->index())};
-  for (size_t i = 0; i < work.key_count(); ++i) core_->tracking->Remember(client, work.AsKey(i));
+  for (size_t i = 0; i < work.key_count(); ++i) {
+    IsAccountable(work.AsKey(i)) ? core_->tracking->Remember(client, work.AsKey(i))
+                                 : core_->tracking->Doubt(client, work.key(i));
+  }
+}
+
+// Is every change of this key noticed here? Not what lower tiers have and we do not: an absence, or
+// a value that answered one request and was not kept.
+bool RequestPath::IsAccountable(const keyspace::Key& key) const {
+  if (core_->resolver == nullptr) return true;
+  const tiers::Route* const route = core_->resolver->routes().Match(key.bytes);
+  if (route == nullptr || !route->has_tiers() || route->authority == tiers::Authority::kSpill) {
+    return true;
+  }
+  const int database = served_ != nullptr ? served_->session.database : running_->database;
+  return keyspace::Database(core_->keyspace, database, now_ms_).Peek(key) != nullptr;
 }
 
 // A client that hears of changes hears of what its request makes room for before the reply.

@@ -72,6 +72,14 @@ void Tracking::Remember(Client client, const keyspace::Key& key) {
   item_count_.fetch_add(1, std::memory_order_relaxed);
 }
 
+void Tracking::Doubt(Client client, std::string_view key) {
+  auto message = std::make_shared<Message>();
+  message->what = Message::What::kInvalidation;
+  message->payload = ArrayOf({key});
+  message->clients = {client.id};
+  messaging_->Leave(client.worker, std::move(message));
+}
+
 // Would the table, with so many keys and items more, be over a limit?
 bool Tracking::IsFull(int64_t more) const {
   const auto is_over = [more](int64_t count, const std::atomic<uint64_t>& limit) {

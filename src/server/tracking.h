@@ -77,6 +77,9 @@ class Tracking : public keyspace::MutationSink {
 
   // The client has read this key. REQUIRES: the lock of the key's shard.
   void Remember(Client client, const keyspace::Key& key);
+  // The client has read this key where no change of it would be noticed: it is told at once, behind
+  // the reply, that it has changed.
+  void Doubt(Client client, std::string_view key);
   // Announces what has changed under prefixes. At the end of a turn.
   void Broadcast();
 

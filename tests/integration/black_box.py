@@ -43,6 +43,11 @@ class TerraceTest(unittest.TestCase):
         self.assertEqual(reply[0], '-', reply)
         self.assertTrue(reply[1].startswith(prefix), reply)
 
+    def be_alone(self):
+        """Waits until the server has noticed that the clients of the test before are gone."""
+        client = self.client()
+        self.eventually(lambda: b'connected_clients:1\r\n' in client.call('INFO', 'clients'))
+
     def eventually(self, condition, timeout_s=10.0, message='the condition never held'):
         deadline = time.monotonic() + timeout_s
         while not condition():

@@ -26,6 +26,9 @@ def confirmation(what, name, count, kind='*'):
 class PubSubTest(black_box.TerraceTest):
     flags = ('--threads', '4')
 
+    def setUp(self):
+        self.be_alone()
+
     def publish(self, client, channel, payload):
         return client.command('PUBLISH', channel, payload)[1]
 
