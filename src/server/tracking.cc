@@ -201,10 +201,16 @@ void Tracking::OnMutation(const keyspace::Mutation& mutation) {
   // same value again is none.
   if (mutation.kind == MutationKind::kDropped && mutation.created) return;
   if (mutation.kind == MutationKind::kRefreshed) return;
-  if (prefix_count_.load(std::memory_order_relaxed) > 0) NoteForPrefixes(mutation.key.bytes);
+  // What expires or is evicted under a client's hands is not its own change: NOLOOP is told, too.
+  const bool is_change =
+      mutation.kind == MutationKind::kChanged || mutation.kind == MutationKind::kRemoved;
+  const uint64_t writer = is_change ? messaging_->running_client() : 0;
+  if (prefix_count_.load(std::memory_order_relaxed) > 0) {
+    NoteForPrefixes(mutation.key.bytes, writer);
+  }
   Table& table = PartOf(mutation.key).table;
   const auto found = table.find(mutation.key.bytes);
-  if (found != table.end()) Announce(table, found, messaging_->running_client());
+  if (found != table.end()) Announce(table, found, writer);
 }
 
 // ---- Prefixes ----------------------------------------------------------------------------------
@@ -225,14 +231,14 @@ void Tracking::RemovePrefix(Client client, std::string_view prefix) {
   prefix_count_.store(prefixes_.size());
 }
 
-void Tracking::NoteForPrefixes(std::string_view key) {
+void Tracking::NoteForPrefixes(std::string_view key, uint64_t writer) {
   const size_t worker = messaging_->CurrentWorker();
   {
     std::lock_guard lock(prefixes_mutex_);
     bool any = false;
     for (auto& [prefix, state] : prefixes_) {
       if (!key.starts_with(prefix)) continue;
-      state.changed[std::string(key)] = messaging_->running_client();
+      state.changed[std::string(key)] = writer;
       any = true;
     }
     if (!any || broadcast_is_due_) return;

@@ -123,7 +123,7 @@ class Tracking : public keyspace::MutationSink {
     return parts_[static_cast<size_t>(keyspace_->ShardIndex(key))];
   }
   void Clear();
-  void NoteForPrefixes(std::string_view key);
+  void NoteForPrefixes(std::string_view key, uint64_t writer);
   void MakeRoom(Part& part, std::string_view keep);
   Table::iterator PickVictim(Part& part, std::string_view keep);
   void Announce(Table& table, Table::iterator entry, uint64_t writer);

@@ -90,6 +90,30 @@ TEST_F(TrackingTest, AChangeIsAnnouncedOnceToWhoHasReadTheKey) {
   EXPECT_EQ(tracking_.item_count(), 0);
 }
 
+TEST_F(TrackingTest, WhatExpiresUnderAClientsHandsIsNotItsOwnChange) {
+  tracking_.Start(first_);
+  Write("k");
+  Read(first_, "k");
+  const keyspace::Key key = keyspace_.MakeKey("k");
+  messaging_.set_running_client(0, first_.id);
+  {
+    ShardLock lock(keyspace_, keyspace_.SetOf(key));
+    Database database(&keyspace_, 0, 1000);
+    database.SetDeadline(key, database.Peek(key), 2000, keyspace::events::kExpire);
+  }
+  const auto own = Mail();
+  ASSERT_EQ(own.size(), 1u);
+  EXPECT_EQ(own[0]->writer, first_.id);
+  Read(first_, "k");
+  {
+    ShardLock lock(keyspace_, keyspace_.SetOf(key));
+    EXPECT_EQ(Database(&keyspace_, 0, 3000).Peek(key), nullptr);
+  }
+  const auto expired = Mail();
+  ASSERT_EQ(expired.size(), 1u);
+  EXPECT_EQ(expired[0]->writer, 0u);
+}
+
 TEST_F(TrackingTest, KeysBeyondTheLimitAreForgottenAndAnnounced) {
   tracking_.Start(first_);
   tracking_.SetLimits({.keys_max = 100});
