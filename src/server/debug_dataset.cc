@@ -9,6 +9,8 @@
 #include "commands/encoding.h"
 #include "keyspace/digest.h"
 #include "keyspace/dump.h"
+#include "scripting/library_store.h"
+#include "server/commands.h"
 
 namespace terrace::server {
 namespace {
@@ -46,20 +48,29 @@ void ReloadDatabase(keyspace::Database database, const keyspace::EncodingLimits&
   }
 }
 
+// As Redis shows when a key was last used: the seconds of Unix time, in 24 bits.
+int64_t LruOf(const Call& call, int64_t idle_s) {
+  constexpr int64_t kBits = (1 << 24) - 1;
+  return idle_s < 0 ? 0 : (call.clock.WallMs() / 1000 - idle_s) & kBits;
+}
+
 }  // namespace
 
 void DebugObject(Call& call) {
   Keyspace& keyspace = call.db.keyspace();
   const keyspace::Key key = keyspace.MakeKey(call.args[2]);
   const keyspace::ShardLock lock(keyspace, keyspace.SetOf(key));
-  Entry* const entry = call.db.Peek(key);
+  // Long ago nothing had expired: what is only still there is shown as well.
+  keyspace::Database long_ago(&keyspace, call.db.index(), 0);
+  Entry* const entry = long_ago.Peek(key);
   if (entry == nullptr) return call.reply.NoSuchKey();
   const auto now_ms = static_cast<uint32_t>(call.now_ms());
   const int64_t idle_s = keyspace.ShardOf(key).policy().IdleSeconds(*entry->word(), now_ms);
   call.reply.Simple(
       "Value at:0x0 refcount:1 encoding:" + std::string(commands::EncodingOf(*entry)) +
       " serializedlength:" + std::to_string(DumpOf(*entry).size()) +
-      " lru:0 lru_seconds_idle:" + std::to_string(std::max<int64_t>(idle_s, 0)));
+      " lru:" + std::to_string(LruOf(call, idle_s)) +
+      " lru_seconds_idle:" + std::to_string(std::max<int64_t>(idle_s, 0)));
 }
 
 void DebugDigest(Call& call) {
@@ -81,14 +92,35 @@ void DebugDigestValue(Call& call) {
   }
 }
 
+namespace {
+
+bool HoldsAnything(Call& call) {
+  if (!CoreOf(call).libraries->current()->libraries().empty()) return true;
+  for (int i = 0; i < call.db.keyspace().database_count(); ++i) {
+    if (call.db.Other(i).size() > 0) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 void DebugReload(Call& call) {
+  bool keeps = false, merges = false;
   for (size_t i = 2; i < call.argc(); ++i) {
-    if (call.Is(i, "nosave") || call.Is(i, "noflush") || call.Is(i, "merge")) continue;
+    if (call.Is(i, "noflush") || call.Is(i, "nosave") || call.Is(i, "merge")) {
+      keeps |= call.Is(i, "noflush");
+      merges |= call.Is(i, "merge");
+      continue;
+    }
     return call.reply.Error(
         "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
   }
   Keyspace& keyspace = call.db.keyspace();
   const keyspace::ShardLock lock(keyspace, keyspace.AllShards());
+  // Without a merge, what is there already is in the way of what is read.
+  if (keeps && !merges && HoldsAnything(call)) {
+    return call.reply.Error("ERR Error trying to load the RDB dump, check server logs.");
+  }
   for (int i = 0; i < keyspace.database_count(); ++i) {
     ReloadDatabase(call.db.Other(i), call.limits.encoding);
   }
