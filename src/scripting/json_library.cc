@@ -1,5 +1,6 @@
 #include <initializer_list>
 
+#include "scripting/sandbox.h"
 #include "scripting/script_libraries.h"
 
 extern "C" int luaopen_cjson(lua_State* lua);
@@ -19,10 +20,15 @@ int Guarded(lua_State* lua) {
       return luaL_error(lua, "cjson: the script holds too much memory");
     }
   }
+  if (PushContents(lua, 1)) lua_replace(lua, 1);
   lua_pushvalue(lua, lua_upvalueindex(1));
   lua_insert(lua, 1);
-  lua_call(lua, lua_gettop(lua) - 1, LUA_MULTRET);
-  return lua_gettop(lua);
+  if (lua_pcall(lua, lua_gettop(lua) - 1, LUA_MULTRET, 0) == 0) return lua_gettop(lua);
+  // An error names the line that called it: that of the script, not this function.
+  luaL_where(lua, 1);
+  lua_insert(lua, -2);
+  lua_concat(lua, 2);
+  return lua_error(lua);
 }
 
 // Replaces the functions of the module on top that read or write JSON by guarded ones.

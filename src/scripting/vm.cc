@@ -1,5 +1,6 @@
 #include "scripting/vm.h"
 
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -283,8 +284,10 @@ bool Vm::ReadCommand(lua_State* lua) {
       base::Int64Text integer_text;
       base::DoubleText double_text;
       const auto integer = base::ExactInt64(number);
-      const std::string_view digits = integer ? base::FormatInt64(*integer, integer_text)
-                                              : base::FormatDouble(number, double_text);
+      std::string_view digits = integer ? base::FormatInt64(*integer, integer_text)
+                                        : base::FormatDouble(number, double_text);
+      // What 0/0 is on this processor; Redis shows its sign here, if nowhere else.
+      if (std::isnan(number) && std::signbit(number)) digits = "-nan";
       std::memcpy(text.data(), digits.data(), digits.size());
       arguments_.emplace_back(text.data(), digits.size());
     } else {
