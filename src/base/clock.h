@@ -22,6 +22,8 @@ class Clock {
   // WallMs in microseconds, as far as the clock tells.
   virtual int64_t WallUs() const { return WallMs() * 1000; }
   virtual int64_t NowMs() const = 0;
+  // NowMs likewise.
+  virtual int64_t NowUs() const { return NowMs() * 1000; }
 };
 
 }  // namespace terrace::base

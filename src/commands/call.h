@@ -36,6 +36,12 @@ class Executor {
   // Runs the handler, which appends its reply. Counts in the statistics of the command.
   // REQUIRES: the arity fits; Covers(command, args). May be called from within a handler only.
   virtual void Run(const Command& command, Args args, Session& session, resp::Reply& reply) = 0;
+  // For a command that is about to run others: time stands still for them from now on, and reads
+  // the same for expiry and for TIME. What runs within another such command shares its moment.
+  // Answers the time on NowUs.
+  virtual int64_t BeginUnit() = 0;
+  // Unix time in microseconds as the command that runs is to see it.
+  virtual int64_t WallUs() const = 0;
   // Counts a command (null: an unknown one) that was refused before it ran, by an error of this
   // code.
   virtual void CountRefused(const Command* command, std::string_view code) = 0;

@@ -233,9 +233,9 @@ void Run(Call& call, Access access) {
       entry->type() != Type::kZset) {
     return call.reply.WrongType();
   }
-  // What is stored must not depend on the chance order of a set.
-  if (options->keeps_order && options->store_argument != 0 && entry != nullptr &&
-      entry->type() == Type::kSet) {
+  // What is stored, or what a script does, must not depend on the chance order of a set.
+  if (options->keeps_order && (options->store_argument != 0 || call.in_script) &&
+      entry != nullptr && entry->type() == Type::kSet) {
     options->keeps_order = false;
     options->by_text = true;
     options->by.reset();

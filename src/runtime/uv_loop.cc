@@ -87,9 +87,10 @@ struct OffloadRequest {
 SystemClock::SystemClock()
     : wall_minus_mono_us_(ReadClockUs(CLOCK_REALTIME) - ReadClockUs(CLOCK_MONOTONIC)) {}
 int64_t SystemClock::MonoUs() const { return ReadClockUs(CLOCK_MONOTONIC); }
-int64_t SystemClock::WallMs() const { return WallUs() / 1000; }
 int64_t SystemClock::WallUs() const { return ReadClockUs(CLOCK_REALTIME); }
-int64_t SystemClock::NowMs() const { return (MonoUs() + wall_minus_mono_us_) / 1000; }
+int64_t SystemClock::WallMs() const { return WallUs() / 1000; }
+int64_t SystemClock::NowUs() const { return MonoUs() + wall_minus_mono_us_; }
+int64_t SystemClock::NowMs() const { return NowUs() / 1000; }
 
 struct UvLoop::Impl {
   const base::Clock* clock;

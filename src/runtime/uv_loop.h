@@ -18,8 +18,9 @@ class SystemClock : public base::Clock {
   SystemClock();
   int64_t MonoUs() const override;
   int64_t WallMs() const override;
-  int64_t WallUs() const override;
   int64_t NowMs() const override;
+  int64_t WallUs() const override;
+  int64_t NowUs() const override;
 
  private:
   int64_t wall_minus_mono_us_;  // as it was at start-up

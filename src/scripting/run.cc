@@ -52,7 +52,7 @@ void StartRun(Vm& vm, Run& run, uint32_t flags, Writes writes, int reference, si
   run.over_memory_limit = call.db.keyspace().IsOverLimit();
   run.read_only = writes == Writes::kForbidden || (is_declared && (flags & kNoWrites) != 0);
   run.allows_oom = is_declared && (flags & kAllowOom) != 0;
-  run.begin_us = call.clock.MonoUs();
+  run.begin_us = call.executor->BeginUnit();
   if (is_declared) {
     if ((flags & (kNoWrites | kAllowOom)) == 0 && run.over_memory_limit) {
       return call.reply.Error("OOM command not allowed when used memory > 'maxmemory'.");

@@ -55,7 +55,7 @@ struct Run {
   bool allows_oom = false;
   bool over_memory_limit = false;  // when it began
   int protocol = 2;                // that it has chosen for the replies it sees
-  int64_t begin_us = 0;            // MonoUs
+  int64_t begin_us = 0;            // NowUs
 
   // Whether it may still be ended is settled between its thread and any other: once it writes, it
   // runs to its end; once it was ended, it writes no more.

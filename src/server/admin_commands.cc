@@ -88,10 +88,10 @@ void ConfigHelp(Call& call) {
 }
 
 void Time(Call& call) {
-  const int64_t wall_us = call.clock.WallUs();
+  const int64_t wall_us = call.executor->WallUs();
   call.reply.Array(2);
-  call.reply.BulkInteger(wall_us / 1000000);
-  call.reply.BulkInteger(wall_us % 1000000);
+  call.reply.BulkInteger(wall_us / 1'000'000);
+  call.reply.BulkInteger(wall_us % 1'000'000);
 }
 
 void Shutdown(Call& call) {

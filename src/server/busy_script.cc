@@ -57,7 +57,7 @@ std::optional<BusyScript::Running> BusyScript::running() const {
   Running running;
   running.name = run_->name;
   for (const std::string_view word : run_->call.args) running.command.emplace_back(word);
-  running.duration_ms = (core_->clock->MonoUs() - run_->begin_us) / 1000;
+  running.duration_ms = (core_->clock->NowUs() - run_->begin_us) / 1000;
   return running;
 }
 
@@ -78,7 +78,7 @@ bool ScriptSupervisor::OnProgress(scripting::Run& run) {
     core.busy->Enter(run);
   }
   const int64_t threshold_ms = core.hot.busy_reply_threshold_ms.load(std::memory_order_relaxed);
-  const int64_t elapsed_ms = (core.clock->MonoUs() - run.begin_us) / 1000;
+  const int64_t elapsed_ms = (core.clock->NowUs() - run.begin_us) / 1000;
   if (threshold_ms > 0 && elapsed_ms >= threshold_ms) {
     if (!is_busy_) {
       is_busy_ = true;

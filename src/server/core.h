@@ -49,7 +49,7 @@ struct HotSettings {
   std::atomic<int64_t> bulk_bytes_max{int64_t{512} << 20};
   std::atomic<uint64_t> query_buffer_max{uint64_t{1} << 30};
   std::atomic<bool> latency_tracking{true};
-  // A command that takes longer is looked at for SLOWLOG and LATENCY.
+  // A command that takes longer is looked at: for SLOWLOG, LATENCY and the time.
   std::atomic<uint64_t> slow_cycles{UINT64_MAX};
   std::atomic<int64_t> slowlog_us{-1};           // negative: off
   std::atomic<int64_t> latency_threshold_ms{0};  // 0: off

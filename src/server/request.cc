@@ -100,6 +100,7 @@ size_t RequestPath::Process(Connection& connection, std::string_view input, cons
       return input.size();
     }
     if (requests_.empty() && parsed == 0) break;  // the rest is an unfinished request
+    now_ms_ = core_->clock->NowMs();
   }
   return done;
 }

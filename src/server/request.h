@@ -86,6 +86,8 @@ class RequestPath : public commands::Executor {
   bool Covers(const commands::Command& command, commands::Args args) const override;
   void Run(const commands::Command& command, commands::Args args, commands::Session& session,
            resp::Reply& reply) override;
+  int64_t BeginUnit() override;
+  int64_t WallUs() const override;
   void CountRefused(const commands::Command* command, std::string_view code) override;
 
  private:
@@ -227,6 +229,7 @@ class RequestPath : public commands::Executor {
   int script_depth_ = 0;            // of scripts and functions within one another
   const Request* unfed_ = nullptr;  // the request that runs, until it was shown to MONITOR
   const Waiter* served_ = nullptr;  // on whose behalf a command runs that is not running_'s
+  int64_t unit_begin_us_ = 0;       // on NowUs: the moment that commands within a command see
   commands::Wait wait_;             // what the handler that ran last has asked for
   keyspace::ShardSet missing_ = 0;  // what HandOver could not lock
   // The last command found by its name as sent: pipelines repeat themselves.

@@ -41,9 +41,22 @@ void RequestPath::Run(const commands::Command& command, commands::Args args,
   } else {
     reply.Error(error);
   }
+  Count(command, args, begin_cycles, reply);
   --nested_depth_;
-  // The slow log names what a transaction runs, but a script as a whole.
-  Count(command, script_depth_ > 0 ? commands::Args{} : args, begin_cycles, reply);
+}
+
+int64_t RequestPath::BeginUnit() {
+  const int64_t now_us = core_->clock->NowUs();
+  if (nested_depth_ == 0) {
+    unit_begin_us_ = now_us;
+    now_ms_ = now_us / 1000;
+  }
+  return now_us;
+}
+
+int64_t RequestPath::WallUs() const {
+  const int64_t wall_us = core_->clock->WallUs();
+  return nested_depth_ == 0 ? wall_us : wall_us - (core_->clock->NowUs() - unit_begin_us_);
 }
 
 void RequestPath::CountRefused(const commands::Command* command, std::string_view code) {

@@ -38,6 +38,8 @@ void RequestPath::CountError(std::string_view code) {
 }
 
 void RequestPath::NoteSlow(const commands::Command& command, commands::Args args, uint64_t cycles) {
+  // To the requests behind it in a pipeline, time has passed.
+  if (nested_depth_ == 0) now_ms_ = core_->clock->NowMs();
   const double us_per_cycle = core_->cycles->UsPerCycle(core_->clock->MonoUs());
   const auto us = static_cast<int64_t>(static_cast<double>(cycles) * us_per_cycle);
   const int64_t unix_s = core_->clock->WallMs() / 1000;
@@ -48,12 +50,12 @@ void RequestPath::NoteSlow(const commands::Command& command, commands::Args args
   }
   const int64_t slowlog_us = core_->hot.slowlog_us.load(std::memory_order_relaxed);
   if (slowlog_us < 0 || us < slowlog_us || command.has(commands::kSkipSlowlog)) return;
-  if (args.empty()) return;  // part of a script
   SlowlogEntry entry;
   entry.unix_s = unix_s;
   entry.duration_us = us;
-  entry.client_address = running_->view.peer_address;
-  {
+  // What a script runs is no client's own.
+  if (script_depth_ == 0) {
+    entry.client_address = running_->view.peer_address;
     std::lock_guard lock(running_->view.names_mutex);
     entry.client_name = running_->view.name;
   }

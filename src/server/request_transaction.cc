@@ -87,6 +87,7 @@ RequestPath::Step RequestPath::ExecuteTransaction(Connection& connection, resp::
     AbortTransaction(connection, kOutOfMemory, reply);
     return Step::kDone;
   }
+  BeginUnit();
   held_ = ShardsOf(transaction);
   keyspace::ShardLock lock(*core_->keyspace, held_);
   if (transaction.IsTouched(*core_->keyspace, now_ms_)) {

@@ -244,9 +244,10 @@ std::string Server::Apply(std::string_view name, const Settings& settings) {
 void Server::SetSlowCycles() {
   const double us_per_cycle = core_.cycles ? core_.cycles->UsPerCycle(clock_.MonoUs()) : 0;
   if (us_per_cycle <= 0) return;
-  double slow_us = static_cast<double>(INT64_MAX);
+  // What takes this long is looked at in any case: the time it began at is no longer the time.
+  double slow_us = 1000;
   const int64_t slowlog_us = core_.hot.slowlog_us.load();
-  if (slowlog_us >= 0) slow_us = static_cast<double>(slowlog_us);
+  if (slowlog_us >= 0) slow_us = std::min(slow_us, static_cast<double>(slowlog_us));
   const int64_t monitor_ms = core_.hot.latency_threshold_ms.load();
   if (monitor_ms > 0) slow_us = std::min(slow_us, static_cast<double>(monitor_ms) * 1000);
   const double cycles = slow_us / us_per_cycle;

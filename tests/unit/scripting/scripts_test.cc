@@ -39,6 +39,8 @@ class DirectExecutor : public commands::Executor {
         outer_->registry, outer_->clock, hashes.data(), this};
     command.handler(call);
   }
+  int64_t BeginUnit() override { return outer_->clock.NowUs(); }
+  int64_t WallUs() const override { return outer_->clock.WallUs(); }
   void CountRefused(const commands::Command*, std::string_view) override { ++refused; }
 
   int refused = 0;
