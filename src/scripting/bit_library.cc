@@ -29,7 +29,8 @@ int Swap(lua_State* lua) { return Return(lua, __builtin_bswap32(Bits(lua, 1))); 
 template <typename Operation>
 int Fold(lua_State* lua, Operation operation) {
   uint32_t bits = Bits(lua, 1);
-  for (int i = 2; i <= lua_gettop(lua); ++i) bits = operation(bits, Bits(lua, i));
+  // From the last one, which is then the one that an error names.
+  for (int i = lua_gettop(lua); i > 1; --i) bits = operation(bits, Bits(lua, i));
   return Return(lua, bits);
 }
 int And(lua_State* lua) {

@@ -248,7 +248,7 @@ int Unpack(lua_State* lua) {
           luaL_error(lua, "format 'c0' needs a previous size");
         }
         const lua_Number bytes = lua_tonumber(lua, -1);
-        luaL_argcheck(lua, bytes >= 0 && bytes <= static_cast<lua_Number>(size), 2,
+        luaL_argcheck(lua, bytes > -1 && bytes <= static_cast<lua_Number>(size), 2,
                       "data string too short");
         option.bytes = static_cast<size_t>(bytes);
         lua_pop(lua, 1);

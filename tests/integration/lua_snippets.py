@@ -6,6 +6,7 @@ with holes, deep nesting, and the tables that stand for other replies.
 """
 
 import random
+import re
 import struct
 
 NUMBERS = ('0', '-0', '1', '-1', '3', '10', '127', '128', '255', '256', '-128', '-129', '65535',
@@ -33,7 +34,7 @@ COMMANDS = (
     "'XREAD','BLOCK',0,'STREAMS',{k},'$'", "'XADD',{k},'1-1','f',{s}", "'XRANGE',{k},'-','+'",
     "'XREAD','STREAMS',{k},'0'", "'SORT',{k},'BY','_'", "'SORT',{k},'ALPHA'", "'WAIT',0,0",
     "'MULTI'", "'EXEC'", "'WATCH',{k}", "'EVAL','return 1',0", "'CONFIG','GET','maxmemory'",
-    "'OBJECT','ENCODING',{k}", "'GETRANGE',{k},0,3", "'SETRANGE',{k},2,{s}", "'BITCOUNT',{k}",
+    "'GETRANGE',{k},0,3", "'SETRANGE',{k},2,{s}", "'BITCOUNT',{k}",
     "'PFADD',{k},{s}", "'PFCOUNT',{k}", "'GEOADD',{k},13.5,38.1,{s}", "'GEOPOS',{k},{s}",
     "'DBSIZE'", "'PUBLISH','c',{s}", "'HELLO',3", "'AUTH','x'", "'QUIT'", "'RESET'",
     "'LMPOP',1,{k},'LEFT'", "'HRANDFIELD',{k},0", "'COPY',{k},{k}", "{k}", "{n}", "{s}",
@@ -56,6 +57,8 @@ PACKED = (b'\xc0', b'\xc2', b'\xc3', b'\x00', b'\x7f', b'\xe0', b'\xff', b'\xcc\
           b'\xdb\x00\x00\x00\x02hi', b'\xc4\x02hi', b'\x90', b'\x93\x01\x02\x03', b'\xdc\x00\x01\x01',
           b'\xdd\x00\x00\x00\x01\x01', b'\x80', b'\x81\xa1a\x01', b'\xde\x00\x01\x01\x02',
           b'\xdf\x00\x00\x00\x01\x01\x02', b'\xc1', b'\xd4\x01\x02', b'\x92\x01', b'\xa5ab', b'')
+# What waits may be called since then; doubles are shown in the fewest digits.
+NEW_IN_72 = re.compile(r"'B[A-Z]+',|BLOCK|'WAIT'|newproxy|double=|set_repl\(\)|setresp\(\)")
 
 
 def quoted(data):
@@ -66,9 +69,13 @@ def quoted(data):
 
 
 class Snippets:
-    """One stream of scripts; the same seed gives the same scripts."""
+    """One stream of scripts; the same seed gives the same scripts.
 
-    def __init__(self, seed):
+    With version before (7, 2) nothing is written that Redis 7.2 answers otherwise than 7.0.
+    """
+
+    def __init__(self, seed, version=(7, 2)):
+        self.is_old = tuple(version) < (7, 2)
         self.random = random.Random(seed)
         self.kinds = [name for name in dir(self) if name.startswith('make_')]
 
@@ -77,7 +84,10 @@ class Snippets:
 
     def script(self):
         """Returns the body of a script."""
-        return getattr(self, self.pick(self.kinds))()
+        while True:
+            body = getattr(self, self.pick(self.kinds))()
+            if not (self.is_old and NEW_IN_72.search(body)):
+                return body
 
     # ---- Values ----------------------------------------------------------------------------------
 
@@ -85,6 +95,10 @@ class Snippets:
         if self.random.random() < 0.3:
             return str(self.random.randrange(-100, 100))
         return self.pick(NUMBERS)
+
+    def argument(self):
+        """A number that becomes an argument of a command; 7.2 shows fractions otherwise."""
+        return str(self.random.randrange(-99999, 99999)) if self.is_old else self.number()
 
     def string(self):
         if self.random.random() < 0.2:
@@ -138,7 +152,7 @@ class Snippets:
         words = []
         for piece in template.replace('{{}}', '\0').split('{'):
             if piece[:2] in ('k}', 's}', 'n}'):
-                make = {'k': lambda: self.pick(KEYS), 's': self.string, 'n': self.number}[piece[0]]
+                make = {'k': lambda: self.pick(KEYS), 's': self.string, 'n': self.argument}[piece[0]]
                 piece = make() + piece[2:]
             words.append(piece)
         return ''.join(words).replace('\0', '{}')
@@ -176,7 +190,7 @@ class Snippets:
             return show(redis.pcall({self.command()}))"""
 
     def make_caught_error(self):
-        raised = self.pick((f'error({self.value()})', f'error({self.string()},{self.pick((0, 1, 2))})',
+        raised = self.pick((f'error({self.value(0)})', f'error({self.string()},{self.pick((0, 1, 2))})',
                             f'redis.call({self.command()})', 'local x = nil; return x.y',
                             'return {} + 1', 'return #5', "return 'a' < 1", 'return nosuch',
                             'nosuch = 1', "assert(false, 'no')", 'assert(nil)', 'return ({})()'))
@@ -185,7 +199,8 @@ class Snippets:
         return f'local f = function() {raised} end return {{{catch}}}'
 
     def make_error(self):
-        return self.pick((f'error({self.value()})', f'return redis.call({self.command()})',
+        # Not any table: Redis 7.2.6 itself dies of an error table without a text.
+        return self.pick((f'error({self.value(0)})', f'return redis.call({self.command()})',
                           'return nosuch', 'nosuch = 1', 'return 1 +', 'local x = nil return x.y',
                           "return redis.error_reply('My error')", "error({err='MINE text'})",
                           "error({err='MINE text', extra=1})", 'error(nil)', 'error()',
@@ -289,7 +304,7 @@ class Snippets:
                           f'return math.floor({number})', f'return {number} % {self.number()}',
                           f'return {number} .. {self.string()}', f'return {number} == {self.number()}',
                           'math.randomseed(7) return {math.random(1000), math.random(5, 9)}',
-                          f"return redis.call('SET', 'k1', {number}) and redis.call('GET', 'k1')",
+                          f"return redis.call('SET', 'k1', {self.argument()}) and redis.call('GET', 'k1')",
                           f"redis.setresp(3) return {{double={number}}}"))
 
     def make_text(self):

@@ -34,6 +34,7 @@ class OracleTest(black_box.TerraceTest):
         super().setUpClass()
         cls.reference = servers.RedisServer().start()
         cls.addClassCleanup(cls.reference.close)
+        cls.version = servers.version_of(cls.reference)
 
     def pair(self, proto=2):
         clients = (self.reference.client(proto=proto), self.server.client(proto=proto))
@@ -49,7 +50,7 @@ class OracleTest(black_box.TerraceTest):
 
     def play(self, proto, run):
         print(f'{self.id()}: seed {SEED}, {COUNT} scripts')
-        snippets = lua_snippets.Snippets(SEED * 10 + proto)
+        snippets = lua_snippets.Snippets(SEED * 10 + proto, self.version)
         clients = self.pair(proto)
         for number in range(COUNT):
             if number % 100 == 0:
