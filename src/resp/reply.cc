@@ -72,8 +72,11 @@ void Reply::InsertHeader(Mark mark, char kind, size_t count) {
 
 void Reply::Error(std::string_view text) {
   ++error_count_;
-  last_error_size_ = std::min({text.find(' '), text.size(), sizeof(last_error_)});
-  std::memcpy(last_error_, text.data(), last_error_size_);
+  // What has no code, or a longer one than Redis looks at, counts as a plain error.
+  const size_t space = text.substr(0, sizeof(last_error_) - 1).find(' ');
+  const std::string_view code = space != text.npos ? text.substr(0, space) : "ERR";
+  last_error_size_ = code.size();
+  std::memcpy(last_error_, code.data(), last_error_size_);
   char* const begin = out_->Reserve(text.size() + 3);
   *begin = '-';
   for (size_t i = 0; i < text.size(); ++i) {

@@ -229,7 +229,10 @@ class RequestPath : public commands::Executor {
   int script_depth_ = 0;            // of scripts and functions within one another
   const Request* unfed_ = nullptr;  // the request that runs, until it was shown to MONITOR
   const Waiter* served_ = nullptr;  // on whose behalf a command runs that is not running_'s
-  int64_t unit_begin_us_ = 0;       // on NowUs: the moment that commands within a command see
+  // The moment that the commands within a command see: on NowUs, and as TIME tells it (0: nobody
+  // has asked).
+  int64_t unit_begin_us_ = 0;
+  mutable int64_t unit_wall_us_ = 0;
   commands::Wait wait_;             // what the handler that ran last has asked for
   keyspace::ShardSet missing_ = 0;  // what HandOver could not lock
   // The last command found by its name as sent: pipelines repeat themselves.

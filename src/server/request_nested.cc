@@ -49,14 +49,18 @@ int64_t RequestPath::BeginUnit() {
   const int64_t now_us = core_->clock->NowUs();
   if (nested_depth_ == 0) {
     unit_begin_us_ = now_us;
+    unit_wall_us_ = 0;
     now_ms_ = now_us / 1000;
   }
   return now_us;
 }
 
 int64_t RequestPath::WallUs() const {
-  const int64_t wall_us = core_->clock->WallUs();
-  return nested_depth_ == 0 ? wall_us : wall_us - (core_->clock->NowUs() - unit_begin_us_);
+  if (nested_depth_ == 0) return core_->clock->WallUs();
+  if (unit_wall_us_ == 0) {
+    unit_wall_us_ = core_->clock->WallUs() - (core_->clock->NowUs() - unit_begin_us_);
+  }
+  return unit_wall_us_;
 }
 
 void RequestPath::CountRefused(const commands::Command* command, std::string_view code) {

@@ -16,6 +16,10 @@ import servers
 SEED = int(os.environ.get('SCRIPTING_SEED', 1))
 COUNT = int(os.environ.get('SCRIPTING_COUNT', 3000))
 ADDRESS = re.compile(rb'0x[0-9a-f]{6,}')
+LIBRARY = ("""#!lua name={name}
+redis.register_function('{name}_f', function(keys, args) return {{keys[1], args[1]}} end)
+redis.register_function{{function_name='{name}_ro', callback=function() return 1 end,
+                        description='reads', flags={{'no-writes', 'allow-oom'}}}}""")
 
 
 def comparable(reply):
@@ -75,6 +79,76 @@ class OracleTest(black_box.TerraceTest):
 
     def test_functions_answer_as_redis_does(self):
         self.play(3, self.call_function)
+
+    def test_dumped_functions_travel_both_ways(self):
+        redis, terrace = self.pair()
+        for source, target in ((redis, terrace), (terrace, redis)):
+            for client in (source, target):
+                client.command('FUNCTION', 'FLUSH')
+            for name in ('one', 'two'):
+                source.call('FUNCTION', 'LOAD', LIBRARY.format(name=name))
+            payload = source.call('FUNCTION', 'DUMP')
+            self.assertEqual(target.command('FUNCTION', 'RESTORE', payload), ('+', b'OK'))
+            self.assertEqual(*(sorted(client.call('FUNCTION', 'LIST', 'WITHCODE'), key=repr)
+                               for client in (source, target)))
+            self.assertEqual(target.call('FCALL', 'one_f', 1, 'key', 'word'), [b'key', b'word'])
+            for policy, outcome in (('APPEND', '-'), ('REPLACE', '+'), ('FLUSH', '+')):
+                self.assertEqual(target.command('FUNCTION', 'RESTORE', payload, policy)[0], outcome)
+            self.compare((redis, terrace), 'FUNCTION', 'RESTORE', payload[:-1] + b'?')
+            self.compare((redis, terrace), 'FUNCTION', 'RESTORE', payload)
+
+    def test_errors_count_as_redis_counts_them(self):
+        clients = self.pair()
+        for client in clients:
+            client.command('CONFIG', 'RESETSTAT')
+        for body in ("return redis.call('GET')", "return redis.pcall('GET')", "error('x')",
+                     "return redis.error_reply('MINE text')", "return redis.call('LPUSH', 's', 1)",
+                     "redis.pcall('LPUSH', 's', 1) return 1", "return {err='OTHER'}", 'return 1 +',
+                     "return redis.call('NOSUCH')", "error({err='THIRD x'})"):
+            for client in clients:
+                client.command('SET', 's', 'text')
+                client.command('EVAL', body, 0)
+                client.command('EVALSHA', 'f' * 40, 0)
+        expected, got = (sorted(line for line in client.call('INFO', 'errorstats').splitlines()
+                                if line.startswith(b'errorstat'))
+                         for client in clients)
+        self.assertEqual(got, expected)
+
+
+class TimeTest(black_box.TerraceTest):
+
+    def test_time_stands_still_in_a_script(self):
+        first, second = self.client().call(
+            'EVAL', "local before = redis.call('TIME') for i = 1, 3000000 do end "
+            "return {before, redis.call('TIME')}", 0)
+        self.assertEqual(first, second)
+
+    def test_no_key_expires_while_a_script_runs(self):
+        seen = self.client().call(
+            'EVAL', "redis.call('SET', KEYS[1], 'v', 'PX', 1) for i = 1, 3000000 do end "
+            "return redis.call('GET', KEYS[1])", 1, 'soon')
+        self.assertEqual(seen, b'v')
+
+    def test_time_stands_still_in_a_transaction(self):
+        client = self.client()
+        client.command('MULTI')
+        for words in (('TIME',), ('SET', 'soon', 'v', 'PX', 5), ('DEBUG', 'SLEEP', '0.02'),
+                      ('GET', 'soon'), ('TIME',)):
+            client.command(*words)
+        before, _, _, value, after = client.call('EXEC')
+        self.assertEqual((before, value), (after, b'v'))
+        self.assertIsNone(client.call('GET', 'soon'))
+
+    def test_what_follows_a_slow_command_in_a_pipeline_sees_a_later_time(self):
+        client = self.client()
+        client.send_bytes(b''.join(resp_wire.encode(*words) for words in (
+            ('SET', 'soon', 'v', 'PX', 5), ('DEBUG', 'SLEEP', '0.02'), ('GET', 'soon'))))
+        self.assertEqual([client.read_reply() for _ in range(3)][2], ('$-1',))
+
+    def test_time_never_goes_back(self):
+        client = self.client()
+        times = [tuple(map(int, client.call('TIME'))) for _ in range(3000)]
+        self.assertEqual(times, sorted(times))
 
 
 if __name__ == '__main__':
