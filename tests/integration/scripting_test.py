@@ -20,6 +20,18 @@ LIBRARY = ("""#!lua name={name}
 redis.register_function('{name}_f', function(keys, args) return {{keys[1], args[1]}} end)
 redis.register_function{{function_name='{name}_ro', callback=function() return 1 end,
                         description='reads', flags={{'no-writes', 'allow-oom'}}}}""")
+# Redis sends the line break of an error that a script raised as it is, which is no protocol.
+RAISED_LINE_BREAK = re.compile(r'error.*\\(n|010|013)')
+
+
+def libraries_of(client):
+    """Returns FUNCTION LIST WITHCODE in an order of its own, as Redis has none."""
+    libraries = []
+    for library in client.call('FUNCTION', 'LIST', 'WITHCODE'):
+        fields = dict(zip(library[::2], library[1::2]))
+        fields[b'functions'] = sorted(fields[b'functions'])
+        libraries.append(fields)
+    return sorted(libraries, key=lambda fields: fields[b'library_name'])
 
 
 def comparable(reply):
@@ -59,7 +71,10 @@ class OracleTest(black_box.TerraceTest):
         for number in range(COUNT):
             if number % 100 == 0:
                 self.compare(clients, 'FLUSHALL')
-            run(clients, snippets.script(), f'SCRIPTING_SEED={SEED}, script {number}, RESP{proto}')
+            body = snippets.script()
+            if RAISED_LINE_BREAK.search(body):
+                continue
+            run(clients, body, f'SCRIPTING_SEED={SEED}, script {number}, RESP{proto}')
 
     def evaluate(self, clients, body, note):
         self.compare(clients, 'EVAL', body, '2', 'k1', 'k2', 'first', 'second\0', note=note)
@@ -89,13 +104,14 @@ class OracleTest(black_box.TerraceTest):
                 source.call('FUNCTION', 'LOAD', LIBRARY.format(name=name))
             payload = source.call('FUNCTION', 'DUMP')
             self.assertEqual(target.command('FUNCTION', 'RESTORE', payload), ('+', b'OK'))
-            self.assertEqual(*(sorted(client.call('FUNCTION', 'LIST', 'WITHCODE'), key=repr)
-                               for client in (source, target)))
+            self.assertEqual(libraries_of(source), libraries_of(target))
             self.assertEqual(target.call('FCALL', 'one_f', 1, 'key', 'word'), [b'key', b'word'])
             for policy, outcome in (('APPEND', '-'), ('REPLACE', '+'), ('FLUSH', '+')):
                 self.assertEqual(target.command('FUNCTION', 'RESTORE', payload, policy)[0], outcome)
             self.compare((redis, terrace), 'FUNCTION', 'RESTORE', payload[:-1] + b'?')
-            self.compare((redis, terrace), 'FUNCTION', 'RESTORE', payload)
+            # Which of the two it names is chance in Redis.
+            for client in (redis, terrace):
+                self.assert_error(client.command('FUNCTION', 'RESTORE', payload), b'ERR Library ')
 
     def test_errors_count_as_redis_counts_them(self):
         clients = self.pair()
