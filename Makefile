@@ -105,6 +105,10 @@ tsan: deps-build build/tsan/build.ninja  ## All tests under ThreadSanitizer
 differential: server  ## Compare with redis-server (REDIS_BIN): OPERATIONS=1000000 DIFF_SEED=random
 	@DIFF_OPS=$(OPERATIONS) DIFF_SEED=$(DIFF_SEED) python3 tests/differential/everything_test.py -v
 
+.PHONY: stalls
+stalls: server  ## How long clients wait while values of 10,000,000 elements are deleted
+	@bench/stalls.py $(ARGS)
+
 .PHONY: sim
 sim: build  ## Simulate the whole server on fake time and network: SEEDS=1000
 	@build/release/sim --seeds $(SEEDS) $(ARGS)

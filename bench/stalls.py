@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""stalls: how long other clients wait while a value of millions of elements goes away.
+
+A value of each type is made once and copied for each way to lose it. A client in a process of its
+own sends GET of another key without pause and keeps every latency, from just before the value goes
+until everything of it has been freed. "idle" is the same measurement while nothing happens: what
+the machine itself adds.
+
+usage: bench/stalls.py [--elements 10000000] [--types list hash] [--binary PATH] [--redis]
+"""
+
+import argparse
+import json
+import pathlib
+import select
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / 'tests/support/python'))
+
+import raw_client  # noqa: E402
+import resp_wire  # noqa: E402
+import servers  # noqa: E402
+
+STALL_MS_MAX = 5.0
+BATCH = 1000
+FLUSH_BYTES = 1 << 20
+IDLE_SECONDS = 2.0
+SETTLE_SECONDS_MAX = 120.0
+
+ELEMENTS = {
+    'list': ('RPUSH', lambda i: (f'element:{i}',)),
+    'set': ('SADD', lambda i: (f'member:{i}',)),
+    'zset': ('ZADD', lambda i: (i, f'member:{i}')),
+    'hash': ('HSET', lambda i: (f'field:{i}', f'value:{i}')),
+    'stream': ('XADD', lambda i: ('*', 'name', f'value:{i}')),
+}
+
+# Each way to lose the value of the key 'victim': commands of one pipeline, seconds until it goes.
+WAYS = {
+    'DEL': ([('DEL', 'victim')], 0),
+    'UNLINK': ([('UNLINK', 'victim')], 0),
+    'SET over it': ([('SET', 'victim', 'small')], 0),
+    'RENAME over it': ([('SET', 'small', 'small'), ('RENAME', 'small', 'victim')], 0),
+    'expiry': ([('PEXPIRE', 'victim', 50)], 0.3),
+    'FLUSHALL': ([('FLUSHALL',)], 0),
+}
+
+
+def ping_until_told(port):
+    """The pinging process: ends when its standard input does, and prints its latencies in ms."""
+    latencies = []
+    request = resp_wire.encode('GET', 'beside')
+    with raw_client.RawClient(port, timeout_s=60) as client:
+        client.command('PING')
+        print('ready', flush=True)
+        while len(latencies) % 64 or not select.select([sys.stdin], [], [], 0)[0]:
+            began = time.perf_counter()
+            client.send_bytes(request)
+            client.read_reply()
+            latencies.append((time.perf_counter() - began) * 1000)
+    print(json.dumps(latencies))
+
+
+def fill(server, kind, elements):
+    """Makes the value 'seed' with this many elements."""
+    name, element = ELEMENTS[kind]
+    per_command = 1 if kind == 'stream' else BATCH
+    with server.client(timeout_s=120) as client:
+        pending, sent = bytearray(), 0
+        for start in range(0, elements, per_command):
+            args = [arg for i in range(start, min(start + per_command, elements))
+                    for arg in element(i)]
+            pending += resp_wire.encode(name, 'seed', *args)
+            sent += 1
+            if len(pending) > FLUSH_BYTES or start + per_command >= elements:
+                client.send_bytes(bytes(pending))
+                for _ in range(sent):
+                    client.read_reply()
+                pending, sent = bytearray(), 0
+
+
+def is_freed(client):
+    """Has the server freed what it had to?"""
+    for line in client.call('INFO', 'memory').decode().splitlines():
+        if line.startswith('lazyfree_pending_objects:'):
+            return int(line.split(':')[1]) == 0
+    return True
+
+
+def measure(server, deed):
+    """Returns (worst ms, p99.99 ms) of the pinging client while deed() happens."""
+    pinger = subprocess.Popen([sys.executable, __file__, '--ping', str(server.port)],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                              preexec_fn=servers.die_with_parent)
+    pinger.stdout.readline()
+    time.sleep(0.2)
+    deed()
+    time.sleep(0.2)
+    output, _ = pinger.communicate()
+    latencies = sorted(json.loads(output))
+    return latencies[-1], latencies[int(len(latencies) * 0.9999)]
+
+
+def lose(server, way):
+    """Loses the victim this way and waits until it has been freed."""
+    commands, pause_s = WAYS[way]
+    with server.client(timeout_s=60) as client:
+        for reply in client.pipeline(commands):
+            assert not resp_wire.is_error(reply), reply
+        time.sleep(pause_s)
+        deadline = time.monotonic() + SETTLE_SECONDS_MAX
+        while not is_freed(client) and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
+def measure_type(kind, options):
+    """Yields (way, worst ms, p99.99 ms); FLUSHALL comes last, as it takes the seed along."""
+    make = servers.RedisServer if options.redis else servers.TerraceServer
+    with make(binary=options.binary) as server, server.client(timeout_s=600) as admin:
+        fill(server, kind, options.elements)
+        admin.command('SET', 'beside', 'x' * 64)
+        yield 'idle', *measure(server, lambda: time.sleep(IDLE_SECONDS))
+        for way in WAYS:
+            source = ('RENAME', 'seed', 'victim') if way == 'FLUSHALL' else ('COPY', 'seed',
+                                                                             'victim', 'REPLACE')
+            reply = admin.command(*source)
+            assert not resp_wire.is_error(reply), reply
+            yield way, *measure(server, lambda: lose(server, way))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--elements', type=int, default=10000000)
+    parser.add_argument('--types', nargs='+', choices=sorted(ELEMENTS), default=list(ELEMENTS))
+    parser.add_argument('--binary', help='the server to start')
+    parser.add_argument('--redis', action='store_true', help='it is a redis-server')
+    parser.add_argument('--ping', type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.ping:
+        return ping_until_told(options.ping)
+    print('| type | ' + ' | '.join(['idle', *WAYS]) + ' |')
+    print('|---' * (len(WAYS) + 2) + '|')
+    worst = 0.0
+    for kind in options.types:
+        cells = []
+        for way, most, high in measure_type(kind, options):
+            cells.append(f'{most:.1f} / {high:.1f}')
+            worst = max(worst, most if way != 'idle' else 0.0)
+        print(f'| {kind} | ' + ' | '.join(cells) + ' |', flush=True)
+    print(f'worst {worst:.1f} ms, target {STALL_MS_MAX:.0f} ms')
+    return worst > STALL_MS_MAX
+
+
+if __name__ == '__main__':
+    sys.exit(main())
