@@ -135,7 +135,7 @@ void ClientList(Call& call) {
   ConnectionOf(call).view.last_command.store(&call.command);
   std::vector<std::pair<uint64_t, std::string>> lines;
   ForEachClient(call, [&](Worker&, const Connection& connection) {
-    if (connection.state == ConnectionState::kClosed || !filter.Matches(connection)) return;
+    if (!filter.Matches(connection)) return;
     lines.emplace_back(connection.id, Describe(connection, call.now_ms()));
   });
   std::sort(lines.begin(), lines.end());
@@ -149,7 +149,7 @@ int64_t KillClients(Call& call, const Filter& filter) {
   std::vector<uint64_t> victims;
   bool me = false;
   ForEachClient(call, [&](Worker&, const Connection& connection) {
-    if (connection.state == ConnectionState::kClosed || !filter.Matches(connection)) return;
+    if (!filter.Matches(connection)) return;
     if (connection.id == call.session.id) {
       me = !filter.skip_me;
     } else {

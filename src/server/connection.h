@@ -43,6 +43,7 @@ struct ClientView {
   std::atomic<bool> no_evict{false};
   std::atomic<bool> no_touch{false};
   std::atomic<bool> parked{false};
+  std::atomic<bool> is_closed{false};
   std::atomic<int64_t> queued_commands{-1};  // -1: no transaction
   std::atomic<bool> authenticated{true};
   // What it is subscribed to.

@@ -350,9 +350,8 @@ void Server::Place(int fd) {
 std::optional<size_t> Server::WorkerOf(uint64_t connection_id) const {
   for (const auto& worker : workers_) {
     bool found = false;
-    worker->VisitClients([&](const Connection& connection) {
-      found |= connection.id == connection_id && connection.state != ConnectionState::kClosed;
-    });
+    worker->VisitClients(
+        [&](const Connection& connection) { found |= connection.id == connection_id; });
     if (found) return static_cast<size_t>(worker->index());
   }
   return std::nullopt;

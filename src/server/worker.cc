@@ -72,7 +72,9 @@ Connection* Worker::Find(uint64_t connection_id) {
 
 void Worker::VisitClients(const std::function<void(const Connection&)>& visit) {
   std::lock_guard lock(connections_mutex_);
-  for (const auto& [id, connection] : connections_) visit(*connection);
+  for (const auto& [id, connection] : connections_) {
+    if (!connection->view.is_closed.load(std::memory_order_relaxed)) visit(*connection);
+  }
 }
 
 // ---- Reading
@@ -333,6 +335,7 @@ void Worker::CloseSoon(Connection& connection) {
 void Worker::CloseNow(Connection& connection) {
   if (connection.state == ConnectionState::kClosed) return;
   connection.state = ConnectionState::kClosed;
+  connection.view.is_closed.store(true, std::memory_order_relaxed);
   if (connection.is_gathered) {
     for (RequestPath::Arrival& arrival : gathered_) {
       if (arrival.connection == &connection) arrival.connection = nullptr;

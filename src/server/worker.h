@@ -68,8 +68,8 @@ class Worker {
   // Closes a client that does not read what is sent to it.
   void CloseOverLimit(Connection& connection);
 
-  // Any thread: calls visit for every connection, under the mutex that guards the set; visit may
-  // look at id and view only.
+  // Any thread: calls visit for every open connection, under the mutex that guards the set; visit
+  // may look at id and view only.
   void VisitClients(const std::function<void(const Connection&)>& visit);
   // Any thread.
   size_t connection_count() const { return connection_count_.load(std::memory_order_relaxed); }
