@@ -11,7 +11,7 @@ import scripts
 
 TTL_TOLERANCE_S = 2
 TTL_TOLERANCE_MS = 2000
-IDLE_TOLERANCE_S = 10
+IDLE_TOLERANCE_S = 60
 LAST_DEADLINE_S = 279000000000  # a little less than the longest life a Terrace key can have
 
 
