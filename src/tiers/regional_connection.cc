@@ -23,11 +23,13 @@ constexpr size_t kReplyBytesMax = size_t{2} << 30;
 // An output buffer larger than this is given back once it is empty.
 constexpr size_t kOutputKeptBytes = 256 * 1024;
 
+constexpr const char* kForeign = "a reply of a type RESP2 does not have";
+
 // A reply on its way through hiredis's reader, filled by the functions below.
 struct ReplyInProgress {
   ReplyForm form = ReplyForm::kBare;
   RegionalReply reply;
-  bool foreign = false;  // of a type RESP2 does not have
+  const char* fault = nullptr;  // why it cannot be a reply of RESP2
 };
 
 ReplyInProgress* InProgress(const redisReadTask* task) {
@@ -53,7 +55,11 @@ void* CreateString(const redisReadTask* task, char* bytes, size_t size) {
     SetType(task, is_error ? RegionalReply::Type::kError : RegionalReply::Type::kStatus);
     if (!IsBare(task)) out->push_back(is_error ? '-' : '+');
   } else {
-    in_progress->foreign = true;
+    in_progress->fault = kForeign;
+  }
+  // The reader has the two bytes behind a bulk string and does not look at them.
+  if (task->type == REDIS_REPLY_STRING && (bytes[size] != '\r' || bytes[size + 1] != '\n')) {
+    in_progress->fault = "a string without its end";
   }
   out->append(bytes, size);
   if (!IsBare(task)) out->append("\r\n", 2);
@@ -64,7 +70,7 @@ void* CreateString(const redisReadTask* task, char* bytes, size_t size) {
 template <typename Count>
 void* CreateArray(const redisReadTask* task, Count elements) {
   SetType(task, RegionalReply::Type::kArray);
-  if (task->type != REDIS_REPLY_ARRAY) InProgress(task)->foreign = true;
+  if (task->type != REDIS_REPLY_ARRAY) InProgress(task)->fault = kForeign;
   AppendHead(&InProgress(task)->reply.bytes, '*', static_cast<int64_t>(elements));
   return InProgress(task);
 }
@@ -90,11 +96,11 @@ void FreeObject(void*) {}
 
 #if HIREDIS_MAJOR >= 1
 void* CreateDouble(const redisReadTask* task, double, char*, size_t) {
-  InProgress(task)->foreign = true;
+  InProgress(task)->fault = kForeign;
   return InProgress(task);
 }
 void* CreateBool(const redisReadTask* task, int) {
-  InProgress(task)->foreign = true;
+  InProgress(task)->fault = kForeign;
   return InProgress(task);
 }
 #endif
@@ -221,8 +227,8 @@ RegionalConnection::Parse RegionalConnection::ParseChunk(const char* bytes, size
       status = redisReaderGetReply(reader, &complete);
       if (status != REDIS_OK || complete == nullptr) break;
       RegionalReply reply = std::exchange(in_progress->reply, {});
-      if (in_progress->foreign) {
-        Lose(Failure::kProtocol, "a reply of a type RESP2 does not have");
+      if (in_progress->fault != nullptr) {
+        Lose(Failure::kProtocol, in_progress->fault);
         return Parse::kStopped;
       }
       if (handler_->OnReply(std::move(reply)) == RegionalConnectionHandler::Next::kStop) {

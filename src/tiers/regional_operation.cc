@@ -62,9 +62,27 @@ void RegionalOperation::Fail(Failure failure, std::string detail) {
   }
 }
 
-void RegionalOperation::TakeReply(RegionalReply reply) {
+bool RegionalOperation::Fits(RegionalReply::Type type) const {
+  using Type = RegionalReply::Type;
+  if (type == Type::kError) return true;
+  switch (kind_) {
+    case Kind::kSelect:
+      return type == Type::kStatus;
+    case Kind::kGet:
+      return replies_left_ == 2 ? type == Type::kBulk || type == Type::kNil
+                                : type == Type::kInteger;
+    case Kind::kPut:
+      return type == Type::kStatus || type == Type::kInteger || type == Type::kNil;
+    case Kind::kRelay:
+      break;
+  }
+  return true;
+}
+
+bool RegionalOperation::TakeReply(RegionalReply reply) {
+  const bool fits = Fits(reply.type);
   --replies_left_;
-  if (answered()) return;
+  if (answered()) return fits;
   switch (kind_) {
     case Kind::kSelect:
       break;
@@ -82,6 +100,7 @@ void RegionalOperation::TakeReply(RegionalReply reply) {
       AnswerRelay(std::move(reply));
       break;
   }
+  return fits;
 }
 
 void RegionalOperation::TakeDump(RegionalReply reply) {

@@ -39,8 +39,9 @@ class RegionalOperation {
   // Tells the caller that it failed. After this answered(), which comes true before done runs.
   void Fail(Failure failure, std::string detail);
 
-  // Takes the next reply that belongs to it; answers with the last one.
-  void TakeReply(RegionalReply reply);
+  // Takes the next reply that belongs to it; answers with the last one. False when the server
+  // cannot have meant it for this: replies and requests are out of step.
+  [[nodiscard]] bool TakeReply(RegionalReply reply);
   int replies_left() const { return replies_left_; }
 
   std::string wire;       // its commands, while it waits to be sent
@@ -50,6 +51,7 @@ class RegionalOperation {
  private:
   enum class Kind : uint8_t { kSelect, kGet, kPut, kRelay };
 
+  bool Fits(RegionalReply::Type type) const;
   void TakeDump(RegionalReply reply);
   void TakePttl(const RegionalReply& reply);
   void AnswerPut(const RegionalReply& reply);

@@ -141,15 +141,19 @@ RegionalQueue::Next RegionalQueue::TakeReply(RegionalReply reply) {
     return TakeSelectReply(reply, database);
   }
   // The operation leaves the queue before its caller is told, who may ask for more at once.
+  bool fits;
   if (front.replies_left() > 1) {
-    front.TakeReply(std::move(reply));
-    return Next::kGoOn;
+    fits = front.TakeReply(std::move(reply));
+  } else {
+    RegionalOperation operation = std::move(front);
+    sent_.pop_front();
+    queued_bytes_ -= operation.wire_bytes;
+    fits = operation.TakeReply(std::move(reply));
   }
-  RegionalOperation operation = std::move(front);
-  sent_.pop_front();
-  queued_bytes_ -= operation.wire_bytes;
-  operation.TakeReply(std::move(reply));
-  return Next::kGoOn;
+  if (fits) return Next::kGoOn;
+  // Whatever comes next would be taken for the answer to something else.
+  on_broken_(Failure::kProtocol, "a reply that does not fit its command");
+  return Next::kStop;
 }
 
 RegionalQueue::Next RegionalQueue::TakeSelectReply(const RegionalReply& reply, int database) {

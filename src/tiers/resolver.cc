@@ -278,8 +278,9 @@ void Resolver::DropCopies(int database, const std::vector<std::string>& keys) {
 }
 
 std::string Resolver::RelayError(const Route& route, const RelayResult& result) {
-  const bool unknown =
-      result.failure == Failure::kTimeout || result.failure == Failure::kUnreachable;
+  const bool unknown = result.failure == Failure::kTimeout ||
+                       result.failure == Failure::kUnreachable ||
+                       result.failure == Failure::kProtocol || result.failure == Failure::kClosing;
   return TierError(route,
                    "regional " + std::string(route.regional->name()) + ": " +
                        std::string(FailureName(result.failure)) +
