@@ -50,10 +50,19 @@ uint64_t SpillLedger::PendingBytesMax() const {
                     : std::min(limits_.pending_bytes_max, limit / kPendingShare + 1);
 }
 
+// Does the regional tier have this very value? One that has been connected to anew may have come
+// back empty, so it is told once more. Not where an origin lies below: that value may end while it
+// waits here, and the ledger cannot tell readers to ask the origin.
+bool SpillLedger::IsBelow(const Route& route, const Entry& entry) {
+  return entry.has_tier() && entry.tier().regional_copy &&
+         (route.origin != nullptr ||
+          entry.tier().generation == route.generation.load(std::memory_order_acquire));
+}
+
 bool SpillLedger::MayEvict(int database, const Key& key, Entry* entry) {
   const Route* route = routes_->Match(key.bytes);
   if (route == nullptr || route->authority != Authority::kSpill) return true;
-  if (entry->has_tier() && entry->tier().regional_copy) return true;
+  if (IsBelow(*route, *entry)) return true;
   return pending_bytes() < static_cast<int64_t>(PendingBytesMax());
 }
 
@@ -73,7 +82,7 @@ void SpillLedger::OnMutation(const keyspace::Mutation& mutation) {
   operation.key = std::string(mutation.key.bytes);
   switch (mutation.kind) {
     case MutationKind::kEvicted:
-      if (has_copy) return;  // the regional tier has this very value
+      if (IsBelow(*route, *entry)) return;
       operation.is_put = true;
       operation.value = Encode(*entry);
       break;
@@ -148,6 +157,7 @@ SpillLedger::Recalled SpillLedger::Recall(keyspace::Database& database, const Ke
   fill.string = ready.string;
   fill.object = std::move(ready.object);
   fill.tier.route = route.index;
+  fill.tier.generation = route.generation.load(std::memory_order_acquire);
   fill.tier.fetched_at_s = static_cast<uint32_t>(database.now_ms() / 1000);
   // The put goes on; when the key is written again, a tombstone follows it.
   fill.tier.regional_copy = true;
@@ -286,7 +296,7 @@ void SpillLedger::Drain(int64_t deadline_us, base::Function<void(size_t lost)> d
         const Route* route = routes_->Match(entry->key());
         if (route == nullptr || route->authority != Authority::kSpill) return;
         if (!entry->IsLive(now_ms)) return;
-        if (entry->has_tier() && entry->tier().regional_copy) return;
+        if (IsBelow(*route, *entry)) return;
         Operation operation;
         operation.route = route;
         operation.database = index;

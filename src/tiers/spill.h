@@ -102,6 +102,7 @@ class SpillLedger : public keyspace::MutationSink {
     runtime::TimerId pause = runtime::kNoTimer;
   };
 
+  static bool IsBelow(const Route& route, const keyspace::Entry& entry);
   uint64_t PendingBytesMax() const;
   void Queue(Operation operation, const keyspace::Key& key);
   void Forget(const Operation& operation);

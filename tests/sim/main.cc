@@ -34,14 +34,14 @@ struct Canary {
 };
 constexpr Canary kCanaries[] = {
     {"fill_checks_version", &tiers::Rules::fill_checks_version, 1},
-    {"join_checks_version", &tiers::Rules::join_checks_version, 20333},
-    {"generations", &tiers::Rules::generations, 20504},
-    {"write_checks_version", &tiers::Rules::write_checks_version, 20045},
-    {"absence_checks_version", &tiers::Rules::absence_checks_version, 20511},
-    {"answer_checks_deadline", &tiers::Rules::answer_checks_deadline, 20175},
-    {"relay_drops_copies", &tiers::Rules::relay_drops_copies, 20314},
+    {"join_checks_version", &tiers::Rules::join_checks_version, 153},
+    {"generations", &tiers::Rules::generations, 2799},
+    {"write_checks_version", &tiers::Rules::write_checks_version, 7},
+    {"absence_checks_version", &tiers::Rules::absence_checks_version, 118},
+    {"answer_checks_deadline", &tiers::Rules::answer_checks_deadline, 24776},
+    {"relay_drops_copies", &tiers::Rules::relay_drops_copies, 255},
     {"tombstones", &tiers::Rules::tombstones, 1},
-    {"recall", &tiers::Rules::recall, 3},
+    {"recall", &tiers::Rules::recall, 1},
 };
 
 struct Options {

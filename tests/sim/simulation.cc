@@ -229,7 +229,7 @@ void Simulation::Evict() {
 }
 
 bool Simulation::MayAsk(const Client& client) const {
-  return !calm_ && client.connected() && client.waiting() < 12 && requests_left_ > 0;
+  return !calm_ && client.connected() && client.waiting() < 3 && requests_left_ > 0;
 }
 
 // Everybody turns to the same key, which is not in the local tier: at once, so that reads and
@@ -238,7 +238,7 @@ bool Simulation::MayAsk(const Client& client) const {
 void Simulation::Crowd() {
   if (calm_) return;
   const HotKey& key = board_.keys[rng_.Below(board_.keys.size())];
-  const bool is_slow = key.key_class == KeyClass::kString && rng_.Below(2) == 0;
+  const bool is_slow = key.key_class == KeyClass::kString && rng_.Below(4) == 0;
   const auto spread_us = is_slow ? uint64_t{30'000} : uint64_t{SimLoop::kGridUs};
   EvictNow(key);
   if (is_slow) {
