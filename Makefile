@@ -113,6 +113,10 @@ stalls: server  ## How long clients wait while values of 10,000,000 elements are
 sim: build  ## Simulate the whole server on fake time and network: SEEDS=1000
 	@build/release/sim --seeds $(SEEDS) $(ARGS)
 
+.PHONY: chaos
+chaos: build  ## Break the tiers at random under load for SECONDS=60; CHAOS_SEED repeats a run
+	@CHAOS_SECONDS=$(SECONDS) tests/integration/tiers_chaos_test.py
+
 .PHONY: fuzz
 fuzz: deps-check  ## Fuzz the parsers: TARGET=name (default all) SECONDS=60 each
 	@tools/run_fuzz --seconds $(SECONDS) $(TARGET)
