@@ -7,6 +7,7 @@
 
 #include "commands/call.h"
 #include "server/core.h"
+#include "server/relayed_reply.h"
 #include "server/request.h"
 #include "server/worker.h"
 
@@ -17,16 +18,6 @@ using tiers::Resolver;
 
 std::vector<std::string> Copies(std::span<const std::string_view> views) {
   return {views.begin(), views.end()};
-}
-
-// A reply of the regional tier is RESP2; only its null looks different in RESP3.
-void WriteRelayed(std::string_view bytes, resp::Reply& reply) {
-  if (bytes == "$-1\r\n" || bytes == "*-1\r\n") return reply.Null();
-  if (bytes.starts_with("-")) {
-    const size_t end = bytes.find('\r');
-    return reply.Error(bytes.substr(1, end == bytes.npos ? bytes.npos : end - 1));
-  }
-  reply.Raw(bytes);
 }
 
 int64_t IntegerOf(std::string_view bytes) {
@@ -127,7 +118,7 @@ RequestPath::Step RequestPath::RelayWhole(Connection& connection, const Work& wo
     if (result.failure != tiers::Failure::kNone) {
       reply.Error(Resolver::RelayError(route, result));
     } else {
-      WriteRelayed(result.reply, reply);
+      WriteRelayed(work.command->name, work.args.size(), result.reply, reply);
     }
     Unpark(connection);
     return Step::kDone;
@@ -199,7 +190,7 @@ RequestPath::Step RequestPath::RelaySplit(Connection& connection, const Work& wo
     const tiers::RelayResult& result = *connection.parked->relays()[i];
     if (result.failure != tiers::Failure::kNone || result.is_error) {
       if (result.is_error) {
-        WriteRelayed(result.reply, reply);
+        WriteRelayed(work.command->name, work.args.size(), result.reply, reply);
       } else {
         reply.Error(Resolver::RelayError(*parts[i].route, result));
       }
