@@ -139,6 +139,14 @@ constexpr Command Sub(std::string_view name, int arity, commands::Handler handle
 
 void ModuleList(Call& call) { call.reply.Array(0); }
 
+void ModuleHelp(Call& call) {
+  constexpr std::string_view kLines[] = {
+      "LIST",
+      "    The modules that are loaded: none.",
+  };
+  commands::ReplyHelp(call, kLines);
+}
+
 constexpr Command kConfigSubcommands[] = {
     Sub("config|get", -3, ConfigGet, "2.0.0", "Answers the values of settings."),
     Sub("config|set", -4, ConfigSet, "2.0.0", "Changes settings, all or none."),
@@ -157,6 +165,13 @@ constexpr Command kModuleSubcommands[] = {
      .group = "server",
      .since = "4.0.0",
      .summary = "Answers that there are none."},
+    {.name = "module|help",
+     .arity = 2,
+     .flags = kLoading | kStale | kNoLocks,
+     .handler = ModuleHelp,
+     .group = "server",
+     .since = "5.0.0",
+     .summary = "Describes the subcommands."},
 };
 
 constexpr Command kCommands[] = {

@@ -8,39 +8,48 @@ namespace {
 using commands::Call;
 using commands::Command;
 
+constexpr uint32_t kPlain = commands::kLoading | commands::kStale | commands::kNoLocks;
+
 void ReplyNoCluster(Call& call) {
   call.reply.Error("ERR This instance has cluster support disabled");
 }
 
+constexpr Command Row(std::string_view name, int arity, uint32_t flags = kPlain) {
+  return {.name = name,
+          .arity = arity,
+          .flags = flags,
+          .handler = ReplyNoCluster,
+          .group = "cluster",
+          .since = "3.0.0",
+          .summary = "Answers that this is no cluster."};
+}
+
+constexpr Command kSubcommands[] = {
+    Row("cluster|info", 2),
+    Row("cluster|nodes", 2),
+    Row("cluster|slots", 2),
+    Row("cluster|shards", 2),
+    Row("cluster|links", 2),
+    Row("cluster|myid", 2),
+    Row("cluster|keyslot", 3),
+    Row("cluster|countkeysinslot", 3),
+    Row("cluster|getkeysinslot", 4),
+    Row("cluster|replicas", 3),
+    Row("cluster|meet", -4, kPlain | commands::kNoScript),
+    Row("cluster|reset", -2, kPlain | commands::kNoScript),
+    Row("cluster|help", 2),
+};
+
 constexpr Command kCommands[] = {
     {.name = "cluster",
      .arity = -2,
-     .flags = commands::kLoading | commands::kStale | commands::kNoLocks,
-     .handler = ReplyNoCluster,
      .group = "cluster",
      .since = "3.0.0",
-     .summary = "Answers that this is no cluster."},
-    {.name = "readonly",
-     .arity = 1,
-     .flags = commands::kLoading | commands::kStale | commands::kFast | commands::kNoLocks,
-     .handler = ReplyNoCluster,
-     .group = "cluster",
-     .since = "3.0.0",
-     .summary = "Answers that this is no cluster."},
-    {.name = "readwrite",
-     .arity = 1,
-     .flags = commands::kLoading | commands::kStale | commands::kFast | commands::kNoLocks,
-     .handler = ReplyNoCluster,
-     .group = "cluster",
-     .since = "3.0.0",
-     .summary = "Answers that this is no cluster."},
-    {.name = "asking",
-     .arity = 1,
-     .flags = commands::kFast | commands::kNoLocks,
-     .handler = ReplyNoCluster,
-     .group = "cluster",
-     .since = "3.0.0",
-     .summary = "Answers that this is no cluster."},
+     .summary = "A container for cluster commands.",
+     .subcommands = kSubcommands},
+    Row("readonly", 1, kPlain | commands::kFast),
+    Row("readwrite", 1, kPlain | commands::kFast),
+    Row("asking", 1, kPlain | commands::kFast),
 };
 
 }  // namespace
