@@ -215,7 +215,8 @@ class ChaosTest(tiers_world.World):
                 'nonsense': Answer(raw=b'\x00\x01\x02' * 100),
                 'nothing': Answer(raw=b''),
                 'short': Answer(raw=b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nabc'),
-                'chunks': Answer(raw=b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'),
+                'chunks': Answer(
+                    raw=b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'),
                 'slow': Answer(value, delay_s=0.3),
                 'hanging': Answer(value, delay_s=2.0)}[self.origin_mood]
 
