@@ -6,6 +6,13 @@
 
 namespace terrace::server {
 
+namespace {
+
+// Room for so many commands stays with the connection between transactions.
+constexpr size_t kQueueKept = 64;
+
+}  // namespace
+
 Transaction::Queued::Queued(const commands::Command* command, commands::Args args)
     : command_(command) {
   size_t size = 0;
@@ -36,7 +43,9 @@ void Transaction::Close() {
   failed_ = false;
   flags_ = 0;
   bytes_ = 0;
-  queue_ = {};
+  queue_.clear();
+  // One long transaction must not make the connection large for good.
+  if (queue_.capacity() > kQueueKept) queue_.shrink_to_fit();
 }
 
 void Transaction::Append(const commands::Command& command, commands::Args args) {
