@@ -206,7 +206,6 @@ class RequestPath : public commands::Executor {
   Step CallLocalPart(Connection& connection, const Work& work, std::span<const size_t> local_keys,
                      int64_t relayed_sum, resp::Reply& reply);
   std::shared_ptr<tiers::ParkedRequest>& ParkedOf(Connection& connection);
-  std::string MayPark(const Connection& connection) const;
   Step Park(Connection& connection);
   void Unpark(Connection& connection);
   void FetchAhead(Connection& connection, size_t parked_index);

@@ -102,10 +102,7 @@ RequestPath::Step RequestPath::ResolveAndCall(Connection& connection, const Work
       step = AfterCall(connection, work, reply);
     }
   }
-  if (outcome.state == Resolver::State::kAwaiting) {
-    outcome.error = MayPark(connection);
-    if (outcome.error.empty()) return Park(connection);
-  }
+  if (outcome.state == Resolver::State::kAwaiting) return Park(connection);
   if (outcome.state != Resolver::State::kReady) reply.Error(outcome.error);
   Unpark(connection);
   return step;
@@ -248,19 +245,6 @@ std::shared_ptr<tiers::ParkedRequest>& RequestPath::ParkedOf(Connection& connect
     spare_ = std::make_shared<tiers::ParkedRequest>(&connection.worker->loop());
   }
   return spare_;
-}
-
-// "" or the error of a limit that stands against waiting.
-std::string RequestPath::MayPark(const Connection& connection) const {
-  const tiers::ResolverLimits& limits = core_->resolver->limits();
-  if (connection.parked == nullptr) {
-    if (!core_->resolver->TooManyParked()) return "";
-    return "TIER too many requests wait for lower tiers; try again, or raise "
-           "limits.parked_requests_max";
-  }
-  const int64_t waited_us = core_->clock->MonoUs() - connection.parked->parked_us;
-  if (waited_us <= limits.parked_ms_max * 1000) return "";
-  return "TIER the request has waited for lower tiers for longer than limits.parked_ms_max";
 }
 
 RequestPath::Step RequestPath::Park(Connection& connection) {

@@ -171,10 +171,7 @@ RequestPath::Step RequestPath::ResolveQueue(Connection& connection, const Transa
       return refuse(outcome.error);
     }
   }
-  if (awaits) {
-    const std::string error = MayPark(connection);
-    return error.empty() ? Park(connection) : refuse(error);
-  }
+  if (awaits) return Park(connection);
   // The commands see what is here now, and no more what was fetched before the first of them ran.
   Unpark(connection);
   return Step::kDone;

@@ -233,6 +233,7 @@ std::string Server::Apply(std::string_view name, const Settings& settings) {
       return "the operating system does not allow so many open files";
     }
   }
+  if (tiers_ != nullptr) tiers_->SetLimits(settings);
   auto limits = std::make_shared<commands::Limits>();
   limits->string_bytes_max = settings.proto_max_bulk_len;
   limits->encoding = EncodingLimitsOf(settings, keyspace_->hash_seed());

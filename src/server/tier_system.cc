@@ -30,6 +30,23 @@ auto* Named(const Upstreams& upstreams, const std::string& name) {
   return static_cast<typename Upstreams::value_type::pointer>(nullptr);
 }
 
+tiers::FetchLimits FetchLimitsOf(const Settings& settings) {
+  return {.waiters_per_fetch_max = settings.waiters_per_fetch_max,
+          .fetches_in_flight_max = settings.fetches_in_flight_max,
+          .negative_entries_max = settings.negative_entries_max};
+}
+
+tiers::SpillLimits SpillLimitsOf(const Settings& settings) {
+  return {.pending_bytes_max = settings.spill_pending_bytes_max,
+          .tombstones_max = settings.tombstones_max};
+}
+
+tiers::ResolverLimits ResolverLimitsOf(const Settings& settings) {
+  return {.resolve_rounds_max = static_cast<int>(settings.resolve_rounds_max),
+          .parked_ms_max = settings.parked_ms_max,
+          .parked_requests_max = settings.parked_requests_max};
+}
+
 }  // namespace
 
 TierSystem::TierSystem(const Settings& settings, keyspace::Keyspace* keyspace, runtime::Loop* home,
@@ -38,26 +55,16 @@ TierSystem::TierSystem(const Settings& settings, keyspace::Keyspace* keyspace, r
   MakeUpstreams(settings, seed);
   MakeRoutes(settings);
   if (!routes_->any_tiers()) return;
-  tiers::FetchLimits fetch_limits;
-  fetch_limits.waiters_per_fetch_max = settings.waiters_per_fetch_max;
-  fetch_limits.fetches_in_flight_max = settings.fetches_in_flight_max;
-  fetch_limits.negative_entries_max = settings.negative_entries_max;
-  fetches_ = std::make_unique<tiers::Fetches>(keyspace, home, fetch_limits, seed);
-  tiers::SpillLimits spill_limits;
-  spill_limits.pending_bytes_max = settings.spill_pending_bytes_max;
-  spill_limits.tombstones_max = settings.tombstones_max;
-  spill_ = std::make_unique<tiers::SpillLedger>(keyspace, routes_.get(), home, spill_limits);
+  fetches_ = std::make_unique<tiers::Fetches>(keyspace, home, FetchLimitsOf(settings), seed);
+  spill_ =
+      std::make_unique<tiers::SpillLedger>(keyspace, routes_.get(), home, SpillLimitsOf(settings));
   for (const auto& route : routes_->routes()) {
     if (route->authority != tiers::Authority::kSpill) continue;
     keyspace->AddSink(spill_.get());
     break;
   }
-  tiers::ResolverLimits limits;
-  limits.resolve_rounds_max = static_cast<int>(settings.resolve_rounds_max);
-  limits.parked_ms_max = settings.parked_ms_max;
-  limits.parked_requests_max = settings.parked_requests_max;
   resolver_ = std::make_unique<tiers::Resolver>(keyspace, routes_.get(), fetches_.get(),
-                                                spill_.get(), home, limits);
+                                                spill_.get(), home, ResolverLimitsOf(settings));
   for (const auto& regional : regionals_) {
     regional->OnNewGeneration([this, tier = regional.get()](uint64_t generation) {
       log_->Notice("regional_connected", {{"name", std::string(tier->name())},
@@ -71,6 +78,13 @@ TierSystem::TierSystem(const Settings& settings, keyspace::Keyspace* keyspace, r
       home_->Post([this, tier] { spill_->Resume(tier); });
     });
   }
+}
+
+void TierSystem::SetLimits(const Settings& settings) {
+  if (resolver_ == nullptr) return;
+  fetches_->SetLimits(FetchLimitsOf(settings));
+  spill_->SetLimits(SpillLimitsOf(settings));
+  resolver_->SetLimits(ResolverLimitsOf(settings));
 }
 
 TierSystem::~TierSystem() = default;

@@ -29,6 +29,9 @@ class TierSystem {
   const tiers::RouteTable& routes() const { return *routes_; }
   const std::vector<std::unique_ptr<tiers::RegionalTier>>& regionals() const { return regionals_; }
   const std::vector<std::unique_ptr<tiers::Upstream>>& origins() const { return origins_; }
+  // Brings limits.* of the settings into effect; routes and upstreams stay as they are. Any thread.
+  void SetLimits(const Settings& settings);
+
   // Memory that is given back once the regional tiers have taken what was evicted. Any thread.
   int64_t leaving_bytes() const { return spill_ == nullptr ? 0 : spill_->pending_bytes(); }
 

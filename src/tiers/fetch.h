@@ -33,6 +33,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/live.h"
 #include "base/rng.h"
 #include "keyspace/database.h"
 #include "runtime/loop.h"
@@ -44,9 +45,9 @@
 namespace terrace::tiers {
 
 struct FetchLimits {
-  int64_t waiters_per_fetch_max = 20000;
-  int64_t fetches_in_flight_max = 10000;
-  int64_t negative_entries_max = 100000;
+  base::Live<int64_t> waiters_per_fetch_max = 20000;
+  base::Live<int64_t> fetches_in_flight_max = 10000;
+  base::Live<int64_t> negative_entries_max = 100000;
 };
 
 class Fetches {
@@ -55,6 +56,9 @@ class Fetches {
   Fetches(keyspace::Keyspace* keyspace, runtime::Loop* home, FetchLimits limits, uint64_t seed,
           const Rules& rules = {});
   ~Fetches();
+
+  // What is waiting or remembered already stays. Any thread.
+  void SetLimits(const FetchLimits& limits) { limits_ = limits; }
 
   enum class Started : uint8_t {
     kAwaiting,  // waiter will be answered
@@ -91,7 +95,7 @@ class Fetches {
 
   keyspace::Keyspace* const keyspace_;
   runtime::Loop* const home_;
-  const FetchLimits limits_;
+  FetchLimits limits_;
   const Rules rules_;
   base::Rng rng_;  // home loop
   std::vector<PerShard> shards_;

@@ -138,6 +138,8 @@ Resolver::KeyState Resolver::ResolveKey(Database& database, const Access& access
         "try again, or raise limits.resolve_rounds_max");
     return KeyState::kTooMany;
   }
+  *error = RefusalToWait(*parked);
+  if (!error->empty()) return KeyState::kTooMany;
   if (fetches_->Await(route, database.index(), key, parked) == Fetches::Started::kTooMany) {
     *error = TierError(route, "too many fetches or waiters",
                        "try again, or raise limits.fetches_in_flight_max or "
@@ -145,6 +147,19 @@ Resolver::KeyState Resolver::ResolveKey(Database& database, const Access& access
     return KeyState::kTooMany;
   }
   return KeyState::kAwaiting;
+}
+
+// "" or the error of a limit that stands against waiting. Asked before anything is fetched: an
+// origin works for nobody who has been sent away.
+std::string Resolver::RefusalToWait(const ParkedRequest& parked) const {
+  if (parked.rounds == 0) {
+    if (parked_count() < limits_.parked_requests_max) return "";
+    return "TIER too many requests wait for lower tiers; try again, or raise "
+           "limits.parked_requests_max";
+  }
+  const int64_t waited_us = home_->clock().MonoUs() - parked.parked_us;
+  if (waited_us <= limits_.parked_ms_max * 1000) return "";
+  return "TIER the request has waited for lower tiers for longer than limits.parked_ms_max";
 }
 
 // Is there a local copy that may be used? One from an earlier connection may not: what was written
@@ -235,6 +250,7 @@ void Resolver::FetchAhead(Database& database, const Key& key) {
 std::string Resolver::Relay(const Route& route, int database, std::vector<std::string> args,
                             std::vector<std::string> keys, std::shared_ptr<ParkedRequest> parked,
                             size_t part) {
+  if (std::string refusal = RefusalToWait(*parked); !refusal.empty()) return refusal;
   if (route.stats.relays_in_flight.load(std::memory_order_relaxed) >= route.relay_in_flight_max) {
     return TierError(route, "too many commands wait for the regional tier",
                      "try again, or raise the route's relay_in_flight_max");

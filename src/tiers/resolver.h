@@ -23,6 +23,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/live.h"
 #include "keyspace/database.h"
 #include "tiers/fetch.h"
 #include "tiers/parked.h"
@@ -32,9 +33,9 @@
 namespace terrace::tiers {
 
 struct ResolverLimits {
-  int resolve_rounds_max = 8;
-  int64_t parked_ms_max = 30000;
-  int64_t parked_requests_max = 100000;
+  base::Live<int> resolve_rounds_max = 8;
+  base::Live<int64_t> parked_ms_max = 30000;
+  base::Live<int64_t> parked_requests_max = 100000;
 };
 
 // What a request means for its keys, as its command's row says.
@@ -105,12 +106,10 @@ class Resolver {
   std::vector<std::pair<std::string, std::string>> Explain(keyspace::Database& database,
                                                            const keyspace::Key& key);
 
-  bool TooManyParked() const {
-    return parked_count_.load(std::memory_order_relaxed) >= limits_.parked_requests_max;
-  }
   void CountParked(int64_t delta) { parked_count_.fetch_add(delta, std::memory_order_relaxed); }
   int64_t parked_count() const { return parked_count_.load(std::memory_order_relaxed); }
-  const ResolverLimits& limits() const { return limits_; }
+  // What is parked already stays so. Any thread.
+  void SetLimits(const ResolverLimits& limits) { limits_ = limits; }
   Fetches& fetches() { return *fetches_; }
   SpillLedger& spill() { return *spill_; }
 
@@ -123,6 +122,7 @@ class Resolver {
   KeyState UseResult(keyspace::Database& database, const Access& access, const Route& route,
                      const keyspace::Key& key, const FetchResult& result, int64_t asked_ms,
                      Overlay* overlay, std::string* error);
+  std::string RefusalToWait(const ParkedRequest& parked) const;
   int64_t AskedMs(const ParkedRequest& parked) const;
   void DropCopies(int database, const std::vector<std::string>& keys);
 
@@ -131,7 +131,7 @@ class Resolver {
   Fetches* const fetches_;
   SpillLedger* const spill_;
   runtime::Loop* const home_;
-  const ResolverLimits limits_;
+  ResolverLimits limits_;
   const Rules rules_;
   std::atomic<int64_t> parked_count_{0};
 };

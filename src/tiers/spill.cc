@@ -46,8 +46,8 @@ SpillLedger::~SpillLedger() {
 
 uint64_t SpillLedger::PendingBytesMax() const {
   const uint64_t limit = keyspace_->memory_limit();
-  return limit == 0 ? limits_.pending_bytes_max
-                    : std::min(limits_.pending_bytes_max, limit / kPendingShare + 1);
+  const uint64_t pending_max = limits_.pending_bytes_max;
+  return limit == 0 ? pending_max : std::min(pending_max, limit / kPendingShare + 1);
 }
 
 // Does the regional tier have this very value? One that has been connected to anew may have come

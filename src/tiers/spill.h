@@ -28,6 +28,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/live.h"
 #include "keyspace/database.h"
 #include "keyspace/mutation.h"
 #include "runtime/loop.h"
@@ -37,8 +38,8 @@
 namespace terrace::tiers {
 
 struct SpillLimits {
-  uint64_t pending_bytes_max = 64u << 20;
-  int64_t tombstones_max = 100000;
+  base::Live<uint64_t> pending_bytes_max = 64u << 20;
+  base::Live<int64_t> tombstones_max = 100000;
 };
 
 class SpillLedger : public keyspace::MutationSink {
@@ -46,6 +47,9 @@ class SpillLedger : public keyspace::MutationSink {
   SpillLedger(keyspace::Keyspace* keyspace, const RouteTable* routes, runtime::Loop* home,
               SpillLimits limits, const Rules& rules = {});
   ~SpillLedger() override;
+
+  // What is on its way already goes on. Any thread.
+  void SetLimits(const SpillLimits& limits) { limits_ = limits; }
 
   // keyspace::MutationSink
   void OnMutation(const keyspace::Mutation& mutation) override;
@@ -116,7 +120,7 @@ class SpillLedger : public keyspace::MutationSink {
   keyspace::Keyspace* const keyspace_;
   const RouteTable* const routes_;
   runtime::Loop* const home_;
-  const SpillLimits limits_;
+  SpillLimits limits_;
   const Rules rules_;
   std::vector<PerShard> shards_;
   std::unordered_map<const RegionalTier*, Lane> lanes_;  // one for each, from the start

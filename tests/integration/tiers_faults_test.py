@@ -168,6 +168,31 @@ class FaultTest(tiers_world.World):
         for one in waiting:
             self.assertEqual(one.read(), ('$', b'v'))
 
+    def test_limits_change_while_requests_are_parked(self):
+        hang = threading.Event()
+        self.addCleanup(hang.set)
+
+        def script(_):
+            hang.wait(20)
+            return Answer('v')
+        self.start_terrace([origin(self.start_origin(script)),
+                            route('slow:', origin='api', timeout='20s', origin_timeout='20s')])
+        client = self.client()
+        client.command('CONFIG', 'SET', 'parked_requests_max', 2)
+        waiting = [self.client(timeout_s=30.0) for _ in range(3)]
+        for i, one in enumerate(waiting[:2]):
+            one.send('GET', f'slow:{i}')
+        self.eventually(lambda: info(client)['parked_requests'] == 2)
+        self.assert_error(client.command('GET', 'slow:2'), b'TIER', b'parked_requests_max')
+        client.command('CONFIG', 'SET', 'parked_requests_max', 100, 'fetches_in_flight_max', 2)
+        self.assert_error(client.command('GET', 'slow:2'), b'TIER', b'fetches_in_flight_max')
+        client.command('CONFIG', 'SET', 'fetches_in_flight_max', 3)
+        waiting[2].send('GET', 'slow:2')
+        self.eventually(lambda: info(client)['parked_requests'] == 3)
+        hang.set()
+        for one in waiting:
+            self.assertEqual(one.read(), ('$', b'v'))
+
     def test_a_regional_tier_that_is_down_from_the_start_is_used_once_it_is_there(self):
         redis = servers.RedisServer()
         self.addCleanup(redis.close)
