@@ -141,15 +141,19 @@ class FaultTest(tiers_world.World):
             times.append(time.perf_counter() - began)
         return sorted(times)[count * 99 // 100] * 1000
 
-    def test_hits_are_as_fast_while_the_origin_hangs(self):
-        hang = threading.Event()
-        self.addCleanup(hang.set)
+    def start_hanging_origin(self):
+        """An origin that answers paths with 'slow' in them once the event is set."""
+        released = threading.Event()
+        self.addCleanup(released.set)
 
         def script(path):
             if 'slow' in path:
-                hang.wait(20)
+                released.wait(20)
             return Answer('v')
-        web = self.start_origin(script)
+        return self.start_origin(script), released
+
+    def test_hits_are_as_fast_while_the_origin_hangs(self):
+        web, released = self.start_hanging_origin()
         self.start_terrace([origin(web, **{'breaker.failures_to_open': 100000}),
                             route('h:', origin='api'),
                             route('slow:', origin='api', timeout='20s', origin_timeout='20s')],
@@ -164,18 +168,13 @@ class FaultTest(tiers_world.World):
         busy = self.hit_p99_ms(client)
         print(f'p99 of hits: {calm:.3f} ms, with 200 requests parked {busy:.3f} ms')
         self.assertLess(busy, 3 * calm + 2)
-        hang.set()
+        released.set()
         for one in waiting:
             self.assertEqual(one.read(), ('$', b'v'))
 
     def test_limits_change_while_requests_are_parked(self):
-        hang = threading.Event()
-        self.addCleanup(hang.set)
-
-        def script(_):
-            hang.wait(20)
-            return Answer('v')
-        self.start_terrace([origin(self.start_origin(script)),
+        web, released = self.start_hanging_origin()
+        self.start_terrace([origin(web),
                             route('slow:', origin='api', timeout='20s', origin_timeout='20s')])
         client = self.client()
         client.command('CONFIG', 'SET', 'parked_requests_max', 2)
@@ -189,7 +188,7 @@ class FaultTest(tiers_world.World):
         client.command('CONFIG', 'SET', 'fetches_in_flight_max', 3)
         waiting[2].send('GET', 'slow:2')
         self.eventually(lambda: info(client)['parked_requests'] == 3)
-        hang.set()
+        released.set()
         for one in waiting:
             self.assertEqual(one.read(), ('$', b'v'))
 
