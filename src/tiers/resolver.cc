@@ -150,8 +150,10 @@ Resolver::KeyState Resolver::ResolveKey(Database& database, const Access& access
 }
 
 // "" or the error of a limit that stands against waiting. Asked before anything is fetched: an
-// origin works for nobody who has been sent away.
+// origin works for nobody who has been sent away. What awaits one key or part already waits, so
+// that a request of several is refused as a whole or not at all.
 std::string Resolver::RefusalToWait(const ParkedRequest& parked) const {
+  if (parked.awaited() > 0) return "";
   if (parked.rounds == 0) {
     if (parked_count() < limits_.parked_requests_max) return "";
     return "TIER too many requests wait for lower tiers; try again, or raise "
