@@ -33,6 +33,8 @@ JOBS ?=
 
 # Asked when a recipe runs, not before: `make deps` may just have installed it.
 CCACHE = $(shell command -v ccache 2>/dev/null)
+# ccache takes a precompiled header for what it is only when told so.
+export CCACHE_SLOPPINESS ?= pch_defines,time_macros
 NINJA := ninja $(if $(JOBS),-j$(JOBS))
 
 # Configured only once; afterwards Ninja re-runs CMake itself where needed.
