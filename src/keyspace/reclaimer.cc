@@ -1,8 +1,22 @@
 #include "keyspace/reclaimer.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <utility>
 
 namespace terrace::keyspace {
+namespace {
+
+// A worker that has something to do takes the core from the reclaimer at once, instead of waiting
+// for the end of its time slice of some milliseconds. Not the lowest priority (19): the memory must
+// come back even while all cores are busy.
+constexpr int kNiceness = 10;
+
+// On Linux each thread has a niceness of its own.
+void LowerPriority() { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceness); }
+
+}  // namespace
 
 Reclaimer::~Reclaimer() {
   {
@@ -30,6 +44,7 @@ void Reclaimer::Later(Load load, base::Task free) {
 }
 
 void Reclaimer::Run() {
+  LowerPriority();
   std::unique_lock lock(mutex_);
   while (true) {
     wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
