@@ -146,21 +146,18 @@ void ClientList(Call& call) {
 
 // Closes every client the filter matches and returns how many.
 int64_t KillClients(Call& call, const Filter& filter) {
-  std::vector<uint64_t> victims;
+  std::vector<std::pair<Worker*, uint64_t>> victims;
   bool me = false;
-  ForEachClient(call, [&](Worker&, const Connection& connection) {
+  ForEachClient(call, [&](Worker& worker, const Connection& connection) {
     if (!filter.Matches(connection)) return;
     if (connection.id == call.session.id) {
       me = !filter.skip_me;
     } else {
-      victims.push_back(connection.id);
+      victims.emplace_back(&worker, connection.id);
     }
   });
   int64_t killed = me ? 1 : 0;
-  for (const uint64_t id : victims) {
-    killed += CoreOf(call).server->WithConnection(
-        id, [](Worker& worker, Connection& victim) { worker.CloseNow(victim); });
-  }
+  for (const auto& [worker, id] : victims) killed += worker->Kill(id) ? 1 : 0;
   if (me) ConnectionOf(call).state = ConnectionState::kClosing;
   return killed;
 }

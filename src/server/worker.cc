@@ -332,6 +332,19 @@ void Worker::CloseSoon(Connection& connection) {
   }
 }
 
+bool Worker::Kill(uint64_t connection_id) {
+  {
+    std::lock_guard lock(connections_mutex_);
+    const auto found = connections_.find(connection_id);
+    if (found == connections_.end()) return false;
+    if (found->second->view.is_closed.exchange(true, std::memory_order_relaxed)) return false;
+  }
+  loop().Post([this, connection_id] {
+    if (Connection* connection = Find(connection_id)) CloseNow(*connection);
+  });
+  return true;
+}
+
 void Worker::CloseNow(Connection& connection) {
   if (connection.state == ConnectionState::kClosed) return;
   connection.state = ConnectionState::kClosed;

@@ -59,6 +59,9 @@ class Worker {
   // Closes after sending what is still to be sent.
   void CloseSoon(Connection& connection);
   void CloseNow(Connection& connection);
+  // Thread-safe: has the client closed by its own loop, and hides it from VisitClients at once.
+  // Returns whether it was there.
+  bool Kill(uint64_t connection_id);
 
   // Sends bytes that are no reply (a push) to a connection, behind what is already on its way.
   void Send(Connection& connection, std::string_view bytes);

@@ -78,6 +78,21 @@ class ClientCommandTest(black_box.TerraceTest):
         self.assertEqual(killer.command('CLIENT', 'KILL', 'ID', victim_id), (':', 0))
         self.assert_error(killer.command('CLIENT', 'KILL', old_address), b'ERR No such client')
 
+    def test_a_killed_client_is_not_listed_any_more(self):
+        killer = self.client()
+        for _ in range(20):
+            victim_id = self.client().call('CLIENT', 'ID')
+            self.assertEqual(killer.command('CLIENT', 'KILL', 'ID', victim_id), (':', 1))
+            self.assertNotIn(str(victim_id), [row['id'] for row in self.list_of(killer)])
+
+    def test_what_client_libraries_ask_of_any_redis(self):
+        client = self.client()
+        self.assertIn(b'Redis ver. 7.2', client.call('LOLWUT'))
+        self.assertIn(b'Redis ver. 7.2', client.call('LOLWUT', 'VERSION', '5', '1'))
+        self.assertEqual(client.command('REPLICAOF', 'NO', 'ONE'), resp_wire.OK)
+        self.assertEqual(client.command('SLAVEOF', 'no', 'one'), resp_wire.OK)
+        self.assert_error(client.command('REPLICAOF', '127.0.0.1', '6379'), b'ERR Terrace does')
+
     def test_killing_oneself_answers_first(self):
         client = self.client()
         own = client.call('CLIENT', 'ID')
