@@ -1,12 +1,15 @@
 // Administration: CONFIG, TIME, SHUTDOWN, and the answers of a server without persistence or
 // replicas.
 
+#include <string>
 #include <vector>
 
 #include "base/memory.h"
+#include "base/numbers.h"
 #include "commands/registry.h"
 #include "server/commands.h"
 #include "server/server.h"
+#include "server/version.h"
 #include "server/worker.h"
 
 namespace terrace::server {
@@ -156,6 +159,30 @@ constexpr Command kConfigSubcommands[] = {
     Sub("config|help", 2, ConfigHelp, "5.0.0", "Describes the subcommands."),
 };
 
+// Terrace is nobody's replica, and stays so when told.
+void ReplicaOf(Call& call) {
+  if (call.Is(1, "no") && call.Is(2, "one")) return call.reply.Ok();
+  call.reply.Error(
+      "ERR Terrace does not replicate from another server; name it as a regional tier instead");
+}
+
+// Clients look for the first words to learn what they talk to.
+void Lolwut(Call& call) {
+  if (call.argc() > 1) {
+    if (!call.Is(1, "version")) return call.reply.SyntaxError();
+    if (call.argc() > 2 && !base::ParseInt64(call.args[2])) {
+      return call.reply.Error("ERR value is not an integer or out of range");
+    }
+  }
+  std::string text;
+  for (int step = 1; step <= 5; ++step) {
+    text += std::string(static_cast<size_t>(20 - 4 * step), ' ');
+    text += "____" + std::string(static_cast<size_t>(4 * (step - 1)), '.') + "\n";
+  }
+  text += "Redis ver. " + std::string(kRedisVersion) + ", Terrace ver. " + std::string(kVersion);
+  call.reply.Verbatim("txt", text + "\n");
+}
+
 constexpr Command kModuleSubcommands[] = {
     {.name = "module|list",
      .arity = 2,
@@ -210,6 +237,29 @@ constexpr Command kCommands[] = {
      .group = "server",
      .since = "1.0.0",
      .summary = "Answers when the server started, as there are no snapshots."},
+    {.name = "replicaof",
+     .arity = 3,
+     .flags = kAdmin | kStale | kNoScript | kNoLocks,
+     .categories = kDangerous,
+     .handler = ReplicaOf,
+     .group = "server",
+     .since = "5.0.0",
+     .summary = "Accepts NO ONE, as there is no replication."},
+    {.name = "slaveof",
+     .arity = 3,
+     .flags = kAdmin | kStale | kNoScript | kNoLocks,
+     .categories = kDangerous,
+     .handler = ReplicaOf,
+     .group = "server",
+     .since = "1.0.0",
+     .summary = "Accepts NO ONE, as there is no replication."},
+    {.name = "lolwut",
+     .arity = -1,
+     .flags = commands::kReadOnly | kFast | kNoLocks,
+     .handler = Lolwut,
+     .group = "server",
+     .since = "5.0.0",
+     .summary = "Answers the version, below a small picture."},
     {.name = "role",
      .arity = 1,
      .flags = kPlain | kFast | kAdmin,
