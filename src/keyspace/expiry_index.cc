@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/memory.h"
+#include "base/release.h"
 
 namespace terrace::keyspace {
 
@@ -122,7 +123,7 @@ void ExpiryIndex::TakeAll(std::vector<uint32_t>* slots) {
   std::sort(due_.begin(), due_.end());
   due_.erase(std::unique(due_.begin(), due_.end()), due_.end());
   slots->insert(slots->end(), due_.begin(), due_.end());
-  due_ = {};
+  base::Release(&due_);
   slot_count_ = 0;
 }
 
@@ -130,7 +131,7 @@ void ExpiryIndex::Clear() {
   for (auto& level : buckets_) {
     for (Chunk*& head : level) FreeChain(std::exchange(head, nullptr));
   }
-  due_ = {};
+  base::Release(&due_);
   slot_count_ = 0;
 }
 

@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/release.h"
+
 namespace terrace::resp {
 namespace {
 
@@ -146,7 +148,7 @@ void RequestParser::Reset() {
   bulk_bytes_ = -1;
   bytes_wanted_ = 0;
   ranges_.clear();
-  if (ranges_.capacity() > kRangesKept) ranges_ = {};
+  if (ranges_.capacity() > kRangesKept) base::Release(&ranges_);
 }
 
 RequestParser::Status RequestParser::Fail(std::string text) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "base/release.h"
 #include "commands/call.h"
 #include "server/busy_script.h"
 #include "server/core.h"
@@ -107,11 +108,11 @@ size_t RequestPath::Process(Connection& connection, std::string_view input, cons
 
 // One request with very many arguments must not leave its memory behind.
 void RequestPath::TrimScratch() {
-  arguments_ = {};
-  hashes_ = {};
-  positions_ = {};
-  key_views_ = {};
-  keys_ = {};
+  base::Release(&arguments_);
+  base::Release(&hashes_);
+  base::Release(&positions_);
+  base::Release(&key_views_);
+  base::Release(&keys_);
 }
 
 // ---- parse -------------------------------------------------------------------------------------

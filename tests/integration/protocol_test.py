@@ -193,6 +193,23 @@ class MalformedRequestTest(black_box.TerraceTest):
         self.assert_error(client.read(), b'ERR Protocol error: invalid bulk length')
 
 
+class ScratchTest(black_box.TerraceTest):
+
+    def used_bytes(self, client):
+        lines = client.call('INFO', 'memory').decode().splitlines()
+        return next(int(line.split(':')[1]) for line in lines if line.startswith('used_memory:'))
+
+    def test_a_request_of_many_arguments_leaves_no_memory_behind(self):
+        with self.server.client() as client:
+            before = self.used_bytes(client)
+            client.call('SADD', 'set', *map(str, range(100_000)))
+            client.call('DEL', 'set')
+            deadline = time.monotonic() + 10
+            while self.used_bytes(client) > before + 500_000 and time.monotonic() < deadline:
+                time.sleep(0.1)
+            self.assertLess(self.used_bytes(client), before + 500_000)
+
+
 class HelpTest(black_box.TerraceTest):
 
     def test_every_help_has_one_heading_and_names_help_once(self):
