@@ -6,6 +6,9 @@
 namespace terrace::base {
 namespace {
 
+// Redis gives up at the star behind these, unless it ends the pattern.
+constexpr int kStarsMax = 1000;
+
 // Only ASCII letters fold: a key is bytes, not text in some locale.
 uint8_t Fold(char c) {
   const auto byte = static_cast<uint8_t>(c);
@@ -75,9 +78,13 @@ bool GlobMatch(std::string_view pattern, std::string_view text, GlobCase glob_ca
   size_t text_at = 0;
   size_t after_star = kNoStar;
   size_t star_text_end = 0;
+  int stars = 0;
   while (text_at < text.size()) {
     if (pattern_at < pattern.size() && pattern[pattern_at] == '*') {
-      after_star = ++pattern_at;
+      while (pattern_at < pattern.size() && pattern[pattern_at] == '*') ++pattern_at;
+      if (pattern_at == pattern.size()) return true;
+      if (++stars > kStarsMax) return false;
+      after_star = pattern_at;
       star_text_end = text_at;
       continue;
     }
@@ -86,7 +93,6 @@ bool GlobMatch(std::string_view pattern, std::string_view text, GlobCase glob_ca
       continue;
     }
     if (after_star == kNoStar) return false;
-    if (after_star == pattern.size()) return true;
     pattern_at = after_star;
     text_at = ++star_text_end;
   }

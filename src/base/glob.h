@@ -8,6 +8,7 @@
 //           taken as standing at the end of the pattern; []...] starts with an empty class
 //   \x      x itself, inside a class too; a lone backslash at the end is a backslash
 //   Anything else stands for itself. Any byte may occur, NUL included.
+//   A pattern that needs more than a thousand stars, those at its end not counted, matches nothing.
 //   The empty text is matched by the empty pattern only, not even by "*", as in Redis.
 //
 // Promises: time is at most pattern size times text size, whatever the pattern ("a*a*a*a*b" too);

@@ -34,6 +34,20 @@ TEST(Glob, StarMatchesAnyRunIncludingNone) {
   EXPECT_FALSE(GlobMatch("a*b*c", "axxbyyb"));
 }
 
+// Redis gives up at the thousand and first.
+TEST(Glob, MoreThanAThousandStarsMatchNothingUnlessTheyEndThePattern) {
+  const auto stars = [](int count) {
+    std::string pattern;
+    for (int i = 0; i < count; ++i) pattern += "*a";
+    return pattern;
+  };
+  const std::string text(2000, 'a');
+  EXPECT_TRUE(GlobMatch(stars(1000), text));
+  EXPECT_TRUE(GlobMatch(stars(1000) + "*", text));
+  EXPECT_FALSE(GlobMatch(stars(1001), text));
+  EXPECT_TRUE(GlobMatch(std::string(5000, '*') + "a", text));
+}
+
 TEST(Glob, QuestionMarkMatchesExactlyOneByte) {
   EXPECT_TRUE(GlobMatch("h?llo", "hello"));
   EXPECT_FALSE(GlobMatch("h?llo", "hllo"));
