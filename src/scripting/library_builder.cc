@@ -36,24 +36,25 @@ bool ReadFlags(lua_State* lua, uint32_t* flags) {
 }
 
 // Reads one named argument, whose value is on top; "" or the error.
-std::string ReadNamed(lua_State* lua, std::string_view name, Function* function, bool* has_name) {
+std::string ReadNamed(lua_State* lua, const std::string& self, std::string_view name,
+                      Function* function, bool* has_name) {
   if (commands::SameName(name, "function_name")) {
     const auto text = StringAt(lua, -1);
-    if (!text) return "function_name argument given to redis.register_function must be a string";
+    if (!text) return "function_name argument given to " + self + " must be a string";
     function->name = *text;
     *has_name = true;
     return "";
   }
   if (commands::SameName(name, "description")) {
     const auto text = StringAt(lua, -1);
-    if (!text) return "description argument given to redis.register_function must be a string";
+    if (!text) return "description argument given to " + self + " must be a string";
     function->description = *text;
     function->has_description = true;
     return "";
   }
   if (commands::SameName(name, "callback")) {
     if (!lua_isfunction(lua, -1)) {
-      return "callback argument given to redis.register_function must be a function";
+      return "callback argument given to " + self + " must be a function";
     }
     luaL_unref(lua, LUA_REGISTRYINDEX, function->reference);
     lua_pushvalue(lua, -1);
@@ -62,17 +63,19 @@ std::string ReadNamed(lua_State* lua, std::string_view name, Function* function,
   }
   if (commands::SameName(name, "flags")) {
     if (!lua_istable(lua, -1)) {
-      return "flags argument to redis.register_function must be a table representing function "
+      return "flags argument to " + self +
+             " must be a table representing function "
              "flags";
     }
     return ReadFlags(lua, &function->flags) ? "" : "unknown flag given";
   }
-  return "unknown argument given to redis.register_function";
+  return "unknown argument given to " + self;
 }
 
-std::string ReadTable(lua_State* lua, Function* function) {
+std::string ReadTable(lua_State* lua, const std::string& self, Function* function) {
   if (!lua_istable(lua, 1)) {
-    return "calling redis.register_function with a single argument is only applicable to Lua table "
+    return "calling " + self +
+           " with a single argument is only applicable to Lua table "
            "(representing named arguments).";
   }
   bool has_name = false;
@@ -80,25 +83,25 @@ std::string ReadTable(lua_State* lua, Function* function) {
   while (lua_next(lua, 1) != 0) {
     // A number is no name, and turning the key into a string would confuse the traversal.
     if (lua_type(lua, -2) != LUA_TSTRING) {
-      return "named argument key given to redis.register_function is not a string";
+      return "named argument key given to " + self + " is not a string";
     }
     const int top = lua_gettop(lua);
-    std::string error = ReadNamed(lua, lua_tostring(lua, -2), function, &has_name);
+    std::string error = ReadNamed(lua, self, lua_tostring(lua, -2), function, &has_name);
     if (!error.empty()) return error;
     lua_settop(lua, top - 1);
   }
-  if (!has_name) return "redis.register_function must get a function name argument";
+  if (!has_name) return self + " must get a function name argument";
   if (function->reference == LUA_NOREF) {
-    return "redis.register_function must get a callback argument";
+    return self + " must get a callback argument";
   }
   return "";
 }
 
-std::string ReadPositions(lua_State* lua, Function* function) {
+std::string ReadPositions(lua_State* lua, const std::string& self, Function* function) {
   const auto name = StringAt(lua, 1);
-  if (!name) return "first argument to redis.register_function must be a string";
+  if (!name) return "first argument to " + self + " must be a string";
   if (!lua_isfunction(lua, 2)) {
-    return "second argument to redis.register_function must be a function";
+    return "second argument to " + self + " must be a function";
   }
   function->name = *name;
   lua_pushvalue(lua, 2);
@@ -106,22 +109,22 @@ std::string ReadPositions(lua_State* lua, Function* function) {
   return "";
 }
 
-std::string Read(lua_State* lua, Function* function) {
+std::string Read(lua_State* lua, const std::string& self, Function* function) {
   switch (lua_gettop(lua)) {
     case 1:
-      return ReadTable(lua, function);
+      return ReadTable(lua, self, function);
     case 2:
-      return ReadPositions(lua, function);
+      return ReadPositions(lua, self, function);
     default:
-      return "wrong number of arguments to redis.register_function";
+      return "wrong number of arguments to " + self;
   }
 }
 
 }  // namespace
 
-std::string LibraryBuilder::Register(lua_State* lua) {
+std::string LibraryBuilder::Register(lua_State* lua, std::string_view api) {
   Function function;
-  std::string error = Read(lua, &function);
+  std::string error = Read(lua, std::string(api) + ".register_function", &function);
   if (error.empty() && !IsFunctionName(function.name)) {
     error =
         "Library names can only contain letters, numbers, or underscores(_) and must be at least "

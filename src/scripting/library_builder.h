@@ -9,6 +9,7 @@
 #include <lua.hpp>
 #include <map>
 #include <string>
+#include <string_view>
 
 namespace terrace::scripting {
 
@@ -22,8 +23,8 @@ class LibraryBuilder {
     int reference = LUA_NOREF;
   };
 
-  // redis.register_function, in both of its forms; "" or the error.
-  std::string Register(lua_State* lua);
+  // redis.register_function, in both of its forms; "" or the error, which names it as in `api`.
+  std::string Register(lua_State* lua, std::string_view api);
 
   std::map<std::string, Function, std::less<>>& functions() { return functions_; }
 

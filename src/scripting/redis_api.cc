@@ -10,6 +10,7 @@
 #include "commands/registry.h"
 #include "scripting/conversions.h"
 #include "scripting/library_builder.h"
+#include "scripting/sandbox.h"
 #include "scripting/vm.h"
 
 namespace terrace::scripting {
@@ -20,22 +21,74 @@ using commands::Command;
 // Where a script may say that its writes go; there is nothing here yet that they would go to.
 enum Propagation : int { kNowhere = 0, kLog = 1, kReplicas = 2, kEverywhere = kLog | kReplicas };
 
+// The name by which scripts call these functions, and what errors call it then. Valkey has the same
+// functions as `server`, and says so.
+struct Api {
+  const char* name;
+  std::string_view unknown_command;
+  std::string_view wrong_arity;
+  std::string_view not_allowed;
+  std::string_view no_argument;
+  std::string_view not_text;
+};
+constexpr Api kRedis{
+    .name = "redis",
+    .unknown_command = "Unknown Redis command called from script",
+    .wrong_arity = "Wrong number of args calling Redis command from script",
+    .not_allowed = "This Redis command is not allowed from script",
+    .no_argument = "Please specify at least one argument for this redis lib call",
+    .not_text = "Lua redis lib command arguments must be strings or integers",
+};
+constexpr Api kServer{
+    .name = "server",
+    .unknown_command = "Unknown command called from script",
+    .wrong_arity = "Wrong number of args calling command from script",
+    .not_allowed = "This command is not allowed from script",
+    .no_argument = "Please specify at least one argument for this call",
+    .not_text = "Command arguments must be strings or integers",
+};
+
+// The one that the running function was called by: each has closures of its own.
+const Api& ApiOf(lua_State* lua) {
+  return *static_cast<const Api*>(lua_touserdata(lua, lua_upvalueindex(1)));
+}
+
 int Raise(lua_State* lua, std::string_view text) {
   PushError(lua, text);
   return lua_error(lua);
 }
 
+// The same with a text that begins with the name of the running function.
+int RaiseNamed(lua_State* lua, std::string_view text) {
+  return Raise(lua, std::string(ApiOf(lua).name).append(text));
+}
+
+// Reads the arguments of the running function; false with an error table pushed when they are none
+// for a command.
+bool ReadCommand(lua_State* lua, Vm& vm) {
+  switch (vm.ReadCommand(lua)) {
+    case Vm::Arguments::kRead:
+      return true;
+    case Vm::Arguments::kNone:
+      PushError(lua, ApiOf(lua).no_argument);
+      return false;
+    case Vm::Arguments::kNotText:
+      PushError(lua, ApiOf(lua).not_text);
+      return false;
+  }
+  return false;
+}
+
 // ---- Commands ----------------------------------------------------------------------------------
 
 // Why a script may not run this command, or "": with a code in front when it has one of its own.
-std::string_view RefusalOf(const Vm& vm, const Run& run, const Command* command,
+std::string_view RefusalOf(const Api& api, const Vm& vm, const Run& run, const Command* command,
                            commands::Args arguments) {
-  if (command == nullptr) return "Unknown Redis command called from script";
-  if (command->handler == nullptr || !command->ArityFits(arguments.size())) {
-    return "Wrong number of args calling Redis command from script";
+  if (command == nullptr) return api.unknown_command;
+  if (command->handler == nullptr || !command->ArityFits(arguments.size())) return api.wrong_arity;
+  if (command->has(commands::kNoScript) && !vm.host().allows_every_command->load()) {
+    return api.not_allowed;
   }
-  if (command->has(commands::kNoScript) && !vm.host().allows_every_command->load())
-    return "This Redis command is not allowed from script";
   const bool writes = command->has(commands::kWrite);
   if (run.read_only && (writes || command->has(commands::kMayReplicate))) {
     return "Write commands are not allowed from read-only scripts.";
@@ -69,17 +122,17 @@ int CallCommand(lua_State* lua, OnError on_error) {
   Vm& vm = Vm::Of(lua);
   Run* const run = vm.run();
   if (run == nullptr) {
-    return Raise(lua, "redis.call/pcall can only be called inside a script invocation");
+    return RaiseNamed(lua, ".call/pcall can only be called inside a script invocation");
   }
   if (vm.is_calling()) {
     PushError(lua, "recursive call of redis.call or redis.pcall");
     return 1;
   }
-  if (!vm.ReadCommand(lua)) return on_error == OnError::kRaise ? lua_error(lua) : 1;
+  if (!ReadCommand(lua, vm)) return on_error == OnError::kRaise ? lua_error(lua) : 1;
   const Calling calling(vm);
   const commands::Args arguments = vm.command_arguments();
   const Command* const command = run->call.registry.Resolve(arguments);
-  const std::string_view refusal = RefusalOf(vm, *run, command, arguments);
+  const std::string_view refusal = RefusalOf(ApiOf(lua), vm, *run, command, arguments);
   if (!refusal.empty()) {
     run->call.executor->CountRefused(command, CodeOf(refusal));
     PushError(lua, refusal);
@@ -105,11 +158,12 @@ int RedisPCall(lua_State* lua) { return CallCommand(lua, OnError::kReturn); }
 int AclCheckCommand(lua_State* lua) {
   Vm& vm = Vm::Of(lua);
   if (vm.run() == nullptr) {
-    return Raise(lua, "redis.acl_check_cmd can only be called inside a script invocation");
+    return RaiseNamed(lua, ".acl_check_cmd can only be called inside a script invocation");
   }
-  if (!vm.ReadCommand(lua)) return lua_error(lua);
+  if (!ReadCommand(lua, vm)) return lua_error(lua);
   if (vm.run()->call.registry.Resolve(vm.command_arguments()) == nullptr) {
-    return Raise(lua, "Invalid command passed to redis.acl_check_cmd()");
+    return Raise(lua,
+                 "Invalid command passed to " + std::string(ApiOf(lua).name) + ".acl_check_cmd()");
   }
   lua_pushboolean(lua, 1);
   return 1;
@@ -142,11 +196,11 @@ int StatusReply(lua_State* lua) {
 
 int SetProtocol(lua_State* lua) {
   Vm& vm = Vm::Of(lua);
-  if (lua_gettop(lua) != 1) return Raise(lua, "redis.setresp() requires one argument.");
+  if (lua_gettop(lua) != 1) return RaiseNamed(lua, ".setresp() requires one argument.");
   const auto protocol = static_cast<int>(lua_tointeger(lua, 1));
   if (protocol != 2 && protocol != 3) return Raise(lua, "RESP version must be 2 or 3.");
   if (vm.run() == nullptr) {
-    return Raise(lua, "redis.setresp can only be called inside a script invocation");
+    return RaiseNamed(lua, ".setresp can only be called inside a script invocation");
   }
   vm.run()->protocol = protocol;
   vm.run()->call.session.protocol = protocol;
@@ -154,7 +208,7 @@ int SetProtocol(lua_State* lua) {
 }
 
 int SetPropagation(lua_State* lua) {
-  if (lua_gettop(lua) != 1) return Raise(lua, "redis.set_repl() requires one argument.");
+  if (lua_gettop(lua) != 1) return RaiseNamed(lua, ".set_repl() requires one argument.");
   if ((lua_tointeger(lua, 1) & ~lua_Integer{kEverywhere}) != 0) {
     return Raise(lua,
                  "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
@@ -180,7 +234,7 @@ int Sha1Of(lua_State* lua) {
 
 int WriteLog(lua_State* lua) {
   const int count = lua_gettop(lua);
-  if (count < 2) return Raise(lua, "redis.log() requires two arguments or more.");
+  if (count < 2) return RaiseNamed(lua, ".log() requires two arguments or more.");
   if (lua_isnumber(lua, 1) == 0) {
     return Raise(lua, "First argument must be a number (log level).");
   }
@@ -209,35 +263,35 @@ int Debug(lua_State*) { return 0; }
 int RegisterFunction(lua_State* lua) {
   LibraryBuilder* const builder = Vm::Of(lua).builder();
   if (builder == nullptr) {
-    return Raise(lua, "redis.register_function can only be called on FUNCTION LOAD command");
+    return RaiseNamed(lua, ".register_function can only be called on FUNCTION LOAD command");
   }
-  const std::string error = builder->Register(lua);
+  const std::string error = builder->Register(lua, ApiOf(lua).name);
   return error.empty() ? 0 : Raise(lua, error);
 }
 
 constexpr luaL_Reg kFunctions[] = {
-    {"call", RedisCall},
-    {"pcall", RedisPCall},
-    {"log", WriteLog},
-    {"setresp", SetProtocol},
-    {"sha1hex", Sha1Of},
-    {"error_reply", ErrorReply},
-    {"status_reply", StatusReply},
-    {"set_repl", SetPropagation},
-    {"acl_check_cmd", AclCheckCommand},
-    {nullptr, nullptr},
+    {"call", RedisCall},           {"pcall", RedisPCall},        {"log", WriteLog},
+    {"setresp", SetProtocol},      {"sha1hex", Sha1Of},          {"error_reply", ErrorReply},
+    {"status_reply", StatusReply}, {"set_repl", SetPropagation}, {"acl_check_cmd", AclCheckCommand},
 };
 constexpr luaL_Reg kScriptFunctions[] = {
     {"breakpoint", Breakpoint},
     {"debug", Debug},
     {"replicate_commands", ReplicateCommands},
-    {nullptr, nullptr},
 };
 constexpr luaL_Reg kLibraryFunctions[] = {
     {"register_function", RegisterFunction},
     {"log", WriteLog},
-    {nullptr, nullptr},
 };
+
+template <size_t count>
+void SetFunctions(lua_State* lua, const luaL_Reg (&functions)[count], const Api& api) {
+  for (const luaL_Reg& function : functions) {
+    lua_pushlightuserdata(lua, const_cast<Api*>(&api));
+    lua_pushcclosure(lua, function.func, 1);
+    lua_setfield(lua, -2, function.name);
+  }
+}
 
 struct Constant {
   const char* name;
@@ -275,20 +329,28 @@ void SetVersion(lua_State* lua, std::string_view version) {
 
 }  // namespace
 
-void PushRedisTable(lua_State* lua, const Vm& vm) {
-  lua_newtable(lua);
-  luaL_register(lua, nullptr, kFunctions);
-  if (vm.kind() == Vm::Kind::kScript) luaL_register(lua, nullptr, kScriptFunctions);
-  SetConstants(lua, kLogLevels);
-  SetConstants(lua, kPropagations);
-  SetVersion(lua, vm.host().redis_version);
+void SetCommandTables(lua_State* lua, const Vm& vm) {
+  for (const Api* api : {&kRedis, &kServer}) {
+    lua_newtable(lua);
+    SetFunctions(lua, kFunctions, *api);
+    if (vm.kind() == Vm::Kind::kScript) SetFunctions(lua, kScriptFunctions, *api);
+    SetConstants(lua, kLogLevels);
+    SetConstants(lua, kPropagations);
+    SetVersion(lua, vm.host().redis_version);
+    lua_setfield(lua, -2, api->name);
+  }
 }
 
-void PushLibraryTable(lua_State* lua, const Vm& vm) {
-  lua_newtable(lua);
-  luaL_register(lua, nullptr, kLibraryFunctions);
-  SetConstants(lua, kLogLevels);
-  SetVersion(lua, vm.host().redis_version);
+void SetLibraryTables(lua_State* lua, const Vm& vm) {
+  for (const Api* api : {&kRedis, &kServer}) {
+    lua_newtable(lua);
+    SetFunctions(lua, kLibraryFunctions, *api);
+    SetConstants(lua, kLogLevels);
+    SetVersion(lua, vm.host().redis_version);
+    RequireFields(lua);
+    Protect(lua);
+    lua_setfield(lua, -2, api->name);
+  }
 }
 
 int MathRandom(lua_State* lua) {

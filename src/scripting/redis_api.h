@@ -1,6 +1,7 @@
 #pragma once
 
-// The table that scripts know as `redis`: call, pcall, log and the rest.
+// The table that scripts know as `redis`, and as `server`, the name it has in Valkey: call, pcall,
+// log and the rest. Errors name the function as the script did.
 //
 // Errors: Lua errors; what a command answers is raised by redis.call and returned by redis.pcall.
 
@@ -10,10 +11,10 @@ namespace terrace::scripting {
 
 class Vm;
 
-// Pushes the table that scripts and functions have.
-void PushRedisTable(lua_State* lua, const Vm& vm);
-// Pushes the table that the code of a library has while it is loaded.
-void PushLibraryTable(lua_State* lua, const Vm& vm);
+// Sets the tables that scripts and functions have, as fields of the table on top.
+void SetCommandTables(lua_State* lua, const Vm& vm);
+// Sets those that the code of a library has while it is loaded, protected.
+void SetLibraryTables(lua_State* lua, const Vm& vm);
 
 // math.random and math.randomseed, whose sequence depends on the seed alone.
 int MathRandom(lua_State* lua);

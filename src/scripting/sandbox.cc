@@ -220,6 +220,17 @@ void OpenLibrary(lua_State* lua, lua_CFunction open, const char* name) {
   lua_call(lua, 1, 0);
 }
 
+// Of the operating system scripts see how much processor time has passed, as in Redis 7.4.
+void OpenClock(lua_State* lua) {
+  OpenLibrary(lua, luaopen_os, LUA_OSLIBNAME);
+  lua_getfield(lua, LUA_GLOBALSINDEX, LUA_OSLIBNAME);
+  lua_createtable(lua, 0, 1);
+  lua_getfield(lua, -2, "clock");
+  lua_setfield(lua, -2, "clock");
+  lua_setfield(lua, LUA_GLOBALSINDEX, LUA_OSLIBNAME);
+  lua_pop(lua, 1);
+}
+
 constexpr luaL_Reg kReplaced[] = {
     {"next", Next},
     {"rawget", RawGet},
@@ -264,6 +275,7 @@ void OpenBaseLibraries(lua_State* lua) {
   OpenLibrary(lua, luaopen_table, LUA_TABLIBNAME);
   OpenLibrary(lua, luaopen_string, LUA_STRLIBNAME);
   OpenLibrary(lua, luaopen_math, LUA_MATHLIBNAME);
+  OpenClock(lua);
   lua_pushvalue(lua, LUA_GLOBALSINDEX);
   luaL_register(lua, nullptr, kReplaced);
   lua_getfield(lua, -1, "next");

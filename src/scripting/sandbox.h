@@ -11,8 +11,8 @@
 
 namespace terrace::scripting {
 
-// Opens the basic library, table, string and math, without what reaches files, processes, byte code
-// or the sandbox itself.
+// Opens the basic library, table, string, math and os.clock, without what reaches files, processes,
+// byte code or the sandbox itself.
 void OpenBaseLibraries(lua_State* lua);
 
 // Replaces the table on top by its protected form. Contents may still be changed by who has them.

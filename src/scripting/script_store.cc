@@ -10,7 +10,7 @@ constexpr size_t kScriptOverheadBytes = sizeof(Script) + 64;
 
 ScriptStore::Pointer ScriptStore::Find(std::string_view digest) const {
   std::lock_guard lock(mutex_);
-  const auto found = scripts_.find(digest);
+  const auto found = scripts_.find(LowerCase(digest));
   return found != scripts_.end() ? found->second : nullptr;
 }
 

@@ -31,7 +31,7 @@ class ScriptStore {
  public:
   using Pointer = std::shared_ptr<const Script>;
 
-  // nullptr when there is none. digest: in lower case.
+  // nullptr when there is none. The case of the digest does not matter.
   Pointer Find(std::string_view digest) const;
   // Keeps the script, or answers the one of the same digest that is there.
   Pointer Add(Pointer script);

@@ -75,8 +75,9 @@ void Vm::Open() {
   library("struct", PushStructLibrary);
   library("cmsgpack", PushMessagePackLibrary);
   library("cjson", PushJsonLibrary);
-  PushRedisTable(lua_, *this);
-  lua_setfield(lua_, LUA_GLOBALSINDEX, "redis");
+  lua_pushvalue(lua_, LUA_GLOBALSINDEX);
+  SetCommandTables(lua_, *this);
+  lua_pop(lua_, 1);
   lua_getfield(lua_, LUA_GLOBALSINDEX, LUA_MATHLIBNAME);
   lua_pushcfunction(lua_, MathRandom);
   lua_setfield(lua_, -2, "random");
@@ -107,10 +108,7 @@ void Vm::Open() {
 
   if (kind_ == Kind::kFunction) {
     lua_newtable(lua_);
-    PushLibraryTable(lua_, *this);
-    RequireFields(lua_);
-    Protect(lua_);
-    lua_setfield(lua_, -2, "redis");
+    SetLibraryTables(lua_, *this);
     RequireFields(lua_);
     library_globals_ = luaL_ref(lua_, LUA_REGISTRYINDEX);
   }
@@ -265,12 +263,9 @@ void Vm::OnHook(lua_State* lua, lua_Debug*) {
 
 // ---- Arguments of commands ---------------------------------------------------------------------
 
-bool Vm::ReadCommand(lua_State* lua) {
+Vm::Arguments Vm::ReadCommand(lua_State* lua) {
   const int count = lua_gettop(lua);
-  if (count == 0) {
-    PushError(lua, "Please specify at least one argument for this redis lib call");
-    return false;
-  }
+  if (count == 0) return Arguments::kNone;
   arguments_.clear();
   if (numbers_.size() < static_cast<size_t>(count)) numbers_.resize(static_cast<size_t>(count));
   for (int i = 1; i <= count; ++i) {
@@ -291,11 +286,10 @@ bool Vm::ReadCommand(lua_State* lua) {
       std::memcpy(text.data(), digits.data(), digits.size());
       arguments_.emplace_back(text.data(), digits.size());
     } else {
-      PushError(lua, "Lua redis lib command arguments must be strings or integers");
-      return false;
+      return Arguments::kNotText;
     }
   }
-  return true;
+  return Arguments::kRead;
 }
 
 // ---- Chance ------------------------------------------------------------------------------------

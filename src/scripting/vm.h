@@ -125,8 +125,9 @@ class Vm {
   void set_calling(bool is_calling) { is_calling_ = is_calling; }
 
   // The arguments of the function that runs, as those of a command: views into strings that stay
-  // on Lua's stack. False with an error table pushed when they cannot be.
-  bool ReadCommand(lua_State* lua);
+  // on Lua's stack. kNone and kNotText (neither strings nor numbers) when they cannot be.
+  enum class Arguments : uint8_t { kRead, kNone, kNotText };
+  [[nodiscard]] Arguments ReadCommand(lua_State* lua);
   commands::Args command_arguments() const { return arguments_; }
 
   // The next of a sequence that only depends on the seed (that of POSIX's lrand48).

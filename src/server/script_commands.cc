@@ -65,6 +65,13 @@ void ScriptKill(Call& call) {
   ReplyKilled(call, CoreOf(call).busy->Kill(BusyScript::Kind::kScript));
 }
 
+// As in Valkey 8.
+void ScriptShow(Call& call) {
+  const auto script = CoreOf(call).scripts->Find(call.args[2]);
+  if (script == nullptr) return call.reply.Error("NOSCRIPT No matching script.");
+  call.reply.Bulk(script->body);
+}
+
 void ScriptDebug(Call& call) {
   if (call.Is(2, "no")) return call.reply.Ok();
   if (call.Is(2, "yes") || call.Is(2, "sync")) {
@@ -89,6 +96,8 @@ void ScriptHelp(Call& call) {
       "    Kill the currently executing Lua script.",
       "LOAD <script>",
       "    Load a script into the scripts cache without executing it.",
+      "SHOW <sha1>",
+      "    Return the text of a script in the scripts cache.",
   };
   commands::ReplyHelp(call, kLines);
 }
@@ -105,6 +114,7 @@ constexpr Command kScriptSubcommands[] = {
     ScriptingRow("script|kill", 2, commands::kAllowBusy, ScriptKill, "2.6.0",
                  "Ends the script that runs."),
     ScriptingRow("script|load", 3, commands::kStale, ScriptLoad, "2.6.0", "Caches a script."),
+    ScriptingRow("script|show", 3, 0, ScriptShow, "7.2.0", "Answers the text of a cached script."),
 };
 
 constexpr Command kCommands[] = {

@@ -113,6 +113,29 @@ class OracleTest(black_box.TerraceTest):
             for client in (redis, terrace):
                 self.assert_error(client.command('FUNCTION', 'RESTORE', payload), b'ERR Library ')
 
+    def test_a_library_registers_by_either_name(self):
+        with self.server.client() as client:
+            client.call('FUNCTION', 'LOAD', "#!lua name=either\n"
+                        "server.register_function('by_server', function() return 1 end)\n"
+                        "redis.register_function('by_redis', "
+                        "function() return server.call('PING') end)")
+            self.assertEqual(client.call('FCALL', 'by_server', 0), 1)
+            self.assertEqual(client.call('FCALL', 'by_redis', 0), ('+', b'PONG'))
+            for name in ('server', 'redis'):
+                reply = client.command('FUNCTION', 'LOAD',
+                                       f'#!lua name=wrong\n{name}.register_function(1)')
+                self.assert_error(reply, b'ERR calling %s.register_function with a single argument'
+                                  % name.encode())
+
+    def test_script_show_answers_the_text_by_a_digest_of_either_case(self):
+        with self.server.client() as client:
+            body = b'#!lua flags=no-writes\nreturn 1'
+            digest = client.call('SCRIPT', 'LOAD', body)
+            self.assertEqual(client.call('SCRIPT', 'SHOW', digest), body)
+            self.assertEqual(client.call('SCRIPT', 'SHOW', digest.upper()), body)
+            self.assertEqual(client.call('SCRIPT', 'EXISTS', digest.upper(), 'f' * 40), [1, 0])
+            self.assert_error(client.command('SCRIPT', 'SHOW', 'f' * 40), b'NOSCRIPT')
+
     def test_errors_count_as_redis_counts_them(self):
         clients = self.pair()
         for client in clients:
