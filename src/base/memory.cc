@@ -59,6 +59,15 @@ void PurgeNow() {
   mallctl(name, nullptr, nullptr, nullptr, 0);
 }
 
+std::string DescribeAllocator() {
+  std::string text;
+  const auto append = [](void* to, const char* piece) {
+    static_cast<std::string*>(to)->append(piece);
+  };
+  malloc_stats_print(append, &text, nullptr);
+  return text;
+}
+
 const char* AllocatorName() {
   return TERRACE_VERSION_OF(JEMALLOC_VERSION_MAJOR, JEMALLOC_VERSION_MINOR,
                             JEMALLOC_VERSION_BUGFIX);
@@ -70,6 +79,7 @@ void Free(void* block, size_t) { std::free(block); }
 MemoryStats ReadMemoryStats() { return {}; }
 void EnableBackgroundPurge() {}
 void PurgeNow() {}
+std::string DescribeAllocator() { return "Stats not supported for the current allocator"; }
 const char* AllocatorName() { return "libc"; }
 
 #endif

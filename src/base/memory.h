@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace terrace::base {
 
@@ -40,6 +41,9 @@ size_t ReadResidentBytes();
 void EnableBackgroundPurge();
 // Returns what can be returned now (MEMORY PURGE).
 void PurgeNow();
+
+// Everything the allocator tells about itself, for people (MEMORY MALLOC-STATS).
+std::string DescribeAllocator();
 
 // "jemalloc-5.3.0", or "libc" where jemalloc is not linked.
 const char* AllocatorName();

@@ -59,10 +59,14 @@ void MemoryStats(Call& call) {
   }
 }
 
+void MemoryMallocStats(Call& call) { call.reply.Verbatim("txt", base::DescribeAllocator()); }
+
 void MemoryHelp(Call& call) {
   constexpr std::string_view kLines[] = {
       "DOCTOR",
       "    Where to look for memory problems.",
+      "MALLOC-STATS",
+      "    What the allocator tells about itself.",
       "PURGE",
       "    Return unused memory to the system.",
       "STATS",
@@ -97,6 +101,13 @@ constexpr Command kMemorySubcommands[] = {
      .group = "server",
      .since = "4.0.0",
      .summary = "Says where to look for memory problems."},
+    {.name = "memory|malloc-stats",
+     .arity = 2,
+     .flags = kNoLocks,
+     .handler = MemoryMallocStats,
+     .group = "server",
+     .since = "4.0.0",
+     .summary = "Answers what the allocator tells about itself."},
     {.name = "memory|stats",
      .arity = 2,
      .flags = commands::kTakesLocks,
