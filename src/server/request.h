@@ -183,7 +183,7 @@ class RequestPath : public commands::Executor {
   void FinishHandOver();
   Step RunDetour(Connection& connection, const Request& request, resp::Reply& reply,
                  size_t reply_begin);
-  bool IsPaused(const Connection& connection, const commands::Command& command) const;
+  bool IsPaused(const Connection& connection, const Request& request) const;
 
   // In request_transaction.cc: between MULTI and EXEC.
   Step QueueOrExecute(Connection& connection, const Request& request, resp::Reply& reply);

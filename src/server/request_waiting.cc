@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "commands/call.h"
+#include "scripting/library_store.h"
+#include "scripting/script_store.h"
 #include "server/client_pause.h"
 #include "server/core.h"
 #include "server/messaging.h"
@@ -17,6 +19,25 @@ namespace {
 
 // Timers further away than this are set again when they fire.
 constexpr int64_t kTimerMsMax = int64_t{1} << 31;
+
+// Has the script or function that a command invokes declared that it writes nothing?
+bool DeclaresNoWrites(const Core& core, const commands::Command& command, commands::Args args) {
+  if (command.name == "eval") {
+    scripting::ScriptHead head;
+    return scripting::ParseScriptHead(args[1], &head).empty() &&
+           (head.flags & scripting::kNoWrites) != 0;
+  }
+  if (command.name == "evalsha") {
+    const auto script = core.scripts->Find(args[1]);
+    return script != nullptr && (script->head.flags & scripting::kNoWrites) != 0;
+  }
+  if (command.name == "fcall") {
+    const auto libraries = core.libraries->current();
+    const auto found = libraries->FindFunction(args[1]);
+    return found.function != nullptr && (found.function->flags & scripting::kNoWrites) != 0;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -243,7 +264,7 @@ RequestPath::Step RequestPath::RunDetour(Connection& connection, const Request& 
     if (!Check(connection, request, reply)) {
       return Refuse(connection, request, reply, reply_begin);
     }
-    if (IsPaused(connection, *request.command)) {
+    if (IsPaused(connection, request)) {
       connection.detours |= Connection::kPaused;
       connection.state = ConnectionState::kParked;
       connection.worker->AddPaused(connection.id);
@@ -253,7 +274,7 @@ RequestPath::Step RequestPath::RunDetour(Connection& connection, const Request& 
   return queues ? QueueOrExecute(connection, request, reply) : Execute(connection, request, reply);
 }
 
-bool RequestPath::IsPaused(const Connection& connection, const commands::Command& command) const {
+bool RequestPath::IsPaused(const Connection& connection, const Request& request) const {
   switch (core_->pause.mode(now_ms_)) {
     case ClientPause::Mode::kNone:
       return false;
@@ -263,7 +284,8 @@ bool RequestPath::IsPaused(const Connection& connection, const commands::Command
       break;
   }
   constexpr uint32_t kChanges = commands::kWrite | commands::kMayReplicate;
-  if ((command.flags & kChanges) != 0) return true;
+  const commands::Command& command = *request.command;
+  if ((command.flags & kChanges) != 0) return !DeclaresNoWrites(*core_, command, ArgsOf(request));
   return command.name == "exec" && connection.transaction != nullptr &&
          (connection.transaction->any_of(kChanges));
 }
