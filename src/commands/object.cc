@@ -46,8 +46,8 @@ void Idletime(Call& call) {
   Entry* const entry = Find(call);
   if (entry == nullptr) return;
   const auto now_ms = static_cast<uint32_t>(call.now_ms());
-  const int64_t idle_s = PolicyOf(call).IdleSeconds(*entry->word(), now_ms);
-  if (idle_s >= 0) return call.reply.Integer(idle_s);
+  const int64_t idle_ms = PolicyOf(call).IdleMs(*entry->word(), now_ms);
+  if (idle_ms >= 0) return call.reply.Integer(idle_ms / 1000);
   if (PolicyOf(call).Frequency(*entry->word(), now_ms) < 0) {
     return call.reply.Error("ERR the selected maxmemory policy does not track idle time");
   }

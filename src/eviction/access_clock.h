@@ -21,7 +21,7 @@ class AccessClockPolicy : public EvictionPolicy {
   void OnHit(uint32_t hash, Word& word, uint32_t now_ms) override { word = now_ms; }
   void OnRemove(uint32_t hash, Word& word, uint32_t charge, RemoveCause cause) override {}
 
-  int64_t IdleSeconds(Word word, uint32_t now_ms) const override { return (now_ms - word) / 1000; }
+  int64_t IdleMs(Word word, uint32_t now_ms) const override { return now_ms - word; }
   void SetIdleSeconds(Word& word, int64_t idle_s, uint32_t now_ms) override {
     const int64_t idle_ms = std::clamp<int64_t>(idle_s, 0, UINT32_MAX / 1000) * 1000;
     word = now_ms - static_cast<uint32_t>(idle_ms);

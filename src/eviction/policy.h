@@ -86,12 +86,12 @@ class EvictionPolicy {
   // Bytes of the policy's own memory, beyond the word in each entry.
   virtual size_t metadata_bytes() const { return 0; }
 
-  // Seconds since last use and access frequency of a key, where the policy keeps them; -1 where
-  // it does not (OBJECT IDLETIME, OBJECT FREQ).
-  virtual int64_t IdleSeconds(Word word, uint32_t now_ms) const { return -1; }
+  // Milliseconds since last use and access frequency of a key, where the policy keeps them; -1
+  // where it does not (OBJECT IDLETIME, OBJECT FREQ).
+  virtual int64_t IdleMs(Word word, uint32_t now_ms) const { return -1; }
   virtual int64_t Frequency(Word word, uint32_t now_ms) const { return -1; }
 
-  // Sets what IdleSeconds or Frequency will answer (RESTORE IDLETIME, FREQ). Ignored elsewhere.
+  // Sets what IdleMs or Frequency will answer (RESTORE IDLETIME, FREQ). Ignored elsewhere.
   virtual void SetIdleSeconds(Word& word, int64_t idle_s, uint32_t now_ms) {}
   virtual void SetFrequency(Word& word, uint8_t frequency, uint32_t now_ms) {}
 

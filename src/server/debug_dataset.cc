@@ -49,9 +49,9 @@ void ReloadDatabase(keyspace::Database database, const keyspace::EncodingLimits&
 }
 
 // As Redis shows when a key was last used: the seconds of Unix time, in 24 bits.
-int64_t LruOf(const Call& call, int64_t idle_s) {
+int64_t LruOf(const Call& call, int64_t idle_ms) {
   constexpr int64_t kBits = (1 << 24) - 1;
-  return idle_s < 0 ? 0 : (call.clock.WallMs() / 1000 - idle_s) & kBits;
+  return idle_ms < 0 ? 0 : (call.now_ms() - idle_ms) / 1000 & kBits;
 }
 
 }  // namespace
@@ -65,12 +65,12 @@ void DebugObject(Call& call) {
   Entry* const entry = long_ago.Peek(key);
   if (entry == nullptr) return call.reply.NoSuchKey();
   const auto now_ms = static_cast<uint32_t>(call.now_ms());
-  const int64_t idle_s = keyspace.ShardOf(key).policy().IdleSeconds(*entry->word(), now_ms);
+  const int64_t idle_ms = keyspace.ShardOf(key).policy().IdleMs(*entry->word(), now_ms);
   call.reply.Simple(
       "Value at:0x0 refcount:1 encoding:" + std::string(commands::EncodingOf(*entry)) +
       " serializedlength:" + std::to_string(DumpOf(*entry).size()) +
-      " lru:" + std::to_string(LruOf(call, idle_s)) +
-      " lru_seconds_idle:" + std::to_string(std::max<int64_t>(idle_s, 0)));
+      " lru:" + std::to_string(LruOf(call, idle_ms)) +
+      " lru_seconds_idle:" + std::to_string(std::max<int64_t>(idle_ms, 0) / 1000));
 }
 
 void DebugDigest(Call& call) {

@@ -33,10 +33,10 @@ TEST(NoEviction, KeepsIdleTimes) {
   store.now_ms = 1'000;
   store.Insert(1);
   store.now_ms = 66'500;
-  EXPECT_EQ(store.policy().IdleSeconds(store.entry(1).word, store.now_ms), 65);
+  EXPECT_EQ(store.policy().IdleMs(store.entry(1).word, store.now_ms) / 1000, 65);
   EXPECT_EQ(store.policy().Frequency(store.entry(1).word, store.now_ms), -1);
   store.policy().SetIdleSeconds(store.entry(1).word, 1'000, store.now_ms);
-  EXPECT_EQ(store.policy().IdleSeconds(store.entry(1).word, store.now_ms), 1'000);
+  EXPECT_EQ(store.policy().IdleMs(store.entry(1).word, store.now_ms) / 1000, 1'000);
   EXPECT_EQ(store.EvictOne(), FakeStore::kNothing);
 }
 
@@ -45,7 +45,7 @@ TEST(AccessClock, MeasuresIdleTimeAcrossAWrapOfTheClock) {
   store.now_ms = ~0u - 4'999;
   store.Insert(1);
   store.now_ms = 5'000;
-  EXPECT_EQ(store.policy().IdleSeconds(store.entry(1).word, store.now_ms), 10);
+  EXPECT_EQ(store.policy().IdleMs(store.entry(1).word, store.now_ms) / 1000, 10);
 }
 
 TEST(Lru, EvictsFromTheIdlestTenth) {
