@@ -80,10 +80,12 @@ void ClientInfo(Call& call) {
 struct Filter {
   std::vector<uint64_t> ids;
   std::optional<std::string> type, address, local_address, user;
+  std::optional<int64_t> age_s_min;
   bool skip_me = true;
 
-  bool Matches(const Connection& connection) const {
+  bool Matches(const Connection& connection, int64_t now_ms) const {
     const ClientView& view = connection.view;
+    if (age_s_min && (now_ms - view.created_ms) / 1000 < *age_s_min) return false;
     if (!ids.empty() && std::find(ids.begin(), ids.end(), connection.id) == ids.end()) return false;
     if (type && *type != (view.is_subscriber ? "pubsub" : "normal")) return false;
     if (address && *address != view.peer_address) return false;
@@ -135,7 +137,7 @@ void ClientList(Call& call) {
   ConnectionOf(call).view.last_command.store(&call.command);
   std::vector<std::pair<uint64_t, std::string>> lines;
   ForEachClient(call, [&](Worker&, const Connection& connection) {
-    if (!filter.Matches(connection)) return;
+    if (!filter.Matches(connection, call.now_ms())) return;
     lines.emplace_back(connection.id, Describe(connection, call.now_ms()));
   });
   std::sort(lines.begin(), lines.end());
@@ -149,7 +151,7 @@ int64_t KillClients(Call& call, const Filter& filter) {
   std::vector<std::pair<Worker*, uint64_t>> victims;
   bool me = false;
   ForEachClient(call, [&](Worker& worker, const Connection& connection) {
-    if (!filter.Matches(connection)) return;
+    if (!filter.Matches(connection, call.now_ms())) return;
     if (connection.id == call.session.id) {
       me = !filter.skip_me;
     } else {
@@ -188,6 +190,12 @@ void ClientKill(Call& call) {
         return call.reply.Error("ERR No such user '" + std::string(value) + "'");
       }
       filter.user = std::string(value);
+    } else if (call.Is(at, "maxage")) {  // as in Redis 7.4
+      filter.age_s_min = base::ParseInt64(value);
+      if (!filter.age_s_min) {
+        return call.reply.Error("ERR maxage is not an integer or out of range");
+      }
+      if (*filter.age_s_min < 1) return call.reply.Error("ERR maxage should be greater than 0");
     } else if (call.Is(at, "skipme")) {
       if (!commands::SameName(value, "yes") && !commands::SameName(value, "no")) {
         return call.reply.SyntaxError();
@@ -282,7 +290,7 @@ void ClientHelp(Call& call) {
       "KILL <ip:port>",
       "    Kill connection made from <ip:port>.",
       "KILL <option> <value> [<option> <value> [...]]",
-      "    Kill connections. Options are: ADDR, LADDR, TYPE, USER, SKIPME, ID.",
+      "    Kill connections. Options are: ADDR, LADDR, TYPE, USER, SKIPME, ID, MAXAGE.",
       "LIST [options ...]",
       "    Return information about client connections: TYPE, ID.",
       "NO-EVICT (ON|OFF)",

@@ -127,6 +127,37 @@ class ClientCommandTest(black_box.TerraceTest):
             self.assertEqual(client.command('CLIENT', command, 'OFF'), resp_wire.OK)
             self.assert_error(client.command('CLIENT', command, 'FOO'), b'ERR syntax error')
 
+    def test_kill_by_age_spares_younger_clients(self):
+        self.need('client|kill')
+        admin, victim = self.client(), self.client()
+        victim_id = str(victim.call('CLIENT', 'ID'))
+        time.sleep(1.1)
+        self.assertEqual(admin.call('CLIENT', 'KILL', 'ID', victim_id, 'MAXAGE', '1000'), 0)
+        self.assertEqual(admin.call('CLIENT', 'KILL', 'ID', victim_id, 'MAXAGE', '1'), 1)
+        victim.wait_closed()
+        for age in ('text', '9999999999999999999'):
+            self.assert_error(admin.command('CLIENT', 'KILL', 'MAXAGE', age),
+                              b'ERR maxage is not an integer or out of range')
+        self.assert_error(admin.command('CLIENT', 'KILL', 'MAXAGE', '0'),
+                          b'ERR maxage should be greater than 0')
+
+    def test_scripts_that_declare_not_to_write_run_during_a_pause_of_writes(self):
+        self.need('client|pause', 'fcall')
+        admin, client = self.client(), self.client(timeout_s=5.0)
+        reader = '#!lua flags=no-writes\nreturn 1'
+        digest = client.call('SCRIPT', 'LOAD', reader)
+        client.call('FUNCTION', 'LOAD', 'REPLACE', '#!lua name=pausing\nredis.register_function{'
+                    "function_name='reads', callback=function() return 1 end, flags={'no-writes'}}")
+        admin.command('CLIENT', 'PAUSE', '60000', 'WRITE')
+        self.assertEqual(client.call('EVAL', reader, '0'), 1)
+        self.assertEqual(client.call('EVALSHA', digest, '0'), 1)
+        self.assertEqual(client.call('FCALL', 'reads', '0'), 1)
+        client.send('EVAL', 'return 2', '0')
+        with self.assertRaises(raw_client.ReplyTimeout):
+            client.read(timeout_s=0.2)
+        admin.command('CLIENT', 'UNPAUSE')
+        self.assertEqual(client.read(), (':', 2))
+
     def test_pause_holds_writes_and_lets_reads_pass(self):
         self.need('client|pause')
         admin, client = self.client(), self.client(timeout_s=5.0)
