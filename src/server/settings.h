@@ -24,6 +24,7 @@ namespace terrace::server {
 
 enum class LogLevel : int { kDebug, kVerbose, kNotice, kWarning };
 enum class LogFormat : int { kText, kJson };
+enum class AppendSync : int { kAlways, kEverySecond, kNo };
 // Who may do it: nobody, everybody, or only clients on a loopback address or a Unix socket.
 enum class Permission : int { kNo, kYes, kLocal };
 // Who has the last word on a key, see docs/configuration.md.
@@ -101,7 +102,13 @@ struct Settings {
   std::string dir = ".";
   std::string dbfilename = "dump.rdb";
   bool appendonly = false;
+  AppendSync appendfsync = AppendSync::kEverySecond;  // no effect: there is no append-only file
   std::string save;
+  std::string replicaof;
+  std::string masterauth, masteruser;
+  uint64_t repl_backlog_size = 1u << 20;  // bytes; these have no effect: there are no replicas
+  int64_t repl_ping_replica_period = 10;  // seconds
+  int64_t repl_timeout = 60;              // seconds
 
   // [log]
   LogLevel loglevel = LogLevel::kNotice;

@@ -14,6 +14,7 @@ using S = Settings;
 constexpr std::string_view kLogLevels[] = {"debug", "verbose", "notice", "warning"};
 constexpr std::string_view kLogFormats[] = {"text", "json"};
 constexpr std::string_view kPermissions[] = {"no", "yes", "local"};
+constexpr std::string_view kAppendSyncs[] = {"always", "everysec", "no"};
 constexpr std::string_view kChannelDefaults[] = {"allchannels", "resetchannels"};
 constexpr std::string_view kPolicies[] = {
     "volatile-lru", "volatile-lfu",   "volatile-random", "volatile-ttl", "allkeys-lru",
@@ -61,8 +62,27 @@ constexpr R::Row kRows[] = {
     R::Plain<&S::appendonly>("server", "appendonly", kBool, kLive,
                              "Only 'no': there is no append-only file")
         .OnlyDefault(),
+    R::Choice<&S::appendfsync>("server", "appendfsync", kAppendSyncs, kLive,
+                               "Accepted; there is no append-only file"),
     R::Plain<&S::save>("server", "save", kString, kLive, "Only '': there are no periodic snapshots")
         .OnlyDefault(),
+    R::Plain<&S::replicaof>("server", "replicaof", kString, kRestart,
+                            "Only '': this server is nobody's replica")
+        .Alias("slaveof")
+        .OnlyDefault(),
+    R::Plain<&S::masterauth>("server", "masterauth", kString, kLive,
+                             "Accepted; this server is nobody's replica")
+        .Sensitive(),
+    R::Plain<&S::masteruser>("server", "masteruser", kString, kLive,
+                             "Accepted; this server is nobody's replica")
+        .Sensitive(),
+    R::Number<&S::repl_backlog_size>("server", "repl-backlog-size", kBytes, 1, kInt64Max, "bytes",
+                                     kLive, "Accepted; there are no replicas"),
+    R::Number<&S::repl_ping_replica_period>("server", "repl-ping-replica-period", kInt, 1, kIntMax,
+                                            "seconds", kLive, "Accepted; there are no replicas")
+        .Alias("repl-ping-slave-period"),
+    R::Number<&S::repl_timeout>("server", "repl-timeout", kInt, 1, kIntMax, "seconds", kLive,
+                                "Accepted; there are no replicas"),
 
     R::Choice<&S::loglevel>("log", "loglevel", kLogLevels, kLive, "The least that is logged"),
     R::Plain<&S::logfile>("log", "logfile", kString, kRestart,
