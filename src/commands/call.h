@@ -31,10 +31,11 @@ class Executor {
  public:
   virtual ~Executor() = default;
 
-  // May this command run under the locks that are held now?
-  virtual bool Covers(const Command& command, Args args) const = 0;
-  // Runs the handler, which appends its reply. Counts in the statistics of the command.
-  // REQUIRES: the arity fits; Covers(command, args). May be called from within a handler only.
+  // Are the locks of every shard held? Then any command may run.
+  virtual bool HoldsAllLocks() const = 0;
+  // Runs the handler, which appends its reply. Counts in the statistics of the command. Replies an
+  // error when the command needs a lock that is not held.
+  // REQUIRES: the arity fits. May be called from within a handler only.
   virtual void Run(const Command& command, Args args, Session& session, resp::Reply& reply) = 0;
   // For a command that is about to run others: time stands still for them from now on, and reads
   // the same for expiry and for TIME. What runs within another such command shares its moment.

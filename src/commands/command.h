@@ -14,6 +14,7 @@
 namespace terrace::commands {
 
 struct Call;
+struct Session;
 using Handler = void (*)(Call& call);
 using Args = std::span<const std::string_view>;
 
@@ -97,6 +98,9 @@ struct Command {
   std::span<const Command> subcommands = {};
   // Writes that need the old value only with some arguments (SET with GET, NX or KEEPTTL).
   Resolve (*resolve_for)(Args args) = nullptr;
+  // Of a row with kAllShards: are the locks of its keys' shards enough for these arguments? Asked
+  // before the locks are taken, on the thread that will run it; null: never.
+  bool (*needs_only_keys)(Session& session, Args args) = nullptr;
   // Its place among all commands and subcommands, for statistics; given by the registry.
   int id = -1;
 

@@ -1,5 +1,7 @@
 #include "keyspace/keyspace.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/hash.h"
 #include "eviction/registry.h"
@@ -46,6 +48,11 @@ void Keyspace::UnlockAll(ShardSet shards) {
   for (ShardSet left = shards; left != 0; left &= left - 1) {
     shard(__builtin_ctzll(left)).mutex.unlock();
   }
+}
+
+bool Keyspace::HoldsLock() const {
+  return concurrent_ &&
+         std::ranges::any_of(shards_, [](const auto& shard) { return shard->mutex.IsMine(); });
 }
 
 Key Keyspace::MakeKey(std::string_view bytes) const {
@@ -141,7 +148,8 @@ void Keyspace::ClearDatabase(int database, int64_t now_ms) {
 bool Keyspace::ExpireDue(int shard_index, int64_t now_ms, size_t limit) {
   std::vector<uint32_t> due;
   bool more = false;
-  ShardLock lock(*this, ShardSet{1} << shard_index);
+  ShardLock lock(*this, ShardSet{1} << shard_index, ShardLock::Patience::kNone);
+  if (!lock.is_held()) return false;
   Shard& target = shard(shard_index);
   for (int index = 0; index < database_count_; ++index) {
     Shard::Part* part = target.part(index);

@@ -65,6 +65,8 @@ class Keyspace {
   // Takes all of these locks, or none and returns false. In any order: it does not wait.
   [[nodiscard]] bool TryLockAll(ShardSet shards);
   void UnlockAll(ShardSet shards);
+  // Does the calling thread hold any?
+  bool HoldsLock() const;
 
   // Not thread-safe: set before the first request.
   void SetLockWait(LockWait* lock_wait) {
@@ -108,7 +110,8 @@ class Keyspace {
   Reclaimer& reclaimer() { return reclaimer_; }
 
   // Removes keys whose deadline has passed from this shard, at most limit; true when there are
-  // more. REQUIRES: the caller holds no shard lock.
+  // more. Leaves a shard alone that somebody else has locked: that may be for long, and there will
+  // be a next time. REQUIRES: the caller holds no shard lock.
   bool ExpireDue(int shard_index, int64_t now_ms, size_t limit);
 
   ShardStats TotalStats();
@@ -152,8 +155,9 @@ class Keyspace {
 // ShardLock: holds the locks of a set of shards for its scope.
 class ShardLock {
  public:
-  // Who has done nothing yet may give up where a script holds on to a lock.
-  enum class Patience : uint8_t { kEndless, kMayGiveUp };
+  // Who has done nothing yet may give up where a script holds on to a lock; who is served while his
+  // thread holds locks must not wait at all.
+  enum class Patience : uint8_t { kEndless, kMayGiveUp, kNone };
 
   ShardLock(Keyspace& keyspace, ShardSet shards, Patience patience = Patience::kEndless)
       : keyspace_(keyspace), shards_(shards) {
@@ -162,7 +166,7 @@ class ShardLock {
       ShardMutex& mutex = keyspace.shards_[static_cast<size_t>(__builtin_ctzll(left))]->mutex;
       if (patience == Patience::kEndless) {
         mutex.lock();
-      } else if (!mutex.lock_or_give_up()) {
+      } else if (patience == Patience::kNone ? !mutex.try_lock() : !mutex.lock_or_give_up()) {
         shards_ = shards & ~left;
         is_held_ = false;
         return;

@@ -41,7 +41,7 @@ const LibrarySet& FunctionRunner::CurrentSet() {
 }
 
 void FunctionRunner::Unload(const Loaded& loaded) {
-  for (const auto& [name, reference] : loaded.references) vm_->Release(reference);
+  for (const auto& [name, function] : loaded.functions) vm_->Release(function.reference);
 }
 
 void FunctionRunner::Trim() {
@@ -65,8 +65,8 @@ void FunctionRunner::UpdateBytes() {
   vm_bytes_.store(vm_ != nullptr ? vm_->bytes() : 0, std::memory_order_relaxed);
 }
 
-const FunctionRunner::Loaded* FunctionRunner::LoadedFor(const LibrarySet::Pointer& library,
-                                                        std::string* error) {
+FunctionRunner::Loaded* FunctionRunner::LoadedFor(const LibrarySet::Pointer& library,
+                                                  std::string* error) {
   const auto found = loaded_.find(library->id);
   if (found != loaded_.end()) return &found->second;
   LibraryBuilder builder;
@@ -74,7 +74,7 @@ const FunctionRunner::Loaded* FunctionRunner::LoadedFor(const LibrarySet::Pointe
                                    Vm::LoadLimit::kNone, builder);
   Loaded loaded{library, {}};
   for (const auto& [name, function] : builder.functions()) {
-    loaded.references.emplace(name, function.reference);
+    loaded.functions.emplace(name, LoadedFunction{function.reference});
   }
   if (!error->empty()) {
     Unload(loaded);
@@ -85,19 +85,36 @@ const FunctionRunner::Loaded* FunctionRunner::LoadedFor(const LibrarySet::Pointe
 
 // ---- Calling -----------------------------------------------------------------------------------
 
+bool FunctionRunner::NeedsOnlyKeys(commands::Args args) {
+  const LibrarySet::Found found = CurrentSet().FindFunction(args[1]);
+  if (found.library == nullptr) return false;
+  const auto loaded = loaded_.find(found.library->id);
+  if (loaded == loaded_.end()) return false;
+  const auto function = loaded->second.functions.find(found.function->name);
+  return function != loaded->second.functions.end() &&
+         function->second.touches_only_given_keys.value_or(false);
+}
+
 void FunctionRunner::Call(commands::Call& call, Writes writes) {
-  const LibrarySet::Found found = CurrentSet().FindFunction(call.args[1]);
+  // Where not all locks are held, they were chosen for a function of set_: it may not be exchanged
+  // for one that needs others.
+  const LibrarySet& set = call.executor->HoldsAllLocks() ? CurrentSet() : *set_;
+  const LibrarySet::Found found = set.FindFunction(call.args[1]);
   if (found.library == nullptr) return call.reply.Error("ERR Function not found");
   const auto key_count = ParseKeyCount(call, "ERR Bad number of keys provided");
   if (!key_count) return;
   std::string error;
-  const Loaded* const loaded = LoadedFor(found.library, &error);
+  Loaded* const loaded = LoadedFor(found.library, &error);
   if (loaded == nullptr) return call.reply.Error("ERR " + error);
-  const auto reference = loaded->references.find(found.function->name);
+  const auto at = loaded->functions.find(found.function->name);
   // What a library registers may depend on chance, in spite of all warnings.
-  if (reference == loaded->references.end()) return call.reply.Error("ERR Function not found");
+  if (at == loaded->functions.end()) return call.reply.Error("ERR Function not found");
+  LoadedFunction& function = at->second;
+  if (!function.touches_only_given_keys) {
+    function.touches_only_given_keys = vm_->TouchesOnlyGivenKeys(function.reference, call.registry);
+  }
   Run run(call, Run::Kind::kFunction, found.function->name);
-  StartRun(*vm_, run, found.function->flags, writes, reference->second, *key_count);
+  StartRun(*vm_, run, found.function->flags, writes, function.reference, *key_count);
   UpdateBytes();
 }
 
@@ -124,7 +141,7 @@ std::string FunctionRunner::Create(std::string_view code, Vm::LoadLimit limit,
   auto library = std::make_shared<Library>();
   Loaded loaded;
   for (auto& [name, function] : builder.functions()) {
-    loaded.references.emplace(name, function.reference);
+    loaded.functions.emplace(name, LoadedFunction{function.reference});
     library->functions.push_back(
         {name, function.description, function.has_description, function.flags});
   }

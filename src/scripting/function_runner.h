@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -33,8 +34,12 @@ class FunctionRunner {
   ~FunctionRunner();
 
   // FCALL and FCALL_RO: name-of-command function numkeys [key ...] [argument ...].
-  // REQUIRES: the arity of those, call.executor, all locks of the keyspace.
+  // REQUIRES: the arity of those, call.executor; the locks of the keys' shards where NeedsOnlyKeys
+  // answers true, all locks of the keyspace otherwise.
   void Call(commands::Call& call, Writes writes);
+  // May what these arguments call run under the locks of its keys' shards alone? To be asked right
+  // before that.
+  bool NeedsOnlyKeys(commands::Args args);
   // FUNCTION LOAD.
   enum class Existing : uint8_t { kRefuse, kReplace };
   void Load(commands::Call& call, std::string_view code, Existing existing);
@@ -48,14 +53,19 @@ class FunctionRunner {
   size_t vm_bytes() const { return vm_bytes_.load(std::memory_order_relaxed); }
 
  private:
+  struct LoadedFunction {
+    int reference;
+    // Proven: it touches no keys but those that it is called with. Found out by its first call.
+    std::optional<bool> touches_only_given_keys = {};
+  };
   struct Loaded {
     LibrarySet::Pointer library;
-    std::unordered_map<std::string, int> references;  // of its functions, by name
+    std::unordered_map<std::string, LoadedFunction> functions;  // by name
   };
 
   Vm& CurrentVm();
   const LibrarySet& CurrentSet();
-  const Loaded* LoadedFor(const LibrarySet::Pointer& library, std::string* error);
+  Loaded* LoadedFor(const LibrarySet::Pointer& library, std::string* error);
   std::string Create(std::string_view code, Vm::LoadLimit limit, const LibrarySet& set,
                      Existing existing, LibrarySet::Pointer* library);
   std::string ReadLibraries(std::string_view payload, LibrarySet* set);

@@ -28,10 +28,16 @@ size_t ScriptRunner::BodyHash::operator()(std::string_view body) const {
 
 // ---- Finding scripts ---------------------------------------------------------------------------
 
+void ScriptRunner::Clear() {
+  planned_ = nullptr;
+  by_body_.clear();
+  by_digest_.clear();
+  vm_.reset();
+}
+
 Vm& ScriptRunner::CurrentVm() {
-  if (vm_ == nullptr || generation_ != scripts_->generation()) {
-    by_body_.clear();
-    by_digest_.clear();
+  if (!IsCurrent()) {
+    Clear();
     generation_ = scripts_->generation();
     vm_ = std::make_unique<Vm>(Vm::Kind::kScript, host_, supervisor_);
   }
@@ -39,18 +45,12 @@ Vm& ScriptRunner::CurrentVm() {
 }
 
 void ScriptRunner::Trim() {
-  if (vm_ == nullptr || generation_ == scripts_->generation()) return;
-  by_body_.clear();
-  by_digest_.clear();
-  vm_.reset();
+  if (vm_ == nullptr || IsCurrent()) return;
+  Clear();
   vm_bytes_.store(0, std::memory_order_relaxed);
 }
 
-const ScriptRunner::Compiled* ScriptRunner::Compile(ScriptStore::Pointer script,
-                                                    std::string* error) {
-  const int reference = CurrentVm().Compile(script->code(), "@user_script", error);
-  if (reference == Vm::kNoReference) return nullptr;
-  script = scripts_->Add(std::move(script));
+const ScriptRunner::Compiled* ScriptRunner::Keep(ScriptStore::Pointer script, int reference) {
   auto compiled = std::make_unique<Compiled>(Compiled{script, reference});
   const Compiled* const result = compiled.get();
   by_body_.emplace(script->body, result);
@@ -61,6 +61,7 @@ const ScriptRunner::Compiled* ScriptRunner::Compile(ScriptStore::Pointer script,
 // Replies the error and answers nullptr when the body is no script.
 const ScriptRunner::Compiled* ScriptRunner::FindBody(commands::Call& call, std::string_view body) {
   CurrentVm();
+  if (const Compiled* const planned = TakePlanned(body)) return planned;
   // A pass over the body is much cheaper than its digest, which only names it.
   const auto found = by_body_.find(body);
   if (found != by_body_.end()) return found->second;
@@ -72,26 +73,57 @@ const ScriptRunner::Compiled* ScriptRunner::FindBody(commands::Call& call, std::
     return nullptr;
   }
   script->digest = base::Sha1Hex(body);
-  const Compiled* const compiled = Compile(std::move(script), &error);
-  if (compiled == nullptr) {
+  const int reference = vm_->Compile(script->code(), "@user_script", &error);
+  if (reference == Vm::kNoReference) {
     call.reply.Error("ERR Error compiling script (new function): " + error);
+    return nullptr;
   }
-  return compiled;
+  script->touches_only_given_keys = vm_->TouchesOnlyGivenKeys(reference, call.registry);
+  return Keep(scripts_->Add(std::move(script)), reference);
 }
 
 const ScriptRunner::Compiled* ScriptRunner::FindDigest(std::string_view digest) {
   CurrentVm();
+  if (const Compiled* const planned = TakePlanned(digest)) return planned;
   const auto found = by_digest_.find(digest);
   if (found != by_digest_.end()) return found->second.get();
   ScriptStore::Pointer script = scripts_->Find(digest);
   if (script == nullptr) return nullptr;
   std::string error;  // it was compiled by the worker that stored it
-  return Compile(std::move(script), &error);
+  const int reference = vm_->Compile(script->code(), "@user_script", &error);
+  return reference != Vm::kNoReference ? Keep(std::move(script), reference) : nullptr;
 }
 
 void ScriptRunner::LoadScript(commands::Call& call, std::string_view body) {
+  planned_ = nullptr;  // nobody has asked for this one
   const Compiled* const compiled = FindBody(call, body);
   if (compiled != nullptr) call.reply.Bulk(compiled->script->digest);
+}
+
+// ---- Before they run ---------------------------------------------------------------------------
+
+bool ScriptRunner::BodyNeedsOnlyKeys(commands::Args args) {
+  if (!IsCurrent()) return false;
+  const auto found = by_body_.find(args[1]);
+  return Plan(args[1], found != by_body_.end() ? found->second : nullptr);
+}
+
+bool ScriptRunner::DigestNeedsOnlyKeys(commands::Args args) {
+  if (!IsCurrent()) return false;
+  const auto found = by_digest_.find(args[1]);
+  return Plan(args[1], found != by_digest_.end() ? found->second.get() : nullptr);
+}
+
+bool ScriptRunner::Plan(std::string_view text, const Compiled* compiled) {
+  planned_text_ = text;
+  planned_ = compiled;
+  return compiled != nullptr && compiled->script->touches_only_given_keys;
+}
+
+const ScriptRunner::Compiled* ScriptRunner::TakePlanned(std::string_view text) {
+  const Compiled* const planned = std::exchange(planned_, nullptr);
+  const bool is_same = planned_text_.data() == text.data() && planned_text_.size() == text.size();
+  return is_same ? planned : nullptr;
 }
 
 // ---- Running -----------------------------------------------------------------------------------

@@ -29,9 +29,14 @@ class ScriptRunner {
   ~ScriptRunner();
 
   // EVAL and EVALSHA, and their read-only forms: name-of-command script numkeys [key ...] [arg
-  // ...]. REQUIRES: the arity of those, call.executor, all locks of the keyspace.
+  // ...]. REQUIRES: the arity of those, call.executor; the locks of the keys' shards where
+  // ...NeedsOnlyKeys answers true, all locks of the keyspace otherwise.
   void Eval(commands::Call& call, Writes writes);
   void EvalDigest(commands::Call& call, Writes writes);
+  // May what these arguments run do so under the locks of its keys' shards alone? To be asked right
+  // before that, with the same views.
+  bool BodyNeedsOnlyKeys(commands::Args args);
+  bool DigestNeedsOnlyKeys(commands::Args args);
   // SCRIPT LOAD.
   void LoadScript(commands::Call& call, std::string_view body);
 
@@ -53,7 +58,11 @@ class ScriptRunner {
   Vm& CurrentVm();
   const Compiled* FindBody(commands::Call& call, std::string_view body);
   const Compiled* FindDigest(std::string_view digest);
-  const Compiled* Compile(ScriptStore::Pointer script, std::string* error);
+  const Compiled* Keep(ScriptStore::Pointer script, int reference);
+  bool Plan(std::string_view text, const Compiled* compiled);
+  const Compiled* TakePlanned(std::string_view text);
+  bool IsCurrent() const { return vm_ != nullptr && generation_ == scripts_->generation(); }
+  void Clear();
   void RunScript(commands::Call& call, const Compiled& compiled, Writes writes, size_t key_count);
 
   const Host host_;
@@ -64,6 +73,9 @@ class ScriptRunner {
   // What is compiled in vm_; the keys point into the scripts.
   std::unordered_map<std::string_view, std::unique_ptr<Compiled>> by_digest_;
   std::unordered_map<std::string_view, const Compiled*, BodyHash> by_body_;
+  // What the locks were chosen for, so that it need not be found again.
+  std::string_view planned_text_;
+  const Compiled* planned_ = nullptr;
   std::atomic<size_t> vm_bytes_{0};
 };
 

@@ -23,6 +23,8 @@ struct Script {
   std::string digest;
   std::string body;
   ScriptHead head;
+  // Proven: it touches no keys but those that it is called with.
+  bool touches_only_given_keys = false;
 
   std::string_view code() const { return std::string_view(body).substr(head.bytes); }
 };

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/numbers.h"
+#include "scripting/chunk.h"
 #include "scripting/conversions.h"
 #include "scripting/library_builder.h"
 #include "scripting/redis_api.h"
@@ -27,6 +28,11 @@ std::string_view TextAt(lua_State* lua, int index) {
   size_t size = 0;
   const char* text = lua_tolstring(lua, index, &size);
   return text != nullptr ? std::string_view(text, size) : std::string_view();
+}
+
+int AppendTo(lua_State*, const void* bytes, size_t count, void* dump) {
+  static_cast<std::string*>(dump)->append(static_cast<const char*>(bytes), count);
+  return 0;
 }
 
 }  // namespace
@@ -137,6 +143,17 @@ int Vm::Compile(std::string_view code, const char* chunk_name, std::string* erro
   *error = TextAt(lua_, -1);
   lua_pop(lua_, 1);
   return kNoReference;
+}
+
+bool Vm::TouchesOnlyGivenKeys(int reference, const commands::Registry& registry) {
+  std::string dump;
+  lua_rawgeti(lua_, LUA_REGISTRYINDEX, reference);
+  const bool is_dumped = lua_dump(lua_, AppendTo, &dump) == 0;
+  lua_pop(lua_, 1);
+  Chunk chunk;
+  const KeySource source = kind_ == Kind::kScript ? KeySource::kGlobal : KeySource::kParameter;
+  return is_dumped && ReadChunk(dump, &chunk) &&
+         scripting::TouchesOnlyGivenKeys(chunk, source, registry);
 }
 
 // What is behind the protected globals while a library's code runs: only what registers functions.

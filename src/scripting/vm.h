@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "commands/call.h"
+#include "scripting/declared_keys.h"
 
 namespace terrace::scripting {
 
@@ -106,6 +107,8 @@ class Vm {
   static constexpr int kNoReference = LUA_NOREF;
   int Compile(std::string_view code, const char* chunk_name, std::string* error);
   void Release(int reference) { luaL_unref(lua_, LUA_REGISTRYINDEX, reference); }
+  // Is it proven of this function that it touches no keys but those that it is called with?
+  bool TouchesOnlyGivenKeys(int reference, const commands::Registry& registry);
 
   // Calls a function and writes its reply. Scripts find keys and arguments in KEYS and ARGV,
   // functions get them as parameters.

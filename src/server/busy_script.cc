@@ -2,6 +2,8 @@
 
 #include <poll.h>
 
+#include <algorithm>
+
 #include "server/core.h"
 #include "server/server.h"
 #include "server/worker.h"
@@ -29,35 +31,64 @@ std::string_view BusyScript::error() const { return ErrorOf(core_->busy_script.l
 
 void BusyScript::Enter(scripting::Run& run) {
   std::lock_guard lock(mutex_);
-  run_ = &run;
+  runs_.push_back({&run, false});
+}
+
+void BusyScript::BecomeBusy(scripting::Run& run) {
+  std::lock_guard lock(mutex_);
+  for (Entered& entered : runs_) entered.is_busy |= entered.run == &run;
+  ShowKind();
 }
 
 void BusyScript::Leave(scripting::Run& run) {
   std::lock_guard lock(mutex_);
-  if (run_ == &run) run_ = nullptr;
-  core_->busy_script.store(BusyKind::kNone);
+  std::erase_if(runs_, [&](const Entered& entered) { return entered.run == &run; });
+  ShowKind();
+}
+
+// Tells everybody what is busy now. REQUIRES: mutex_.
+void BusyScript::ShowKind() {
+  BusyKind kind = BusyKind::kNone;
+  for (const Entered& entered : runs_) {
+    if (!entered.is_busy || kind != BusyKind::kNone) continue;
+    kind = entered.run->kind == Kind::kFunction ? BusyKind::kFunction : BusyKind::kScript;
+  }
+  core_->busy_script.store(kind);
 }
 
 BusyScript::Killed BusyScript::Kill(Kind kind) {
   std::lock_guard lock(mutex_);
-  if (run_ == nullptr) return Killed::kNothingRuns;
-  if (run_->wrote()) return Killed::kHasWritten;
-  if (run_->kind != kind) return Killed::kOtherKind;
-  return run_->End() ? Killed::kYes : Killed::kHasWritten;
+  const bool any_busy = std::ranges::any_of(runs_, &Entered::is_busy);
+  Killed result = Killed::kNothingRuns;
+  for (const Entered& entered : runs_) {
+    // What has not run for long is no reason to ask, unless there is nothing else.
+    if (any_busy && !entered.is_busy) continue;
+    Killed killed = Killed::kHasWritten;
+    if (!entered.run->wrote()) {
+      killed = entered.run->kind != kind ? Killed::kOtherKind
+               : entered.run->End()      ? Killed::kYes
+                                         : Killed::kHasWritten;
+    }
+    const bool says_more = killed == Killed::kYes || result == Killed::kNothingRuns ||
+                           (killed == Killed::kHasWritten && result == Killed::kOtherKind);
+    if (says_more) result = killed;
+  }
+  return result;
 }
 
 void BusyScript::Abort() {
   std::lock_guard lock(mutex_);
-  if (run_ != nullptr) run_->Abort();
+  for (const Entered& entered : runs_) entered.run->Abort();
 }
 
 std::optional<BusyScript::Running> BusyScript::running() const {
   std::lock_guard lock(mutex_);
-  if (run_ == nullptr) return std::nullopt;
+  if (runs_.empty()) return std::nullopt;
+  const scripting::Run& run = *runs_.front().run;
   Running running;
-  running.name = run_->name;
-  for (const std::string_view word : run_->call.args) running.command.emplace_back(word);
-  running.duration_ms = (core_->clock->NowUs() - run_->begin_us) / 1000;
+  running.name = run.name;
+  for (const std::string_view word : run.call.args) running.command.emplace_back(word);
+  running.duration_ms = (core_->clock->NowUs() - run.begin_us) / 1000;
   return running;
 }
 
@@ -83,7 +114,7 @@ bool ScriptSupervisor::OnProgress(scripting::Run& run) {
     if (!is_busy_) {
       is_busy_ = true;
       const bool is_function = run.kind == scripting::Run::Kind::kFunction;
-      core.busy_script.store(is_function ? BusyKind::kFunction : BusyKind::kScript);
+      core.busy->BecomeBusy(run);
       core.log->Warning("script_busy",
                         {{"name", std::string(run.name)},
                          {"elapsed_ms", std::to_string(elapsed_ms)},
@@ -107,7 +138,8 @@ void Worker::ServeWhileBusy() {
   const int64_t now_us = core_->clock->MonoUs();
   if (lane_ != &main_lane_ || now_us - served_busy_us_ < kServePauseUs) return;
   served_busy_us_ = now_us;
-  if (busy_lane_ == nullptr) busy_lane_ = std::make_unique<Lane>(core_, &stats_);
+  if (busy_lane_ == nullptr)
+    busy_lane_ = std::make_unique<Lane>(core_, &stats_, RequestPath::Place::kWithinScript);
   std::vector<pollfd> polled;
   std::vector<Connection*> served;
   for (const auto& [id, connection] : connections_) {

@@ -1,11 +1,12 @@
 #pragma once
 
-// BusyScript: the script or function that has been running for a while, as the rest of the server
-// sees it. A script holds every lock of the keyspace, so there is one at most.
+// BusyScript: the scripts and functions that have been running for a while, as the rest of the
+// server sees them: one of each thread at most.
 //
-// Once it exceeds busy-reply-threshold, requests are answered -BUSY but for those that end it. Its
+// Once one exceeds busy-reply-threshold, requests are answered -BUSY but for those that end it. Its
 // own thread serves its clients from within the script (Worker::ServeWhileBusy), and so does a
-// thread that waits for a lock which the script holds.
+// thread that waits for a lock which the script holds. Who is served so must not wait for a lock:
+// the thread may hold some already, and others may be waiting for these.
 //
 // Promises:  a script that was told to end has written nothing, and will not (except by Abort).
 // Threads:   internally locked.
@@ -36,8 +37,9 @@ class BusyScript : public keyspace::LockWait {
   std::string_view error() const;
 
   enum class Killed : uint8_t { kYes, kNothingRuns, kHasWritten, kOtherKind };
+  // Ends all that may be ended of those that are busy.
   Killed Kill(Kind kind);
-  // Ends it whatever it has done: the server shuts down.
+  // Ends them whatever they have done: the server shuts down.
   void Abort();
 
   struct Running {
@@ -45,6 +47,7 @@ class BusyScript : public keyspace::LockWait {
     std::vector<std::string> command;
     int64_t duration_ms;
   };
+  // The one that began first.
   std::optional<Running> running() const;
 
   // keyspace::LockWait: serves the clients of this thread; false while a script is busy.
@@ -52,12 +55,19 @@ class BusyScript : public keyspace::LockWait {
 
  private:
   friend class ScriptSupervisor;
+  struct Entered {
+    scripting::Run* run;
+    bool is_busy;
+  };
+
   void Enter(scripting::Run& run);
+  void BecomeBusy(scripting::Run& run);
   void Leave(scripting::Run& run);
+  void ShowKind();
 
   Core* const core_;
   mutable std::mutex mutex_;
-  scripting::Run* run_ = nullptr;  // guarded by mutex_
+  std::vector<Entered> runs_;  // in the order of their beginning; guarded by mutex_
 };
 
 // One worker's watch over the scripts that it runs.

@@ -20,7 +20,14 @@ using scripting::Library;
 using scripting::LibrarySet;
 using scripting::Writes;
 
-scripting::FunctionRunner& RunnerOf(Call& call) { return ConnectionOf(call).worker->functions(); }
+scripting::FunctionRunner& RunnerOf(commands::Session& session) {
+  return static_cast<Connection&>(session).worker->functions();
+}
+scripting::FunctionRunner& RunnerOf(Call& call) { return RunnerOf(call.session); }
+
+bool NeedsOnlyKeys(commands::Session& session, commands::Args args) {
+  return RunnerOf(session).NeedsOnlyKeys(args);
+}
 
 void Fcall(Call& call) { RunnerOf(call).Call(call, Writes::kAllowed); }
 void FcallReadOnly(Call& call) { RunnerOf(call).Call(call, Writes::kForbidden); }
@@ -253,8 +260,9 @@ constexpr Command kSubcommands[] = {
 };
 
 constexpr Command kCommands[] = {
-    InvocationRow("fcall", commands::kMayReplicate, Fcall, "7.0.0", "Calls a function."),
-    InvocationRow("fcall_ro", commands::kReadOnly, FcallReadOnly, "7.0.0",
+    InvocationRow("fcall", commands::kMayReplicate, Fcall, NeedsOnlyKeys, "7.0.0",
+                  "Calls a function."),
+    InvocationRow("fcall_ro", commands::kReadOnly, FcallReadOnly, NeedsOnlyKeys, "7.0.0",
                   "Calls a function that reads."),
     {.name = "function",
      .arity = -2,

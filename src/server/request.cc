@@ -64,7 +64,13 @@ void PrefetchEntry(const keyspace::Table& table, uint32_t hash) { table.Prefetch
 
 }  // namespace
 
-RequestPath::RequestPath(Core* core, WorkerStats* stats) : core_(core), stats_(stats) {}
+RequestPath::RequestPath(Core* core, WorkerStats* stats, Place place)
+    : core_(core),
+      stats_(stats),
+      place_(place),
+      patience_(place == Place::kOutside ? keyspace::ShardLock::Patience::kMayGiveUp
+                                         : keyspace::ShardLock::Patience::kNone),
+      busy_(place == Place::kOutside ? &core->busy_script : &something_is_busy_) {}
 
 size_t RequestPath::Process(Connection& connection, std::string_view input, const Ahead* ahead,
                             base::Buffer* out) {
@@ -300,14 +306,14 @@ bool RequestPath::Check(Connection& connection, const Request& request, resp::Re
                 "this context");
     return false;
   }
-  if (core_->busy_script.load(std::memory_order_relaxed) != BusyKind::kNone &&
+  if (busy_->load(std::memory_order_relaxed) != BusyKind::kNone &&
       !command->has(commands::kAllowBusy)) [[unlikely]] {
     reply.Error(core_->busy->error());
     return false;
   }
   if ((command->flags & (commands::kWrite | commands::kMayReplicate)) != 0 &&
       core_->keyspace->IsOverLimit()) {
-    const bool fits = core_->keyspace->MakeRoom(now_ms_);
+    const bool fits = MakeRoom();
     if (!fits && command->has(commands::kDenyOom)) {
       reply.Error("OOM command not allowed when used memory > 'maxmemory'.");
       return false;
@@ -394,7 +400,7 @@ RequestPath::Step RequestPath::ExecuteWork(Connection& connection, const Work& w
   while (true) {
     {
       held_ = ShardsOf(work);
-      keyspace::ShardLock lock(*core_->keyspace, held_, keyspace::ShardLock::Patience::kMayGiveUp);
+      keyspace::ShardLock lock(*core_->keyspace, held_, patience_);
       if (!lock.is_held()) [[unlikely]] {
         reply.Error(core_->busy->error());
         return Step::kDone;
@@ -408,6 +414,10 @@ RequestPath::Step RequestPath::ExecuteWork(Connection& connection, const Work& w
           return AfterCall(connection, work, reply);
         return Step::kDone;
       }
+    }
+    if (place_ == Place::kWithinScript) {
+      reply.Error(core_->busy->error());
+      return Step::kDone;
     }
     FinishHandOver();
   }
@@ -438,8 +448,16 @@ void RequestPath::Call(commands::Session& session, const Work& work, keyspace::D
     RememberReads(work);
 }
 
+bool RequestPath::NeedsOnlyKeys(const commands::Command& command, commands::Args args) const {
+  // Without locks all of them cost nothing.
+  return command.needs_only_keys != nullptr && core_->keyspace->concurrent() &&
+         command.needs_only_keys(*running_, args);
+}
+
 keyspace::ShardSet RequestPath::ShardsOf(const Work& work) const {
-  if (work.command->has(commands::kAllShards)) return core_->keyspace->AllShards();
+  if (work.command->has(commands::kAllShards) && !NeedsOnlyKeys(*work.command, work.args)) {
+    return core_->keyspace->AllShards();
+  }
   keyspace::ShardSet shards = 0;
   for (size_t i = 0; i < work.key_count(); ++i) shards |= core_->keyspace->SetOf(work.AsKey(i));
   return shards;

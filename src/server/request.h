@@ -17,6 +17,7 @@
 //
 // Threads: one per worker, confined to its loop.
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -30,11 +31,11 @@
 #include "keyspace/keyspace.h"
 #include "resp/reply.h"
 #include "server/connection.h"
+#include "server/core.h"
 #include "tiers/resolver.h"
 
 namespace terrace::server {
 
-struct Core;
 struct WorkerStats;
 class Transaction;
 class Waiter;
@@ -46,7 +47,11 @@ class RequestPath : public commands::Executor {
   // first does not lock up against a server that waits for it to read.
   static constexpr size_t kUnsentPauseBytes = size_t{64} << 20;
 
-  RequestPath(Core* core, WorkerStats* stats);
+  // Within a script, its clients are served while the thread holds locks: what runs there gives up
+  // what it would have to wait for.
+  enum class Place : uint8_t { kOutside, kWithinScript };
+
+  RequestPath(Core* core, WorkerStats* stats, Place place = Place::kOutside);
 
   // Executes what can be executed of input and returns how many bytes that took. Replies are
   // appended to *out. Stops early when the connection parks or is to be closed.
@@ -83,7 +88,7 @@ class RequestPath : public commands::Executor {
   void HandOverExpired(int64_t now_ms);
 
   // commands::Executor, in request_nested.cc
-  bool Covers(const commands::Command& command, commands::Args args) const override;
+  bool HoldsAllLocks() const override;
   void Run(const commands::Command& command, commands::Args args, commands::Session& session,
            resp::Reply& reply) override;
   int64_t BeginUnit() override;
@@ -142,6 +147,7 @@ class RequestPath : public commands::Executor {
   // wait: what the handler may ask for; null when it may not.
   void Call(commands::Session& session, const Work& work, keyspace::Database& database,
             resp::Reply& reply, commands::Wait* wait);
+  bool NeedsOnlyKeys(const commands::Command& command, commands::Args args) const;
   keyspace::ShardSet ShardsOf(const Work& work) const;
   // The keys of a nested command with their hashes: its own vectors, as the outer command's
   // scratch is in use.
@@ -150,6 +156,7 @@ class RequestPath : public commands::Executor {
     std::vector<uint64_t> hashes;
   };
   NestedKeys FindNestedKeys(const commands::Command& command, commands::Args args) const;
+  bool Covers(const Work& work) const;
   std::string ResolveNested(const Work& work, keyspace::Database& database,
                             tiers::Overlay* overlay);
   // In request_listeners.cc.
@@ -210,8 +217,16 @@ class RequestPath : public commands::Executor {
   void Unpark(Connection& connection);
   void FetchAhead(Connection& connection, size_t parked_index);
 
+  // Without waiting for a lock while others are held.
+  bool MakeRoom() { return place_ == Place::kOutside && core_->keyspace->MakeRoom(now_ms_); }
+
   Core* const core_;
   WorkerStats* const stats_;
+  const Place place_;
+  const keyspace::ShardLock::Patience patience_;
+  // What is busy, as it matters here: within a script something always is.
+  const std::atomic<BusyKind> something_is_busy_{BusyKind::kScript};
+  const std::atomic<BusyKind>* const busy_;
 
   // Scratch of one batch, kept for its memory.
   std::vector<std::string_view> arguments_;

@@ -90,9 +90,9 @@ bool RequestPath::IsAccountable(const keyspace::Key& key) const {
 // A client that hears of changes hears of what its request makes room for before the reply.
 void RequestPath::HearAhead(Connection& connection, resp::Reply& reply) {
   constexpr int kTrimmedPerShard = 10;
-  if (core_->keyspace->IsOverLimit()) core_->keyspace->MakeRoom(now_ms_);
+  if (core_->keyspace->IsOverLimit()) MakeRoom();
   for (int shard = 0; shard < core_->keyspace->shard_count(); ++shard) {
-    if (!core_->tracking->IsOverLimit()) break;
+    if (place_ == Place::kWithinScript || !core_->tracking->IsOverLimit()) break;
     core_->tracking->Trim(shard, kTrimmedPerShard);
   }
   connection.worker->desk().BeforeCommand(&reply.buffer());

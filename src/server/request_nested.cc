@@ -21,10 +21,14 @@ RequestPath::NestedKeys RequestPath::FindNestedKeys(const commands::Command& com
   return keys;
 }
 
-bool RequestPath::Covers(const commands::Command& command, commands::Args args) const {
-  if (command.has(commands::kTakesLocks)) return held_ == core_->keyspace->AllShards();
-  const NestedKeys keys = FindNestedKeys(command, args);
-  return (ShardsOf({&command, args, keys.hashes.data(), keys.positions}) & ~held_) == 0;
+bool RequestPath::HoldsAllLocks() const { return held_ == core_->keyspace->AllShards(); }
+
+// Those that chose the locks know what will run. This is for their mistakes: a command that touches
+// what is not locked must not run.
+bool RequestPath::Covers(const Work& work) const {
+  if (HoldsAllLocks()) return true;
+  if (work.command->has(commands::kTakesLocks)) return false;
+  return (ShardsOf(work) & ~held_) == 0;
 }
 
 void RequestPath::Run(const commands::Command& command, commands::Args args,
@@ -34,7 +38,9 @@ void RequestPath::Run(const commands::Command& command, commands::Args args,
   const Work work{&command, args, keys.hashes.data(), keys.positions};
   keyspace::Database database(core_->keyspace, session.database, now_ms_);
   tiers::Overlay overlay;
-  const std::string error = ResolveNested(work, database, &overlay);
+  const std::string error =
+      Covers(work) ? ResolveNested(work, database, &overlay)
+                   : "ERR '" + std::string(command.name) + "' needs keys that are not locked here";
   ++nested_depth_;
   if (error.empty()) {
     Call(session, work, database, reply, nullptr);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "commands/call.h"
+#include "server/busy_script.h"
 #include "server/core.h"
 #include "server/relayed_reply.h"
 #include "server/request.h"
@@ -91,7 +92,14 @@ RequestPath::Step RequestPath::ResolveAndCall(Connection& connection, const Work
   Step step = Step::kDone;
   {
     held_ = ShardsOf(work);
-    keyspace::ShardLock lock(*core_->keyspace, held_);
+    // A request that comes back from below has done things; it waits.
+    using Patience = keyspace::ShardLock::Patience;
+    keyspace::ShardLock lock(*core_->keyspace, held_,
+                             place_ == Place::kOutside ? Patience::kEndless : Patience::kNone);
+    if (!lock.is_held()) {
+      reply.Error(core_->busy->error());
+      return Step::kDone;
+    }
     if (where == Resolver::Where::kResolve) {
       keys_.clear();
       for (size_t i = 0; i < work.key_count(); ++i) keys_.push_back(work.AsKey(i));
@@ -274,7 +282,7 @@ void RequestPath::Unpark(Connection& connection) {
 // While a request waits, those behind it in the pipeline are looked at: the fetches that reads will
 // need begin now, so that a hundred misses in a row cost one round trip. They run in order later.
 void RequestPath::FetchAhead(Connection& connection, size_t parked_index) {
-  if (core_->resolver == nullptr) return;
+  if (core_->resolver == nullptr || place_ == Place::kWithinScript) return;
   for (size_t i = parked_index + 1; i < requests_.size(); ++i) {
     const Request& request = requests_[i];
     const commands::Command* command = request.command;

@@ -42,7 +42,7 @@ RequestPath::Step RequestPath::QueueOrExecute(Connection& connection, const Requ
     return refuse("ERR Command not allowed inside a transaction");
   }
   // A queue takes memory, whatever is in it.
-  if (core_->keyspace->IsOverLimit() && !core_->keyspace->MakeRoom(now_ms_)) {
+  if (core_->keyspace->IsOverLimit() && !MakeRoom()) {
     return refuse(kOutOfMemory);
   }
   transaction.Append(*request.command, ArgsOf(request));
@@ -82,8 +82,8 @@ RequestPath::Step RequestPath::ExecuteTransaction(Connection& connection, resp::
     reply.Error("EXECABORT Transaction discarded because of previous errors.");
     return Step::kDone;
   }
-  if (transaction.any_has(commands::kWrite) && core_->keyspace->IsOverLimit() &&
-      !core_->keyspace->MakeRoom(now_ms_) && transaction.any_has(commands::kDenyOom)) {
+  if (transaction.any_has(commands::kWrite) && core_->keyspace->IsOverLimit() && !MakeRoom() &&
+      transaction.any_has(commands::kDenyOom)) {
     AbortTransaction(connection, kOutOfMemory, reply);
     return Step::kDone;
   }
@@ -179,11 +179,13 @@ RequestPath::Step RequestPath::ResolveQueue(Connection& connection, const Transa
 
 // All that the queued commands touch, and all that is watched.
 keyspace::ShardSet RequestPath::ShardsOf(const Transaction& transaction) const {
-  if (transaction.any_has(commands::kAllShards)) return core_->keyspace->AllShards();
   keyspace::ShardSet shards = transaction.WatchedShards();
   std::vector<std::string_view> args;
   for (const Transaction::Queued& queued : transaction.queue()) {
-    if (queued.command().has(commands::kTakesLocks)) return core_->keyspace->AllShards();
+    const commands::Command& command = queued.command();
+    if (command.has(commands::kTakesLocks)) return core_->keyspace->AllShards();
+    // It may change what a later command was found to need (FUNCTION LOAD).
+    if (command.has(commands::kWrite | commands::kNoLocks)) return core_->keyspace->AllShards();
     queued.Read(&args);
     const NestedKeys keys = FindNestedKeys(queued.command(), args);
     shards |= ShardsOf({&queued.command(), args, keys.hashes.data(), keys.positions});

@@ -11,6 +11,7 @@
 #include "server/messaging.h"
 #include "server/request.h"
 #include "server/stats.h"
+#include "server/under_locks.h"
 #include "server/waiter.h"
 #include "server/worker.h"
 
@@ -122,8 +123,9 @@ void RequestPath::AbandonWait(Connection& connection) {
   const std::shared_ptr<Waiter> waiter = connection.waiter;
   connection.SetWaiter(nullptr);
   connection.worker->loop().Cancel(waiter->timer);
-  keyspace::ShardLock lock(*core_->keyspace, waiter->shards());
-  if (waiter->Claim()) waiter->LeaveLines(*core_->keyspace);
+  RunUnderLocks(*connection.worker, waiter->shards(), [waiter, keyspace = core_->keyspace] {
+    if (waiter->Claim()) waiter->LeaveLines(*keyspace);
+  });
 }
 
 // The request at the front has waited, and the wait is over.
@@ -236,6 +238,7 @@ void RequestPath::Serve(Waiter& waiter) {
 
 void RequestPath::FinishHandOver() {
   keyspace::ShardSet wanted = std::exchange(missing_, 0);
+  if (place_ == Place::kWithinScript) return;  // who comes behind the script does it
   while (const keyspace::ShardSet ready = core_->keyspace->ready_shards()) {
     held_ = ready | wanted;
     keyspace::ShardLock lock(*core_->keyspace, held_);

@@ -13,7 +13,17 @@ using commands::Call;
 using commands::Command;
 using scripting::Writes;
 
-scripting::ScriptRunner& RunnerOf(Call& call) { return ConnectionOf(call).worker->scripts(); }
+scripting::ScriptRunner& RunnerOf(commands::Session& session) {
+  return static_cast<Connection&>(session).worker->scripts();
+}
+scripting::ScriptRunner& RunnerOf(Call& call) { return RunnerOf(call.session); }
+
+bool BodyNeedsOnlyKeys(commands::Session& session, commands::Args args) {
+  return RunnerOf(session).BodyNeedsOnlyKeys(args);
+}
+bool DigestNeedsOnlyKeys(commands::Session& session, commands::Args args) {
+  return RunnerOf(session).DigestNeedsOnlyKeys(args);
+}
 
 void Eval(Call& call) { RunnerOf(call).Eval(call, Writes::kAllowed); }
 void EvalReadOnly(Call& call) { RunnerOf(call).Eval(call, Writes::kForbidden); }
@@ -118,13 +128,14 @@ constexpr Command kScriptSubcommands[] = {
 };
 
 constexpr Command kCommands[] = {
-    InvocationRow("eval", commands::kMayReplicate, Eval, "2.6.0", "Runs a Lua script."),
-    InvocationRow("evalsha", commands::kMayReplicate, EvalDigest, "2.6.0",
+    InvocationRow("eval", commands::kMayReplicate, Eval, BodyNeedsOnlyKeys, "2.6.0",
+                  "Runs a Lua script."),
+    InvocationRow("evalsha", commands::kMayReplicate, EvalDigest, DigestNeedsOnlyKeys, "2.6.0",
                   "Runs a cached Lua script by its SHA1 digest."),
-    InvocationRow("eval_ro", commands::kReadOnly, EvalReadOnly, "7.0.0",
+    InvocationRow("eval_ro", commands::kReadOnly, EvalReadOnly, BodyNeedsOnlyKeys, "7.0.0",
                   "Runs a Lua script that reads."),
-    InvocationRow("evalsha_ro", commands::kReadOnly, EvalDigestReadOnly, "7.0.0",
-                  "Runs a cached Lua script that reads by its SHA1 digest."),
+    InvocationRow("evalsha_ro", commands::kReadOnly, EvalDigestReadOnly, DigestNeedsOnlyKeys,
+                  "7.0.0", "Runs a cached Lua script that reads by its SHA1 digest."),
     {.name = "script",
      .arity = -2,
      .group = "scripting",

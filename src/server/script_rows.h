@@ -15,8 +15,10 @@ class Worker;
 
 // EVAL, FCALL and their kin: command script numkeys [key ...] [argument ...].
 constexpr commands::Command InvocationRow(std::string_view name, uint32_t flags,
-                                          commands::Handler handler, std::string_view since,
-                                          std::string_view summary) {
+                                          commands::Handler handler,
+                                          bool (*needs_only_keys)(commands::Session&,
+                                                                  commands::Args),
+                                          std::string_view since, std::string_view summary) {
   return {.name = name,
           .arity = -3,
           .flags = commands::kNoScript | commands::kSkipMonitor | commands::kNoMandatoryKeys |
@@ -27,7 +29,8 @@ constexpr commands::Command InvocationRow(std::string_view name, uint32_t flags,
           .handler = handler,
           .group = "scripting",
           .since = since,
-          .summary = summary};
+          .summary = summary,
+          .needs_only_keys = needs_only_keys};
 }
 
 constexpr commands::Command ScriptingRow(std::string_view name, int arity, uint32_t flags,

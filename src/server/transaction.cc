@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "server/connection.h"
+#include "server/under_locks.h"
+#include "server/worker.h"
 
 namespace terrace::server {
 
@@ -84,17 +86,31 @@ bool Transaction::IsTouched(keyspace::Keyspace& keyspace, int64_t now_ms) {
 void Transaction::Unwatch(keyspace::Keyspace& keyspace) {
   for (const auto& watched : watches_) {
     const keyspace::Key key{watched->key, watched->hash};
-    keyspace::ShardLock lock(keyspace, keyspace.SetOf(key));
     keyspace.ShardOf(key).observers.Unwatch(&watched->watch);
   }
   watches_.clear();
   watched_shards_ = 0;
 }
 
+std::unique_ptr<Transaction> Transaction::TakeWatches() {
+  auto taker = std::make_unique<Transaction>();
+  taker->watches_.swap(watches_);
+  std::swap(taker->watched_shards_, watched_shards_);
+  return taker;
+}
+
+void EndWatching(Connection& connection, keyspace::Keyspace& keyspace) {
+  std::unique_ptr<Transaction> watches = connection.transaction->TakeWatches();
+  const keyspace::ShardSet shards = watches->WatchedShards();
+  if (shards == 0) return;
+  RunUnderLocks(*connection.worker, shards,
+                [&keyspace, watches = std::move(watches)] { watches->Unwatch(keyspace); });
+}
+
 void EndTransaction(Connection& connection, keyspace::Keyspace& keyspace) {
   if (connection.transaction == nullptr) return;
   connection.transaction->Close();
-  connection.transaction->Unwatch(keyspace);
+  EndWatching(connection, keyspace);
   connection.transaction.reset();
   connection.detours = static_cast<uint8_t>(connection.detours & ~Connection::kQueues);
   connection.view.queued_commands.store(-1, std::memory_order_relaxed);

@@ -60,8 +60,10 @@ class Transaction {
   // Has a watched key changed, or expired? REQUIRES: the locks of WatchedShards().
   bool IsTouched(keyspace::Keyspace& keyspace, int64_t now_ms);
   keyspace::ShardSet WatchedShards() const { return watched_shards_; }
-  // Takes the locks that it needs, one after the other.
+  // REQUIRES: the locks of WatchedShards().
   void Unwatch(keyspace::Keyspace& keyspace);
+  // Gives its watches away: Unwatch the result instead.
+  std::unique_ptr<Transaction> TakeWatches();
 
  private:
   struct Watched {
@@ -82,7 +84,9 @@ class Transaction {
 
 struct Connection;
 
-// What DISCARD, RESET and EXEC end with: no transaction, no watches.
+// UNWATCH: no key is watched any more. Waits for no lock while the thread holds others.
+void EndWatching(Connection& connection, keyspace::Keyspace& keyspace);
+// What DISCARD, RESET and EXEC end with: no transaction, no watches. Likewise.
 void EndTransaction(Connection& connection, keyspace::Keyspace& keyspace);
 
 }  // namespace terrace::server

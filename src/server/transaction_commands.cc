@@ -56,8 +56,8 @@ void Watch(Call& call) {
 }
 
 void Unwatch(Call& call) {
-  Transaction* const transaction = ConnectionOf(call).transaction.get();
-  if (transaction != nullptr) transaction->Unwatch(call.db.keyspace());
+  Connection& connection = ConnectionOf(call);
+  if (connection.transaction != nullptr) EndWatching(connection, call.db.keyspace());
   call.reply.Ok();
 }
 

@@ -32,7 +32,7 @@ Worker::Worker(Core* core, int index, runtime::Loop* loop, size_t command_count)
       index_(index),
       loop_(loop),
       stats_(command_count),
-      main_lane_(core, &stats_),
+      main_lane_(core, &stats_, RequestPath::Place::kOutside),
       desk_(this, core->messaging),
       supervisor_(this),
       scripts_(HostOf(*core), core->scripts, &supervisor_),
@@ -101,7 +101,7 @@ void Worker::ReadAndProcess(Connection& connection) {
   // With nothing left over, requests are parsed where they were received and an idle connection
   // holds no buffer at all.
   const bool shared = connection.input.empty();
-  const bool gathers = lane_ == &main_lane_;
+  const bool gathers = !is_within_script();
   char* target = lane_->read_buffer.get() + (gathers ? gathered_bytes_ : 0);
   size_t room = kReadBytes;
   if (!shared) {

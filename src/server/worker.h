@@ -88,6 +88,8 @@ class Worker {
   // Serves the clients from within a request of another, as far as a busy script allows. In
   // busy_script.cc.
   void ServeWhileBusy();
+  // Does it do so now?
+  bool is_within_script() const { return lane_ != &main_lane_; }
 
   // Housekeeping: expiry of this worker's shards, idle clients, buffer limits.
   void Tick(const Settings& settings);
@@ -121,8 +123,8 @@ class Worker {
   WorkerStats stats_;
   // What requests run with. A second one serves while a request is in the middle of a script.
   struct Lane {
-    Lane(Core* core, WorkerStats* stats)
-        : path(core, stats),
+    Lane(Core* core, WorkerStats* stats, RequestPath::Place place)
+        : path(core, stats, place),
           read_buffer(std::make_unique<char[]>(kReadBytes + kGatheredMax * kGatheredInputBytes)) {}
     RequestPath path;
     std::unique_ptr<char[]> read_buffer;

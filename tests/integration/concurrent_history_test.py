@@ -21,6 +21,19 @@ ACCOUNTS = [f'account:{i}' for i in range(8)]
 BALANCE = 1000
 TRANSFER = ("redis.call('DECRBY', KEYS[1], ARGV[1]) redis.call('INCRBY', KEYS[2], ARGV[1]) "
             "return redis.call('GET', KEYS[1])")
+# The same, where nobody can tell beforehand which keys it touches: it takes all locks.
+OPAQUE_TRANSFER = "local source, target = KEYS[1] .. '', KEYS[2] .. '' " + TRANSFER.replace(
+    'KEYS[1]', 'source').replace('KEYS[2]', 'target')
+LIBRARY = """#!lua name=bank
+redis.register_function('transfer', function(keys, args)
+  redis.call('DECRBY', keys[1], args[1])
+  return redis.call('INCRBY', keys[2], args[1])
+end)
+redis.register_function{function_name='sum', flags={'no-writes'}, callback=function(keys)
+  local balances = {}
+  for i, key in ipairs(keys) do balances[i] = redis.call('GET', key) end
+  return balances
+end}"""
 QUEUES = [f'queue:{i}' for i in range(3)]
 LISTS_OF_WAITERS = 5
 
@@ -164,6 +177,7 @@ class ConcurrentHistoryTest(black_box.TerraceTest):
     def test_transactions_and_scripts_are_atomic(self):
         for account in ACCOUNTS:
             self.admin.command('SET', account, BALANCE)
+        self.admin.command('FUNCTION', 'LOAD', 'REPLACE', LIBRARY)
         deadline = time.monotonic() + self.seconds
         counts = collections.Counter()
 
@@ -171,8 +185,18 @@ class ConcurrentHistoryTest(black_box.TerraceTest):
             while time.monotonic() < deadline:
                 source, target = rng.sample(ACCOUNTS, 2)
                 amount = rng.randrange(1, 9)
-                if rng.random() < 0.5:
-                    replies = [client.command('EVAL', TRANSFER, 2, source, target, amount)]
+                named = (2, source, target, amount)
+                way = rng.randrange(6)
+                if way < 2:
+                    replies = [client.command('EVAL', TRANSFER, *named)]
+                elif way == 2:
+                    replies = [client.command('EVAL', OPAQUE_TRANSFER, *named)]
+                elif way == 3:
+                    replies = [client.command('FCALL', 'transfer', *named)]
+                elif way == 4:
+                    inner = rng.choice((('EVAL', TRANSFER), ('EVAL', OPAQUE_TRANSFER),
+                                        ('FCALL', 'transfer')))
+                    replies = client.pipeline([('MULTI',), (*inner, *named), ('EXEC',)])
                 else:
                     replies = client.pipeline([('MULTI',), ('DECRBY', source, amount),
                                                ('INCRBY', target, amount), ('EXEC',)])
@@ -181,9 +205,11 @@ class ConcurrentHistoryTest(black_box.TerraceTest):
 
         def judge(rng, client):
             while time.monotonic() < deadline:
-                way = rng.randrange(3)
+                way = rng.randrange(4)
                 if way == 0:
                     balances = client.call('MGET', *ACCOUNTS)
+                elif way == 3:
+                    balances = client.call('FCALL_RO', 'sum', len(ACCOUNTS), *ACCOUNTS)
                 elif way == 1:
                     balances = client.call('EVAL', "return redis.call('MGET', unpack(KEYS))",
                                            len(ACCOUNTS), *ACCOUNTS)

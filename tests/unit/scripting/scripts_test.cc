@@ -24,7 +24,7 @@ class DirectExecutor : public commands::Executor {
  public:
   explicit DirectExecutor(commands::Call* outer) : outer_(outer) {}
 
-  bool Covers(const commands::Command&, commands::Args) const override { return true; }
+  bool HoldsAllLocks() const override { return true; }
   void Run(const commands::Command& command, commands::Args args, commands::Session& session,
            resp::Reply& reply) override {
     std::vector<int> positions;
