@@ -96,6 +96,7 @@ struct Connection : commands::Session {
   uint8_t detours = 0;
   bool has_backlog = false;         // whole requests wait in input until replies are read
   bool is_gathered = false;         // what it sent is served at the end of the turn
+  bool is_sent_later = false;       // its output, when those that were woken have been served
   int events = 0;                   // what the stream is watched for
   int64_t soft_limit_since_ms = 0;  // since when output is over its soft limit; 0: it is not
 

@@ -78,11 +78,14 @@ size_t RequestPath::Process(Connection& connection, std::string_view input, cons
   connection.view.active_ms.store(now_ms_, std::memory_order_relaxed);
   protocol_error_ = false;
   size_t done = 0;
+  // Who has waited may soon wait again: what is parsed behind that is parsed in vain.
+  size_t batch_max = connection.waiter != nullptr ? 1 : kBatchMax;
   while (done < input.size() && connection.state == ConnectionState::kReady) {
     const bool is_known = ahead != nullptr && ahead->argument_count != 0 && done == 0;
     const size_t parsed = is_known && connection.authenticated
                               ? TakeAhead(*ahead, input.size())
-                              : ParseBatch(connection, input.substr(done), out);
+                              : ParseBatch(connection, input.substr(done), batch_max, out);
+    batch_max = std::min(2 * batch_max, kBatchMax);
     if (requests_.size() > 1) Prefetch(connection);
     for (size_t i = 0; i < requests_.size(); ++i) {
       const Request request = requests_[i];
@@ -123,15 +126,16 @@ void RequestPath::TrimScratch() {
 
 // ---- parse -------------------------------------------------------------------------------------
 
-// Parses up to kBatchMax requests into requests_ and returns how many bytes they took.
-size_t RequestPath::ParseBatch(Connection& connection, std::string_view input, base::Buffer* out) {
+// Parses up to batch_max requests into requests_ and returns how many bytes they took.
+size_t RequestPath::ParseBatch(Connection& connection, std::string_view input, size_t batch_max,
+                               base::Buffer* out) {
   arguments_.clear();
   requests_.clear();
   resp::RequestLimits limits;
   limits.bulk_bytes_max = core_->hot.bulk_bytes_max.load(std::memory_order_relaxed);
   limits.unauthenticated = !connection.authenticated;
   size_t position = 0;
-  while (requests_.size() < kBatchMax && position < input.size()) {
+  while (requests_.size() < batch_max && position < input.size()) {
     const size_t first_argument = arguments_.size();
     size_t consumed = 0;
     const Status status =

@@ -128,7 +128,8 @@ class RequestPath : public commands::Executor {
     }
   };
 
-  size_t ParseBatch(Connection& connection, std::string_view input, base::Buffer* out);
+  size_t ParseBatch(Connection& connection, std::string_view input, size_t batch_max,
+                    base::Buffer* out);
   void TrimScratch();
   size_t TakeAhead(const Ahead& ahead, size_t input_bytes);
   const commands::Command* FindCommand(commands::Args args);

@@ -175,7 +175,9 @@ void Worker::FinishReading(Connection& connection) {
 void Worker::ProcessInput(Connection& connection, std::string_view input, bool is_own_buffer,
                           const RequestPath::Ahead* ahead) {
   // Replies keep their order: where older ones still wait, new ones queue behind them.
-  base::Buffer* const out = connection.output.empty() ? &lane_->replies : &connection.output;
+  const bool in_turn = serves_woken_ && !is_within_script();
+  base::Buffer* const out =
+      connection.output.empty() && !in_turn ? &lane_->replies : &connection.output;
   desk_.SetRunning(&connection);
   serving_ = &connection;
   const size_t consumed = lane_->path.Process(connection, input, ahead, out);
@@ -188,7 +190,13 @@ void Worker::ProcessInput(Connection& connection, std::string_view input, bool i
     } else if (consumed < input.size()) {
       connection.input.Append(input.substr(consumed));
     }
-    if (out == &lane_->replies) {
+    if (in_turn) {
+      SendLater(connection);
+    } else if (connection.waiter != nullptr && !is_within_script()) {
+      // It may be woken before the turn ends; what it says until then goes with that.
+      if (out == &lane_->replies) connection.output.Append(lane_->replies.view());
+      if (!connection.output.empty()) SendLater(connection);
+    } else if (out == &lane_->replies) {
       WriteSome(connection, lane_->replies.view());
     } else {
       Flush(connection);
@@ -223,11 +231,49 @@ void Worker::ProcessParked(Connection& connection) {
 }
 
 void Worker::WakeWaiter(std::shared_ptr<Waiter> waiter) {
-  loop_->Post([this, waiter = std::move(waiter)] {
+  if (IsOnThread()) return Woken(std::move(waiter));
+  loop_->Post([this, waiter = std::move(waiter)]() mutable { Woken(std::move(waiter)); });
+}
+
+void Worker::Woken(std::shared_ptr<Waiter> waiter) {
+  ScheduleWoken();
+  woken_.push_back(std::move(waiter));
+}
+
+void Worker::ScheduleWoken() {
+  if (woken_scheduled_) return;
+  woken_scheduled_ = true;
+  loop_->Defer([this] { ServeWoken(); });
+}
+
+// Also those that are woken by these. It ends, as what clients have sent ends.
+void Worker::ServeWoken() {
+  serves_woken_ = true;
+  for (size_t i = 0; i < woken_.size(); ++i) {
+    const std::shared_ptr<Waiter> waiter = std::move(woken_[i]);
     Connection* const connection = Find(waiter->session.id);
-    if (connection == nullptr || connection->waiter != waiter) return;  // it has closed
+    if (connection == nullptr || connection->waiter != waiter) continue;  // it has closed
     if (connection->state == ConnectionState::kParked) ProcessParked(*connection);
-  });
+  }
+  woken_.clear();
+  serves_woken_ = false;
+  woken_scheduled_ = false;
+  for (const uint64_t id : std::exchange(unsent_, {})) {
+    Connection* const connection = Find(id);
+    if (connection == nullptr || connection->state == ConnectionState::kClosed) continue;
+    connection->is_sent_later = false;
+    Flush(*connection);
+    ProcessBacklog(*connection);
+    if (connection->state != ConnectionState::kClosed) UpdateEvents(*connection);
+  }
+}
+
+// What is in its output goes out when those that were woken have been served.
+void Worker::SendLater(Connection& connection) {
+  if (connection.is_sent_later) return;
+  connection.is_sent_later = true;
+  ScheduleWoken();
+  unsent_.push_back(connection.id);
 }
 
 void Worker::AddPaused(uint64_t connection_id) {
@@ -303,7 +349,7 @@ void Worker::UpdateEvents(Connection& connection) {
       connection.output.size() < RequestPath::kUnsentPauseBytes) {
     events |= runtime::kReadable;
   }
-  if (!connection.output.empty()) events |= runtime::kWritable;
+  if (!connection.output.empty() && !connection.is_sent_later) events |= runtime::kWritable;
   if (events != connection.events) {
     connection.events = events;
     connection.stream->SetEvents(events);

@@ -49,7 +49,7 @@ class Worker {
   // gone or has gone on already.
   void Resume(uint64_t connection_id, const tiers::ParkedRequest* parked);
 
-  // Any thread: this waiter's answer is ready.
+  // Any thread: this waiter's answer is ready. Its connection goes on before the loop next sleeps.
   void WakeWaiter(std::shared_ptr<Waiter> waiter);
   // The request at the front of this connection is held up by CLIENT PAUSE.
   void AddPaused(uint64_t connection_id);
@@ -107,6 +107,10 @@ class Worker {
   void FinishReading(Connection& connection);
   void ProcessBacklog(Connection& connection);
   void ProcessParked(Connection& connection);
+  void Woken(std::shared_ptr<Waiter> waiter);
+  void ScheduleWoken();
+  void ServeWoken();
+  void SendLater(Connection& connection);
   void ProcessInput(Connection& connection, std::string_view input, bool is_own_buffer,
                     const RequestPath::Ahead* ahead = nullptr);
   void Flush(Connection& connection);
@@ -144,6 +148,13 @@ class Worker {
   // whose keys are rarely in the cache: served together, they wait for memory together.
   std::vector<RequestPath::Arrival> gathered_;
   size_t gathered_bytes_ = 0;
+
+  // Waiters whose connections are to go on, and connections with output to be sent behind that:
+  // clients that answer each other do so in one turn, and each is written to once.
+  std::vector<std::shared_ptr<Waiter>> woken_;
+  std::vector<uint64_t> unsent_;
+  bool serves_woken_ = false;
+  bool woken_scheduled_ = false;
 
   std::vector<uint64_t> paused_;  // connections held up by CLIENT PAUSE
   runtime::TimerId pause_timer_ = runtime::kNoTimer;
