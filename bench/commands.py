@@ -1,5 +1,6 @@
 """commands: CPU time and throughput of many commands, the servers side by side in one run."""
 
+import hashlib
 import statistics
 
 from measure import best_peer, generate, print_table, progress
@@ -16,10 +17,11 @@ def numbered(word, count):
 
 
 class Case:
-    """words: what the generator sends. before: what it sends for each key beforehand."""
+    """words: what the generator sends. before: what it sends for each key beforehand. once: what
+    the server is told first."""
 
-    def __init__(self, words, keys=KEY_COUNT, before=None, before_times=1, **load):
-        self.words, self.keys, self.load = words, keys, load
+    def __init__(self, words, keys=KEY_COUNT, before=None, before_times=1, once=None, **load):
+        self.words, self.keys, self.load, self.once = words, keys, load, once
         self.before, self.before_times = before, before_times
 
     def missing(self, server):
@@ -29,6 +31,7 @@ class Case:
         return [name for name in names if not server.ask("COMMAND", "INFO", name)[0]]
 
 
+SCRIPT = "return(redis.call('get',KEYS[1]))"
 HUNDRED_KEYS = " ".join(["key:{}"] * 100)
 CASES = {
     "INCR": Case("INCR counter:{}"),
@@ -50,7 +53,9 @@ CASES = {
                        before="XADD hundreds:{} * name value-of-it", before_times=200),
     "MGET 100": Case("MGET " + HUNDRED_KEYS, before="SET key:{} value-of-this-key"),
     "MSET 10": Case("MSET " + " ".join(["key:{} value-of-this-key"] * 10)),
-    "EVAL": Case("EVAL return(redis.call('get',KEYS[1])) 1 key:{}", before="SET key:{} value"),
+    "EVAL": Case(f"EVAL {SCRIPT} 1 key:{{}}", before="SET key:{} value"),
+    "EVALSHA": Case(f"EVALSHA {hashlib.sha1(SCRIPT.encode()).hexdigest()} 1 key:{{}}",
+                    before="SET key:{} value", once=("SCRIPT", "LOAD", SCRIPT)),
     "PUBLISH to 50": Case("PUBLISH news hello-to-all-of-you", listeners=50,
                           listener_words="SUBSCRIBE news"),
     "BLPOP ping-pong": Case("LPUSH to:# ball | BLPOP back:# 0",
@@ -60,6 +65,8 @@ CASES = {
 
 def prepare(case, server, options):
     server.ask("FLUSHALL")
+    if case.once:
+        server.ask(*case.once)
     for _ in range(case.before_times if case.before else 0):
         generate(server, options, words=case.before, order="sequential", keys=case.keys,
                  pipeline=16)
