@@ -60,6 +60,11 @@ class DifferentialTest(unittest.TestCase):
         cls.subject = cls.make_subject().start()
         cls.addClassCleanup(cls.subject.close)
         cls.version = servers.version_of(cls.reference)
+        cls.prepare(cls.version)
+
+    @classmethod
+    def prepare(cls, version):
+        """Chooses what this version of the reference can be compared in."""
 
     @classmethod
     def make_subject(cls):
@@ -103,15 +108,16 @@ def main(test_class):
         unittest.main(argv=[sys.argv[0], *rest])
         return
     seed = options.seed or 0
-    if options.script:
-        ops = read_script(pathlib.Path(options.script).read_text())
-    else:
-        ops = test_class.sequence(seed, options.ops)
     subject = (servers.RedisServer(binary=options.redis) if options.redis
                else servers.TerraceServer())
     trace = _print_step if options.trace else None
     with (servers.RedisServer() as reference, subject,
           Engine(reference, subject, servers.version_of(reference), trace) as engine):
+        test_class.prepare(engine.version)
+        if options.script:
+            ops = read_script(pathlib.Path(options.script).read_text())
+        else:
+            ops = test_class.sequence(seed, options.ops)
         mismatch = engine.play(ops, seed, options.proto)
         if mismatch is None:
             print(f'{len(ops)} commands, all replies equal')

@@ -18,9 +18,8 @@ class StreamsTest(MixedTypesTest):
     tables = [mixed.STREAMS, mixed.TRANSACTIONS, [row for row in families.KEYS if row[0] > 2]]
 
     @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        if cls.version >= (7, 2, 0):
+    def prepare(cls, version):
+        if version >= (7, 2, 0):
             cls.tables = [*cls.tables, mixed.STREAMS_72]
 
 
