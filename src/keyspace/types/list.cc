@@ -138,12 +138,13 @@ void List::Insert(Cursor at, ListSide side, std::string_view value, const Encodi
 }
 
 void List::Erase(size_t start, size_t count, const EncodingLimits& limits) {
-  if (count == 0 || start >= size()) return;
-  if (chain_ == nullptr) {
-    pack_.Erase(pack_.At(static_cast<int64_t>(start)), count);
-    return;
+  if (count > 0 && start < size()) {
+    if (chain_ == nullptr) {
+      pack_.Erase(pack_.At(static_cast<int64_t>(start)), count);
+    } else {
+      chain_->EraseRange(chain_->Seek(start), count);
+    }
   }
-  chain_->EraseRange(chain_->Seek(start), count);
   ShrinkIfSmall(limits, kShrinkDivisor);
 }
 

@@ -68,7 +68,7 @@ class List final : public Object {
   void Insert(Cursor at, ListSide side, std::string_view value, const EncodingLimits& limits);
 
   // Elements [start, start + count), as far as they exist. A list may become empty: whoever holds
-  // it then drops the key.
+  // it then drops the key. A small one gets its compact encoding back, even if nothing goes.
   void Erase(size_t start, size_t count, const EncodingLimits& limits);
 
   // LREM: up to |count| elements equal to value, from the tail when count < 0, all when it is 0.

@@ -23,5 +23,14 @@ TEST_F(ListsTest, APopThatEmptiesAListAndAMoveAreOneChange) {
   EXPECT_EQ(changes(), 4u);
 }
 
+TEST_F(ListsTest, LtrimMakesASmallListCompactEvenIfItRemovesNothing) {
+  Run("rpush l a b");
+  // Room is made for an element before it turns out that there is no place for it.
+  Run("lset l 7 " + std::string(10000, 'x'));
+  ASSERT_EQ(Run("object encoding l"), "$9\r\nquicklist\r\n");
+  Run("ltrim l 0 -1");
+  EXPECT_EQ(Run("object encoding l"), "$8\r\nlistpack\r\n");
+}
+
 }  // namespace
 }  // namespace terrace::commands
