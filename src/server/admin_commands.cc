@@ -156,7 +156,13 @@ constexpr Command kConfigSubcommands[] = {
     Sub("config|rewrite", 2, ConfigRewrite, "2.8.0", "Saves what was changed at run time."),
     Sub("config|resetstat", 2, ConfigResetStat, "2.0.0", "Sets the statistics to zero."),
     Sub("config|reload", 2, ConfigReload, "7.2.0", "Reads the configuration file again."),
-    Sub("config|help", 2, ConfigHelp, "5.0.0", "Describes the subcommands."),
+    {.name = "config|help",
+     .arity = 2,
+     .flags = kLoading | kStale | kNoLocks,
+     .handler = ConfigHelp,
+     .group = "server",
+     .since = "5.0.0",
+     .summary = "Describes the subcommands."},
 };
 
 // Terrace is nobody's replica, and stays so when told.

@@ -359,7 +359,14 @@ constexpr Command kSubcommands[] = {
         "Says whether the keys of the next command are tracked."),
     Sub("client|getredir", 2, ClientGetRedirection, "6.0.0",
         "Answers which connection hears in this one's place."),
-    Sub("client|help", 2, ClientHelp, "5.0.0", "Describes the subcommands."),
+    {.name = "client|help",
+     .arity = 2,
+     .flags = kLoading | kStale | kNoLocks,
+     .categories = kConnection,
+     .handler = ClientHelp,
+     .group = "connection",
+     .since = "5.0.0",
+     .summary = "Describes the subcommands."},
 };
 
 constexpr Command kCommands[] = {

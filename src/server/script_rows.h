@@ -46,6 +46,15 @@ constexpr commands::Command ScriptingRow(std::string_view name, int arity, uint3
           .summary = summary};
 }
 
+// The HELP of one of these commands, which scripts may ask for.
+constexpr commands::Command ScriptingHelpRow(std::string_view name, commands::Handler handler,
+                                             std::string_view since) {
+  commands::Command row = ScriptingRow(name, 2, commands::kLoading | commands::kStale, handler,
+                                       since, "Describes the subcommands.");
+  row.flags &= ~commands::kNoScript;
+  return row;
+}
+
 // SCRIPT KILL and FUNCTION KILL.
 void ReplyKilled(commands::Call& call, BusyScript::Killed killed);
 
