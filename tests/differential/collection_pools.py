@@ -5,6 +5,7 @@ all types, so that sets meet; a few rows draw hundreds of values, which changes 
 """
 
 import pools
+import scripts
 from pools import any_count, any_integer, any_key, any_pattern, any_value
 from pools import both, many, one, options
 
@@ -112,6 +113,24 @@ _trim = lambda rng: rng.choice((
     [b'MINID', b'='] + _stream_id(rng), [b'FOO'] + _small(rng),
     [b'MAXLEN', b'=', b'5', b'LIMIT', b'10']))
 
+LIBRARIES = [
+    b"#!lua name=mixed\nredis.register_function('constant', function() return {1, 2.9, 'x'} end)\n"
+    b"redis.register_function('store', function(k, a) return redis.call('SET', k[1], a[1]) end)",
+    b"#!lua name=counter\nlocal n = 0\nredis.register_function{function_name='count', "
+    b"callback=function() n = n + 1 return n end, flags={'no-writes'}}",
+    b"#!lua name=counter\nredis.register_function{function_name='fail', description='fails', "
+    b"callback=function() error({err='BAD luck'}) end}",
+    # What does not load, each for a reason of its own.
+    b"#!lua name=mixed\nredis.register_function('two words', print)",
+    b"#!lua name=bad-name\nreturn 1", b'#!lua name=empty\nreturn 1', b'#!python name=mixed\n1',
+    b'return 1', b'#!lua\nreturn 1', b'#!lua name=mixed\nnonsense', b'#!lua name=mixed\nerror("x")',
+    b'#!lua name=mixed x=y\nreturn 1', b"#!lua name=mixed\nredis.call('PING')",
+    b"#!lua name=mixed\nredis.register_function('store', function() end)\n"
+    b"redis.register_function('store', function() end)",
+    b"#!lua name=mixed\nredis.register_function{function_name='x'}",
+    b"#!lua name=mixed\nredis.register_function{function_name='x', callback=print, flags={'fly'}}",
+]
+
 GENERATORS = {
     'list': _list, 'hash': _hash, 'set': _set, 'zset': _zset, 'geo': _geo,
     'hyperloglog': _sketch,
@@ -200,6 +219,15 @@ GENERATORS = {
                              'hll-sparse-max-bytes'),
     'threshold_bytes': one((1, [b'0', b'1', b'2', b'8', b'64', b'65', b'300'])),
     'list_threshold': one((1, [b'-1', b'-2', b'-5', b'1', b'2', b'3', b'8', b'128'])),
+    'player': lambda rng: [*rng.choice(([], [b'REPLACE'])), scripts.LIBRARY],
+    'library': one((1, LIBRARIES)),
+    'library_name': one((6, [b'player', b'mixed', b'counter']), (1, [b'', b'x', b'*'])),
+    'function_name': one((8, [b'constant', b'store', b'fail', b'count']), (1, [b'', b'Constant'])),
+    'function_list_options': options(
+        b'WITHCODE', (b'LIBRARYNAME', one((1, [b'*', b'player', b'm*', b'x']))), most=2),
+    'restore_policy': lambda rng: rng.choice(([], [b'APPEND'], [b'REPLACE'], [b'FLUSH'], [b'x'])),
+    'script_text': one((4, [scripts.PACKED, *scripts.SINGLE]), (1, [b'return 1', b'nonsense'])),
+    'shas': many(one((1, [*scripts.BY_SHA, b'', b'x' * 40])), 1, 3),
     'small_script': one((1, [
         b"return {1, 2.9, 'x', false, true, {ok='fine'}, {err='BAD news'}, nil, 4}",
         b"return redis.call('SET', KEYS[1], ARGV[1])", b'return {KEYS, ARGV, #ARGV}',

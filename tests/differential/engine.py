@@ -2,7 +2,8 @@
 shrinks a failing sequence to a short script.
 
 Both servers get the same bytes, pipelined in random batches and cut at random points. An episode
-starts on fresh connections and an empty keyspace, so it can be replayed alone from its seed.
+starts on fresh connections and without keys, scripts and functions, so it can be replayed alone
+from its seed.
 """
 
 import ast
@@ -44,7 +45,8 @@ class Side:
             self.server.start()
         self.client = self.server.client(timeout_s=10.0)
         self.other = self.server.client(timeout_s=10.0)
-        self.client.command('FLUSHALL')
+        for what_is_left in (('FLUSHALL',), ('FUNCTION', 'FLUSH'), ('SCRIPT', 'FLUSH')):
+            self.client.command(*what_is_left)
         self.client.command('CONFIG', 'SET', *thresholds)
         if proto == 3:
             self.client.command('HELLO', '3')
@@ -178,18 +180,23 @@ class Engine:
         if op.args[0] == b'@other':
             return self._check(index, Op(op.args[1:], 0, False), *(
                 side.other.command(*op.args[1:]) for side in (self.reference, self.subject)))
-        return self._transplant(index, op)
+        if op.args[0] == b'@transplant':
+            _, source, target, lifetime, *rest = op.args
+            return self._transplant(
+                index, (b'DUMP', source),
+                lambda payload: (b'RESTORE', target, lifetime, payload, *rest))
+        return self._transplant(index, (b'FUNCTION', b'DUMP'),
+                                lambda payload: (b'FUNCTION', b'RESTORE', payload, *op.args[1:]))
 
-    def _transplant(self, index, op):
-        """DUMPs a key on both servers and RESTOREs each payload on the other one."""
-        _, source, target = op.args
-        payloads = [side.command('DUMP', source) for side in (self.reference, self.subject)]
-        mismatch = self._check(index, Op((b'DUMP', source), 0, False), *payloads)
+    def _transplant(self, index, dump, restore):
+        """Plays `dump` to both servers and restore(payload) with the payload of the other one."""
+        payloads = [side.command(*dump) for side in (self.reference, self.subject)]
+        mismatch = self._check(index, Op(dump, 0, False), *payloads)
         if mismatch is not None or payloads[0][0] != '$':
             return mismatch
-        expected = self.reference.command('RESTORE', target, '0', payloads[1][1], 'REPLACE')
-        got = self.subject.command('RESTORE', target, '0', payloads[0][1], 'REPLACE')
-        return self._check(index, op, expected, got)
+        expected = self.reference.command(*restore(payloads[1][1]))
+        got = self.subject.command(*restore(payloads[0][1]))
+        return self._check(index, Op(restore(payloads[1][1]), 0, False), expected, got)
 
 
 def _length(reply):

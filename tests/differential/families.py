@@ -63,7 +63,7 @@ KEYS = [
     (2, 'OBJECT REFCOUNT|IDLETIME|FREQ {key}'),
     (1, 'OBJECT HELP'),
     (1, 'OBJECT {object_junk} {key}'),
-    (6, '@transplant {key} {key}'),
+    (6, '@transplant {key} {key} {transplant_options}'),
     (2, 'RESTORE {key} 0 {bad_payload} {restore_options}'),
     (2, 'SORT {key}'),
 ]

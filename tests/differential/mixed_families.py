@@ -163,6 +163,7 @@ STREAMS = [
     (3, 'XINFO STREAM|GROUPS|CONSUMERS|FOO {stream}'),
     (2, 'XINFO CONSUMERS {stream} {group}'),
     (2, 'OBJECT ENCODING {stream}'),
+    (1, 'XGROUP|XINFO HELP'),
 ]
 
 # Redis 7.2 knows which entries were deleted.
@@ -170,11 +171,38 @@ STREAMS_72 = [
     (2, 'XSETID {stream} {stream_id}'),
 ]
 
-# {script} is a generator of the episode's own tables: see scripts.py.
+# {script}, {script_by_sha}, {function} and {command} are drawn from the episode's own tables: see
+# scripts.py.
 SCRIPTS = [
     (8, 'EVAL {script}', 0, 0.0),
     (2, 'EVAL_RO {script}', 0, 0.0),
+    (3, 'EVALSHA {script_by_sha}', 0, 0.0),
+    (1, 'EVALSHA_RO {script_by_sha}', 0, 0.0),
     (1, 'EVAL {small_script} 1 {key} {value}'),
+    (1, 'SCRIPT LOAD {script_text}'),
+    (1, 'SCRIPT EXISTS {shas}'),
+    (4, 'FCALL {function}', 0, 0.0),
+    (2, 'FCALL_RO {function}', 0, 0.0),
+    (1, 'FCALL|FCALL_RO {function_name} 1 {key} {value}'),
+    (2, 'FUNCTION LOAD {player}', 0, 0.0),
+    (1, 'COMMAND GETKEYS {command}', 0, 0.0),
+]
+
+# Kept apart, as they are many and a library that comes and goes is needed for few of them.
+FUNCTIONS = [
+    (8, 'FUNCTION LOAD {library}'),
+    (2, 'FUNCTION LOAD REPLACE {library}'),
+    (3, 'FUNCTION LIST {function_list_options}'),
+    (2, 'FUNCTION DELETE {library_name}'),
+    (1, 'FUNCTION FLUSH {flush_option}'),
+    (2, 'FUNCTION STATS'),
+    (1, 'FUNCTION|SCRIPT KILL'),
+    (1, 'FUNCTION|SCRIPT HELP'),
+    (2, '@transplant_functions {restore_policy}'),
+    (1, 'FUNCTION RESTORE {bad_payload} {restore_policy}'),
+    (6, 'FCALL|FCALL_RO {function_name} 1 {key} {value}'),
+    (1, 'SCRIPT FLUSH {flush_option}'),
+    (2, 'SET {key} {value}'),
 ]
 
 # They wait for nothing, or not for long: a batch may hold only a few.

@@ -321,6 +321,13 @@ GENERATORS = {
     'restore_options': options(b'REPLACE', b'ABSTTL',
                                 (b'IDLETIME', one((1, [b'100', b'-1', b'x']))),
                                 (b'FREQ', one((1, [b'5', b'256', b'-1', b'x']))), most=3),
+    # The payload comes from the other server: see engine.py.
+    'transplant_options': lambda rng: rng.choice((
+        [b'0', b'REPLACE'], [b'0', b'replace'], [b'0'], between(TTL_MS)(rng) + [b'REPLACE'],
+        # Nothing so late that Redis computes another time from it.
+        [rng.choice((b'-1', b'', b'x')), b'REPLACE'],
+        _at_ms(rng) + [b'ABSTTL', b'REPLACE'], [b'0', b'REPLACE', b'IDLETIME', b'1000'],
+        [b'0', b'REPLACE', b'FREQ', b'7'], [b'0', b'REPLACE', b'ABSTTL'])),
     'flush_option': lambda rng: rng.choice(([], [], [b'SYNC'], [b'ASYNC'], [b'async'], [b'NOW'])),
     'field': _field,
     'fields': many(_field, 1, 4),

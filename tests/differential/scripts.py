@@ -1,10 +1,12 @@
-"""scripts: scripts that play generated commands, and which commands a script's arguments hold.
+"""scripts: scripts and functions that play generated commands, and which commands their arguments
+hold.
 
 A packed script takes 'count argument ...' for each of its commands and returns an array with the
 reply of each, errors included. The others play one command and return its reply as it is.
 """
 
 import collections
+import hashlib
 
 from generator import Generator
 
@@ -18,18 +20,42 @@ SINGLE = [b'return redis.call(unpack(ARGV))',
           b"local r = redis.call(unpack(ARGV)) return r",
           b'redis.setresp(3) return redis.call(unpack(ARGV))',
           b"redis.setresp(3) local r = redis.pcall(unpack(ARGV)) return r"]
-NAMES = (b'EVAL', b'EVAL_RO')
+# Functions play commands likewise.
+LIBRARY = (b"#!lua name=player\nlocal function packed(KEYS, ARGV) " + PACKED + b" end\n"
+           b"redis.register_function('packed', packed)\n"
+           b"redis.register_function('single', function(KEYS, ARGV) " + SINGLE[0] + b" end)\n"
+           b"redis.register_function{function_name='packed_reads', callback=packed, "
+           b"flags={'no-writes', 'allow-stale'}, description='packed, but only reads'}\n")
+FUNCTIONS = {b'packed': PACKED, b'packed_reads': PACKED, b'single': SINGLE[0]}
 COMMANDS_MAX = 4
+
+
+def sha_of(text):
+    return hashlib.sha1(text).hexdigest().encode()
+
+
+BY_SHA = {sha_of(text): text for text in [PACKED, *SINGLE]}
+
+
+def _text_of(args):
+    """Returns the text of the script that the command runs if it was made here, else None."""
+    name = args[0].upper().removesuffix(b'_RO')
+    if name == b'EVAL':
+        return args[1]
+    if name == b'EVALSHA':
+        return BY_SHA.get(args[1].lower())
+    return FUNCTIONS.get(args[1]) if name == b'FCALL' else None
 
 
 def commands_of(args):
     """Returns (is one reply for each, commands) of a script made here, else None."""
-    if args[0].upper() not in NAMES or len(args) < 4 or not args[2].isdigit():
+    if len(args) < 4 or not args[2].isdigit():
         return None
+    text = _text_of(args)
     rest = list(args[3 + int(args[2]):])
-    if args[1] in SINGLE:
+    if text in SINGLE:
         return False, [Inner(tuple(rest))] if rest else []
-    if args[1] != PACKED:
+    if text != PACKED:
         return None
     commands = []
     while rest:
@@ -39,22 +65,39 @@ def commands_of(args):
     return True, commands
 
 
-def generator_of(tables, generators):
-    """Returns a generator of 'script numkeys key ... argument ...' over commands of the tables.
+def generators_of(tables, generators):
+    """Returns the generators of commands and of scripts over commands of the tables, by name.
 
-    Short lifetimes stay outside: time stands still while a script runs."""
+    script, script_by_sha and function draw 'script numkeys key ... argument ...', command a whole
+    command without damage. Short lifetimes stay outside: time stands still while a script runs."""
     rows = [row for table in tables for row in table
             if len(row) < 3 or row[2] == 0]
-    plain = Generator([[row for row in rows if row[1][0] != '@']], 0, generators)
+    rows = [row for row in rows if row[1][0] != '@']
+    plain = Generator([rows], 0, generators)
+    sound = Generator([[(*row[:2], 0, 0.0) for row in rows]], 0, generators)
 
-    def draw(rng):
-        plain.rng = rng
+    def commands(rng, count, generator=plain):
+        generator.rng = rng
+        return [op.args for op in generator.sequence(count)]
+
+    def draw(rng, packed, single):
         keys = generators['key'](rng) if rng.random() < 0.5 else []
         head = [b'%d' % len(keys), *keys]
         if rng.random() < 0.4:
-            return [rng.choice(SINGLE), *head, *plain.sequence(1)[0].args]
+            return [rng.choice(single), *head, *commands(rng, 1)[0]]
         args = []
-        for op in plain.sequence(rng.randint(1, COMMANDS_MAX)):
-            args += [b'%d' % len(op.args), *op.args]
-        return [PACKED, *head, *args]
-    return draw
+        for words in commands(rng, rng.randint(1, COMMANDS_MAX)):
+            args += [b'%d' % len(words), *words]
+        return [rng.choice(packed), *head, *args]
+
+    def script_by_sha(rng):
+        text, *rest = draw(rng, [PACKED], SINGLE)
+        sha = sha_of(text)
+        return [sha if rng.random() < 0.8 else sha.upper(), *rest]
+
+    return {
+        'command': lambda rng: list(commands(rng, 1, sound)[0]),
+        'script': lambda rng: draw(rng, [PACKED], SINGLE),
+        'script_by_sha': script_by_sha,
+        'function': lambda rng: draw(rng, [b'packed', b'packed_reads'], [b'single']),
+    }
