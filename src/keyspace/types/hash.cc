@@ -217,29 +217,30 @@ bool Hash::Set(std::string_view field, std::string_view value, const EncodingLim
     ConvertToTable(limits);
   }
   if (kind() == kTable) return body_.As<Table>()->Set(field, value, deadlines);
-  {
-    auto pack = body_.Edit<Listpack>();
-    const auto at = pack->Find(pack->First(), field, entry_width() - 1);
-    if (at != Listpack::kNone) {
-      const auto value_at = pack->Next(at);
-      const bool has_deadline =
-          kind() == kTriples && pack->Get(pack->Next(value_at)).number != kPackedNoDeadline;
-      if (!has_deadline || deadlines == Deadlines::kKeep) {
-        pack->Replace(value_at, value);
-        return false;
-      }
-      pack->Erase(at, 3);
-      pack->Append(field);
-      pack->Append(value);
-      pack->Append(kPackedNoDeadline);
+  const bool is_new = SetPacked(field, value, deadlines);
+  // Also when nothing is new: the limit may have been lowered.
+  if (size() > limits.hash_max_listpack_entries) ConvertToTable(limits);
+  return is_new;
+}
+
+bool Hash::SetPacked(std::string_view field, std::string_view value, Deadlines deadlines) {
+  auto pack = body_.Edit<Listpack>();
+  const auto at = pack->Find(pack->First(), field, entry_width() - 1);
+  const bool is_new = at == Listpack::kNone;
+  if (!is_new) {
+    const auto value_at = pack->Next(at);
+    const bool has_deadline =
+        kind() == kTriples && pack->Get(pack->Next(value_at)).number != kPackedNoDeadline;
+    if (!has_deadline || deadlines == Deadlines::kKeep) {
+      pack->Replace(value_at, value);
       return false;
     }
-    pack->Append(field);
-    pack->Append(value);
-    if (kind() == kTriples) pack->Append(kPackedNoDeadline);
+    pack->Erase(at, 3);
   }
-  if (size() > limits.hash_max_listpack_entries) ConvertToTable(limits);
-  return true;
+  pack->Append(field);
+  pack->Append(value);
+  if (kind() == kTriples) pack->Append(kPackedNoDeadline);
+  return is_new;
 }
 
 bool Hash::Remove(std::string_view field) {

@@ -118,6 +118,8 @@ class Hash final : public Object {
   Entry ReadPacked(const Listpack& pack, Listpack::Position at, Buffers& buffers) const;
   std::optional<Entry> FindEntry(std::string_view field, Buffers& buffers) const;
   std::optional<Entry> FirstToExpire(Buffers& buffers) const;
+  // Set in a listpack of either kind.
+  bool SetPacked(std::string_view field, std::string_view value, Deadlines deadlines);
   void ConvertToTriples();
   void ConvertToTable(const EncodingLimits& limits);
   void InsertTriple(std::string_view field, std::string_view value, int64_t deadline_ms);

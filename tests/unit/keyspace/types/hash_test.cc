@@ -54,6 +54,15 @@ TEST(HashTest, StaysAListpackUpToItsLimits) {
   EXPECT_EQ(reserved.encoding(), "hashtable");
 }
 
+TEST(HashTest, BecomesATableWhenAFieldChangesUnderALoweredLimit) {
+  Hash hash;
+  for (const char* field : {"a", "b", "c"}) hash.Set(field, "1", EncodingLimits{});
+  const EncodingLimits lowered{.hash_max_listpack_entries = 2};
+  EXPECT_FALSE(hash.Set("b", "2", lowered));
+  EXPECT_EQ(hash.encoding(), "hashtable");
+  EXPECT_EQ(Get(hash, "b"), "2");
+}
+
 TEST(HashTest, ValuesThatLookLikeFieldsAreNotFound) {
   const EncodingLimits limits;
   Hash hash;
