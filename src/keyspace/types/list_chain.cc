@@ -147,7 +147,9 @@ void List::Chain::Push(ListEnd end, std::string_view value, const ListNodeLimit&
 
 void List::Chain::Replace(Cursor cursor, std::string_view value, const ListNodeLimit& limit) {
   const bool is_plain = node(cursor.node).plain != nullptr;
-  if (!is_plain && !limit.IsLarge(value)) {
+  // In its place however large it is, as in Redis 7.2, if the listpack can hold it at all.
+  if (!is_plain && node(cursor.node).pack.total_bytes() + Listpack::EntryBytesMax(value.size()) <=
+                       Listpack::kBytesMax) {
     ChangeNode(cursor.node, [&](Node* node) { return node->pack.Replace(cursor.at, value); });
     return;
   }

@@ -195,6 +195,7 @@ TEST(List, ReplacesALargeElementByASmallOneAndBack) {
   EXPECT_EQ(list.encoding(), "quicklist");
   ASSERT_TRUE(list.Set(1, "B", limits));
   EXPECT_EQ(Elements(list), (std::vector<std::string>{"a", "B", "c"}));
+  EXPECT_EQ(list.encoding(), "listpack");
 }
 
 TEST(List, StaysFastWhenItIsAQueue) {
