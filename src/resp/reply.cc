@@ -72,6 +72,8 @@ void Reply::InsertHeader(Mark mark, char kind, size_t count) {
 
 void Reply::Error(std::string_view text) {
   ++error_count_;
+  // Clients' words may be in the text. Line ends become spaces, and none at the end, as in Redis.
+  while (text.ends_with('\r') || text.ends_with('\n')) text.remove_suffix(1);
   // What has no code, or a longer one than Redis looks at, counts as a plain error.
   const size_t space = text.substr(0, sizeof(last_error_) - 1).find(' ');
   const std::string_view code = space != text.npos ? text.substr(0, space) : "ERR";

@@ -31,6 +31,7 @@ TEST(Reply, SpeaksBothProtocols) {
   both([](Reply& r) { r.Integer(INT64_MIN); }, ":-9223372036854775808\r\n",
        ":-9223372036854775808\r\n");
   both([](Reply& r) { r.Error("ERR a\r\nb"); }, "-ERR a  b\r\n", "-ERR a  b\r\n");
+  both([](Reply& r) { r.Error("ERR a\nb\r\n"); }, "-ERR a b\r\n", "-ERR a b\r\n");
 }
 
 TEST(Reply, PutsTheLengthOfAContainerInFrontOnceItIsKnown) {
