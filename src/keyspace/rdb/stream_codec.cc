@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <string>
@@ -12,6 +13,8 @@
 namespace terrace::keyspace::rdb {
 namespace {
 
+constexpr int64_t kTimeMsMax = int64_t{1} << 48;  // the year 10889
+
 void WriteId(StreamId id, Writer* writer) {
   writer->Length(id.ms);
   writer->Length(id.seq);
@@ -19,6 +22,14 @@ void WriteId(StreamId id, Writer* writer) {
 
 bool ReadId(Reader* reader, StreamId* id) {
   return reader->Length(&id->ms) && reader->Length(&id->seq);
+}
+
+// A time at which something happened. What no clock shows becomes what one does, so that nobody who
+// computes with it need fear an overflow.
+bool ReadTime(Reader* reader, int64_t earliest_ms, int64_t* time_ms) {
+  if (!reader->Milliseconds(time_ms)) return false;
+  *time_ms = std::clamp(*time_ms, earliest_ms, kTimeMsMax);
+  return true;
 }
 
 bool ReadRawId(Reader* reader, StreamId* id) {
@@ -63,11 +74,18 @@ bool ReadNodes(Reader* reader, Stream* stream) {
   return true;
 }
 
+// The id of the last entry, deleted or not; nothing may have been added behind it.
+StreamId LastStoredId(const Stream& stream) {
+  StreamNode::Entry last;
+  const size_t count = stream.node_count();
+  return count > 0 && stream.node(count - 1).Last(&last) ? last.id : StreamId{};
+}
+
 bool ReadCounters(uint8_t tag, Reader* reader, Stream* stream) {
   uint64_t length;
   StreamCounters counters;
   if (!reader->Length(&length) || length != stream->size()) return false;
-  if (!ReadId(reader, &counters.last_id)) return false;
+  if (!ReadId(reader, &counters.last_id) || counters.last_id < LastStoredId(*stream)) return false;
   counters.entries_added = length;
   if (tag >= kStream2Tag) {
     StreamId first_id;  // known from the nodes
@@ -88,7 +106,7 @@ bool ReadPending(Reader* reader, StreamGroup* group) {
     StreamId id;
     int64_t delivered_at_ms;
     uint64_t delivery_count;
-    if (!ReadRawId(reader, &id) || !reader->Milliseconds(&delivered_at_ms) ||
+    if (!ReadRawId(reader, &id) || !ReadTime(reader, 0, &delivered_at_ms) ||
         !reader->Length(&delivery_count)) {
       return false;
     }
@@ -100,11 +118,11 @@ bool ReadPending(Reader* reader, StreamGroup* group) {
 bool ReadConsumer(uint8_t tag, Reader* reader, StreamGroup* group) {
   std::string name;
   int64_t seen_at_ms;
-  if (!reader->String(&name) || !reader->Milliseconds(&seen_at_ms)) return false;
+  if (!reader->String(&name) || !ReadTime(reader, 0, &seen_at_ms)) return false;
   StreamConsumer* consumer = group->CreateConsumer(name, seen_at_ms);
   if (consumer == nullptr) return false;
   consumer->active_at_ms = seen_at_ms;
-  if (tag >= kStream3Tag && !reader->Milliseconds(&consumer->active_at_ms)) return false;
+  if (tag >= kStream3Tag && !ReadTime(reader, kNeverActive, &consumer->active_at_ms)) return false;
   uint64_t count;
   if (!reader->Count(&count)) return false;
   for (; count > 0; --count) {

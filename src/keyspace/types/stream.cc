@@ -136,7 +136,7 @@ StreamAddStatus Stream::Add(const StreamNewId& new_id,
   const size_t bytes_before = target.pack().heap_bytes();
   target.Append(id, fields_and_values);
   node_bytes_ += target.pack().heap_bytes() - bytes_before;
-  ++counters_.entries_added;
+  counters_.entries_added = std::min(counters_.entries_added, uint64_t{kEntriesMax} - 1) + 1;
   counters_.last_id = id;
   if (++length_ == 1) first_id_ = id;
   *added = id;
@@ -273,7 +273,7 @@ bool Stream::HasTombstonesFrom(StreamId id) const {
 void Stream::Advance(StreamGroup* group, StreamId id) const {
   if (id <= group->last_id) return;
   if (group->entries_read != kEntriesReadUnknown && !HasTombstonesFrom(id)) {
-    ++group->entries_read;
+    group->entries_read = std::min(group->entries_read, kEntriesMax - 1) + 1;
   } else if (counters_.entries_added > 0) {
     group->entries_read = EntriesAddedUpTo(id);
   }
@@ -307,7 +307,10 @@ int64_t Stream::EntriesAddedUpTo(StreamId id) const {
 }
 
 bool Stream::AppendNode(StreamNode loaded) {
-  if (node_count() > 0 && loaded.master() <= node(node_count() - 1).master()) return false;
+  StreamNode::Entry last;
+  if (node_count() > 0 && node(node_count() - 1).Last(&last) && loaded.master() <= last.id) {
+    return false;
+  }
   node_bytes_ += loaded.pack().heap_bytes();
   length_ += loaded.live_count();
   nodes_.push_back(std::move(loaded));

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -20,6 +21,8 @@
 namespace terrace::keyspace {
 
 inline constexpr int64_t kEntriesReadUnknown = -1;
+// Where counts of entries stop; clients may set them to anything below.
+inline constexpr int64_t kEntriesMax = std::numeric_limits<int64_t>::max();
 inline constexpr int64_t kNeverActive = -1;
 
 struct StreamConsumer {

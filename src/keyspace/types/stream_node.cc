@@ -8,7 +8,8 @@ namespace {
 
 constexpr int64_t kDeletedFlag = 1;
 constexpr int64_t kMasterFieldsFlag = 2;
-constexpr int64_t kHeadElements = 3;  // flags and the two id differences
+constexpr int64_t kHeadElements = 3;       // flags and the two id differences
+constexpr uint8_t kSmallNumberEnd = 0x80;  // numbers below are their own byte in a listpack
 
 uint64_t BigEndian(uint64_t value) { return __builtin_bswap64(value); }
 static_assert(std::endian::native == std::endian::little, "BigEndian swaps");
@@ -25,6 +26,10 @@ class Checker {
     *number = value.number;
     at_ = pack_.Next(at_);
     return value.is_number;
+  }
+  // A small number in the one byte that MarkDeleted writes over it.
+  bool Flags(int64_t* flags) {
+    return !at_end() && static_cast<uint8_t>(pack_.bytes()[at_]) < kSmallNumberEnd && Number(flags);
   }
   bool Skip(int64_t count) {
     if (count < 0) return false;
@@ -43,7 +48,7 @@ class Checker {
 bool CheckEntry(Checker* checker, int64_t master_field_count, bool* is_deleted) {
   int64_t flags;
   int64_t difference;
-  if (!checker->Number(&flags) || !checker->Number(&difference) || !checker->Number(&difference)) {
+  if (!checker->Flags(&flags) || !checker->Number(&difference) || !checker->Number(&difference)) {
     return false;
   }
   *is_deleted = (flags & kDeletedFlag) != 0;
@@ -81,6 +86,17 @@ bool HasLayout(const Listpack& pack) {
   return live == live_found && deleted == deleted_found;
 }
 
+bool HasAscendingIds(const StreamNode& node) {
+  StreamNode::Entry entry;
+  if (!node.First(&entry) || entry.id < node.master()) return false;
+  StreamId last = entry.id;
+  while (node.Next(&entry)) {
+    if (entry.id <= last) return false;
+    last = entry.id;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string EncodeStreamId(StreamId id) {
@@ -105,7 +121,9 @@ StreamNode::StreamNode(StreamId master, std::span<const std::string_view> fields
 
 std::optional<StreamNode> StreamNode::FromPack(StreamId master, Listpack pack) {
   if (!HasLayout(pack)) return std::nullopt;
-  return StreamNode(master, std::move(pack));
+  StreamNode node(master, std::move(pack));
+  if (node.live_count() == 0 || !HasAscendingIds(node)) return std::nullopt;
+  return node;
 }
 
 size_t StreamNode::live_count() const { return static_cast<size_t>(NumberAt(pack_.First())); }

@@ -38,7 +38,7 @@ class StreamNode {
   // alternate.
   StreamNode(StreamId master, std::span<const std::string_view> fields_and_values);
 
-  // Untrusted bytes: nullopt unless the whole layout holds.
+  // Untrusted bytes: nullopt unless the whole layout holds, ids ascend, and an entry is alive.
   [[nodiscard]] static std::optional<StreamNode> FromPack(StreamId master, Listpack pack);
 
   StreamId master() const { return master_; }

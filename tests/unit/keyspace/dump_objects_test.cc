@@ -304,6 +304,93 @@ TEST(DumpObjects, RefusesValuesThatBreakTheirType) {
   EXPECT_EQ(StatusOf(Tagged(rdb::kZsetListpackTag, odd.bytes())), DumpStatus::kBadData);
 }
 
+// A stream of one node whose master id is 5-0, and a group.
+struct StreamParts {
+  std::vector<int64_t> flags = {0, 0};
+  std::vector<int64_t> seqs = {0, 3};
+  uint64_t last_seq = 3;
+  uint64_t entries_added = 2;
+  uint64_t entries_read = 1;
+  int64_t time_ms = 1;
+};
+
+std::string StreamBody(const StreamParts& parts) {
+  Listpack pack;
+  for (const int64_t head :
+       {static_cast<int64_t>(parts.seqs.size()), int64_t{0}, int64_t{0}, int64_t{0}}) {
+    pack.Append(head);
+  }
+  for (size_t i = 0; i < parts.seqs.size(); ++i) {
+    pack.Append(parts.flags[i]);
+    for (const int64_t number : {int64_t{0}, parts.seqs[i], int64_t{1}}) pack.Append(number);
+    pack.Append("field");
+    pack.Append("value");
+    pack.Append(int64_t{6});
+  }
+  std::string body;
+  rdb::Writer writer(&body);
+  writer.Byte(rdb::kStream3Tag);
+  writer.Length(1);
+  writer.String(EncodeStreamId({5, 0}));
+  writer.String(pack.bytes());
+  for (const uint64_t number : {uint64_t{2}, uint64_t{5}, parts.last_seq, uint64_t{5}, uint64_t{0},
+                                uint64_t{0}, uint64_t{0}, parts.entries_added, uint64_t{1}}) {
+    writer.Length(number);
+  }
+  writer.String("g");
+  for (const uint64_t number : {uint64_t{5}, uint64_t{0}, parts.entries_read, uint64_t{1}}) {
+    writer.Length(number);
+  }
+  writer.Raw(EncodeStreamId({5, 0}));
+  writer.Milliseconds(parts.time_ms);
+  writer.Length(1);
+  writer.Length(1);
+  writer.String("c");
+  writer.Milliseconds(parts.time_ms);
+  writer.Milliseconds(parts.time_ms);
+  writer.Length(1);
+  writer.Raw(EncodeStreamId({5, 0}));
+  return body;
+}
+
+TEST(DumpObjects, RefusesStreamsWhoseIdsDoNotAscend) {
+  EXPECT_EQ(StatusOf(StreamBody({})), DumpStatus::kOk);
+  EXPECT_EQ(StatusOf(StreamBody({.seqs = {3, 3}})), DumpStatus::kBadData);
+  EXPECT_EQ(StatusOf(StreamBody({.seqs = {3, 0}})), DumpStatus::kBadData);
+  // Behind the last id that was ever given.
+  EXPECT_EQ(StatusOf(StreamBody({.last_seq = 2})), DumpStatus::kBadData);
+  EXPECT_EQ(StatusOf(StreamBody({.flags = {0, 1}, .last_seq = 2})), DumpStatus::kBadData);
+}
+
+TEST(DumpObjects, RefusesStreamFlagsThatCouldNotBeChangedInPlace) {
+  EXPECT_EQ(StatusOf(StreamBody({.flags = {4, 8}})), DumpStatus::kOk);
+  EXPECT_EQ(StatusOf(StreamBody({.flags = {128, 0}})), DumpStatus::kBadData);
+}
+
+TEST(DumpObjects, TakesCountersAndTimesOfStreamsToTheirEndsAndNoFurther) {
+  constexpr auto kMost = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  for (const int64_t time_ms :
+       {std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()}) {
+    DumpValue value = Decode(WithFooter(
+        StreamBody({.entries_added = kMost, .entries_read = kMost, .time_ms = time_ms})));
+    auto& stream = static_cast<Stream&>(*value.object);
+    StreamGroup* group = stream.FindGroup("g");
+    ASSERT_NE(group, nullptr);
+    EXPECT_EQ(group->FindPending({5, 0})->delivered_at_ms < 0, false);
+    EXPECT_LE(group->FindPending({5, 0})->delivered_at_ms, int64_t{1} << 48);
+    EXPECT_LE(group->FindConsumer("c")->seen_at_ms, int64_t{1} << 48);
+    EXPECT_GE(group->FindConsumer("c")->active_at_ms, kNeverActive);
+    stream.Advance(group, {5, 3});
+    EXPECT_EQ(group->entries_read, std::numeric_limits<int64_t>::max());
+    StreamId id;
+    ASSERT_EQ(
+        stream.Add({.now_ms = 9}, std::vector<std::string_view>{"f", "v"}, EncodingLimits{}, &id),
+        StreamAddStatus::kAdded);
+    EXPECT_EQ(stream.counters().entries_added, kMost);
+    Decode(EncodeDump(stream, DumpReader::kRedis72));
+  }
+}
+
 TEST(DumpObjects, SurvivesEveryDamageToAStream) {
   const uint64_t seed = 5;
   SCOPED_TRACE("seed " + std::to_string(seed));
