@@ -48,6 +48,9 @@ build/asan/build.ninja:
 	@$(CONFIGURE) -B build/asan $(SANITIZED) "-DTERRACE_SANITIZE=address,undefined"
 build/tsan/build.ninja:
 	@$(CONFIGURE) -B build/tsan $(SANITIZED) -DTERRACE_SANITIZE=thread
+build/fuzz/build.ninja:
+	@$(CONFIGURE) -B build/fuzz $(SANITIZED) -DTERRACE_FUZZ=ON \
+	  -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++
 
 .PHONY: help
 help:  ## Show this list
@@ -120,8 +123,8 @@ chaos: build  ## Break the tiers at random under load for SECONDS=60; CHAOS_SEED
 	@CHAOS_SECONDS=$(SECONDS) tests/integration/tiers_chaos_test.py
 
 .PHONY: fuzz
-fuzz: deps-check  ## Fuzz the parsers: TARGET=name (default all) SECONDS=60 each
-	@tools/run_fuzz --seconds $(SECONDS) $(TARGET)
+fuzz: deps-check  ## Fuzz the parsers: TARGET=names (default all) SECONDS=60 each, two at a time
+	@tools/run_fuzz --seconds $(SECONDS) --jobs 2 $(TARGET)
 
 .PHONY: bench
 bench: deps-bench build  ## Terrace, redis-server, memcached side by side: CPU, speed, memory
