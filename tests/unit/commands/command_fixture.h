@@ -25,6 +25,7 @@ class EventLog : public keyspace::MutationSink {
 class CommandFixture : public ::testing::Test, protected CommandRunner {
  protected:
   CommandFixture() { keyspace_.AddSink(&events_); }
+  using CommandRunner::Run;  // testing::Test has one, too
 
   size_t KeyCount() { return Data().size(); }
 
