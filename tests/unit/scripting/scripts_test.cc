@@ -189,8 +189,8 @@ TEST_F(ScriptsTest, NothingGetsOutOfTheSandbox) {
        }) {
     EXPECT_NE(Eval(script).find("Attempt to modify a readonly table"), std::string::npos) << script;
   }
-  for (const char* script : {"return print", "return io", "return debug",
-                             "return require", "return dofile"}) {
+  for (const char* script :
+       {"return print", "return io", "return debug", "return require", "return dofile"}) {
     EXPECT_NE(Eval(script).find("nonexistent global variable"), std::string::npos) << script;
   }
   EXPECT_EQ(Eval("return (loadstring(string.dump(function() return 1 end))) == nil"), ":1\r\n");
