@@ -76,7 +76,7 @@ class RunTest(unittest.TestCase):
 
     def test_passed_failed_and_denied_tests_are_counted(self):
         status, output = self.play('--resp2', '--units', 'fails,type/good')
-        self.assertEqual(output.splitlines()[-1], '2 passed, 1 failed, 1 skipped')
+        self.assertEqual(output.splitlines()[-1], '2 passed, 1 failed, 0 skipped, 1 not played')
         self.assertIn('FAILED is wrong', output)
         self.assertIn('Expected a to equal b', output)
         self.assertEqual(status, 1)
@@ -86,23 +86,24 @@ class RunTest(unittest.TestCase):
 
     def test_a_crash_costs_one_test_and_the_rest_of_the_unit_is_played(self):
         status, output = self.play('--resp2', '--units', 'crash')
-        self.assertEqual(output.splitlines()[-1], '2 passed, 1 failed, 0 skipped')
+        self.assertEqual(output.splitlines()[-1], '2 passed, 1 failed, 0 skipped, 0 not played')
         self.assertIn('FAILED kills the server', output)
         self.assertEqual(status, 1)
 
     def test_an_aborted_unit_counts_as_a_failure(self):
         self.assertEqual(self.last_line('--resp2', '--units', 'aborts'),
-                         '1 passed, 1 failed, 0 skipped')
+                         '1 passed, 1 failed, 0 skipped, 0 not played')
 
     def test_both_protocols_are_played_unless_one_is_asked_for(self):
-        self.assertEqual(self.last_line('--units', 'only3'), '2 passed, 1 failed, 0 skipped')
+        self.assertEqual(self.last_line('--units', 'only3'),
+                         '2 passed, 1 failed, 0 skipped, 0 not played')
         self.assertEqual(self.last_line('--resp2', '--units', 'only3'),
-                         '1 passed, 0 failed, 0 skipped')
+                         '1 passed, 0 failed, 0 skipped, 0 not played')
 
     def test_a_unit_may_be_left_out_for_a_reason(self):
         self.skips.write_text('unit unit/aborts # breaks\nunit unit/fails # wrong\n'
                               'unit unit/crash # ends\nunit unit/only3 # fails\n')
-        self.assertEqual(self.last_line('--resp2'), '1 passed, 0 failed, 0 skipped')
+        self.assertEqual(self.last_line('--resp2'), '1 passed, 0 failed, 0 skipped, 0 not played')
 
     def test_a_skip_without_a_reason_is_refused(self):
         for line in ('test some name', 'test some name #', 'unit x #  ', 'foo x # reason'):

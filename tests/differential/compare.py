@@ -280,9 +280,6 @@ DIFFERENCES = [
                and expected == ('-', b'ERR Invalid arguments specified for command')),
     Difference('Redis writes to the last of several destinations, but names the first as a key',
                lambda version: True, _several_destinations),
-    Difference('Redis 7.2 looks at commands without arguments, too, in COMMAND GETKEYS',
-               before_7_2, lambda op, expected, got: command_name(op.args) == b'COMMAND GETKEYS'
-               and len(op.args) == 3 and b'wrong number' in expected[1] and got[0] == '-'),
     Difference('Redis 7.2 names the command that lacks an id for a stream',
                before_7_2, lambda op, expected, got: expected[0] == '-' == got[0]
                and expected[1].startswith(b'ERR Unbalanced')

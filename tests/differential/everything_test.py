@@ -37,6 +37,8 @@ NOT_GENERATED = {
     'waits for replicas or the disk': 'wait waitaof',
     'tests or debugs the server itself': 'pfdebug pfselftest script|debug',
     'needs another server': 'migrate',
+    'of Valkey alone': 'script|show',
+    'draws a picture of its own': 'lolwut',
 }
 # The version whose tables are all tables.
 NEWEST = (7, 2, 0)

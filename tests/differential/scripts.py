@@ -95,8 +95,15 @@ def generators_of(tables, generators):
         sha = sha_of(text)
         return [sha if rng.random() < 0.8 else sha.upper(), *rest]
 
+    # Before Redis 7.2, COMMAND GETKEYS takes no other.
+    def command_with_arguments(rng):
+        while True:
+            words = list(commands(rng, 1, sound)[0])
+            if len(words) > 1:
+                return words
+
     return {
-        'command': lambda rng: list(commands(rng, 1, sound)[0]),
+        'command': command_with_arguments,
         'script': lambda rng: draw(rng, [PACKED], SINGLE),
         'script_by_sha': script_by_sha,
         'function': lambda rng: draw(rng, [b'packed', b'packed_reads'], [b'single']),

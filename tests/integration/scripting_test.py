@@ -120,11 +120,12 @@ class OracleTest(black_box.TerraceTest):
                         "redis.register_function('by_redis', "
                         "function() return server.call('PING') end)")
             self.assertEqual(client.call('FCALL', 'by_server', 0), 1)
-            self.assertEqual(client.call('FCALL', 'by_redis', 0), ('+', b'PONG'))
+            self.assertEqual(client.call('FCALL', 'by_redis', 0), b'PONG')
             for name in ('server', 'redis'):
                 reply = client.command('FUNCTION', 'LOAD',
                                        f'#!lua name=wrong\n{name}.register_function(1)')
-                self.assert_error(reply, b'ERR calling %s.register_function with a single argument'
+                self.assert_error(reply, b'ERR Error registering functions: '
+                                  b'ERR calling %s.register_function with a single argument'
                                   % name.encode())
 
     def test_script_show_answers_the_text_by_a_digest_of_either_case(self):
