@@ -65,6 +65,7 @@ enum Category : uint32_t {
   kTransaction = 1u << 12,
   kScripting = 1u << 13,
   kDangerous = 1u << 14,
+  kAdminCategory = 1u << 15,
 };
 
 // What must be known about a command's keys before it may run, on a route that has lower tiers.
@@ -84,6 +85,17 @@ struct KeySpec {
   bool (*find)(Args args, std::vector<int>* positions) = nullptr;
 };
 
+// Which arguments name channels, for ACL.
+enum class Channels : uint8_t {
+  kNone,
+  kFirst,     // the first one: PUBLISH
+  kAll,       // all: SUBSCRIBE
+  kPatterns,  // all, and they are patterns: PSUBSCRIBE
+};
+
+// What ACL asks for a key: the right to read it, to write it, both, or just to name it (0).
+enum KeyPermission : uint8_t { kKeyRead = 1, kKeyWrite = 2 };
+
 struct Command {
   std::string_view name;  // lower case; "config|get" for a subcommand
   int arity = 0;          // with the name; negative: at least that many
@@ -101,8 +113,12 @@ struct Command {
   // Of a row with kAllShards: are the locks of its keys' shards enough for these arguments? Asked
   // before the locks are taken, on the thread that will run it; null: never.
   bool (*needs_only_keys)(Session& session, Args args) = nullptr;
-  // Its place among all commands and subcommands, for statistics; given by the registry.
+  Channels channels = Channels::kNone;
+  // Given by the registry: its place among all commands and subcommands, and what ACL asks for its
+  // first key and for those behind it (at most: see KeyPermissions).
   int id = -1;
+  uint8_t first_key_permissions = 0;
+  uint8_t other_key_permissions = 0;
 
   bool has(uint32_t flag) const { return (flags & flag) == flag; }
   bool ArityFits(size_t count) const {

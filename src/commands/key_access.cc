@@ -69,4 +69,21 @@ std::string_view KeyAccess(const Command& command, Args args, size_t nth) {
   return command.has(kWrite) ? "RW update" : "RO access";
 }
 
+uint8_t PermissionsFor(std::string_view words) {
+  uint8_t permissions = 0;
+  if (words.find("access") != words.npos) permissions |= kKeyRead;
+  for (const std::string_view change : {"insert", "update", "delete"}) {
+    if (words.find(change) != words.npos) permissions |= kKeyWrite;
+  }
+  return permissions;
+}
+
+uint8_t KeyPermissions(const Command& command, Args args, size_t nth) {
+  // These two depend on their arguments.
+  if (command.name == "set" || command.name == "bitfield") {
+    return PermissionsFor(KeyAccess(command, args, nth));
+  }
+  return nth == 0 ? command.first_key_permissions : command.other_key_permissions;
+}
+
 }  // namespace terrace::commands

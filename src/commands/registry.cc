@@ -1,6 +1,7 @@
 #include "commands/registry.h"
 
 #include "base/check.h"
+#include "commands/key_access.h"
 
 namespace terrace::commands {
 namespace {
@@ -46,8 +47,11 @@ Registry::Registry(std::span<const std::span<const Command>> families) {
   slots_.resize(capacity);
   const auto add = [&](const Command& row) {
     rows_.push_back(row);
-    rows_.back().id = static_cast<int>(rows_.size()) - 1;
-    return &rows_.back();
+    Command& added = rows_.back();
+    added.id = static_cast<int>(rows_.size()) - 1;
+    added.first_key_permissions = PermissionsFor(KeyAccess(row, {}, 0));
+    added.other_key_permissions = PermissionsFor(KeyAccess(row, {}, 1));
+    return &added;
   };
   for (const auto& family : families) {
     for (const Command& row : family) {
@@ -73,6 +77,15 @@ const Command* Registry::Find(std::string_view name) const {
     }
   }
   return nullptr;
+}
+
+const Command* Registry::FindFull(std::string_view name) const {
+  const size_t bar = name.find('|');
+  if (bar == name.npos) return Find(name);
+  const Command* const container = Find(name.substr(0, bar));
+  if (container == nullptr || container->subcommands.empty()) return nullptr;
+  const std::string_view parts[] = {name.substr(0, bar), name.substr(bar + 1)};
+  return Resolve(parts);
 }
 
 const Command* Registry::Resolve(Args args) const {

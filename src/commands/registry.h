@@ -22,6 +22,10 @@ class Registry {
   // is found by its own name.
   const Command* Find(std::string_view name) const;
 
+  // The command, or subcommand, of this full name ("get", "config|get"), in any case; nullptr when
+  // there is none.
+  const Command* FindFull(std::string_view name) const;
+
   // The row to run for these arguments: for a container, the subcommand's. nullptr when there is
   // none. REQUIRES: args is not empty.
   const Command* Resolve(Args args) const;

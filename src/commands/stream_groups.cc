@@ -340,7 +340,6 @@ constexpr Command kSubcommands[] = {
 constexpr Command kCommands[] = {
     {.name = "xgroup",
      .arity = -2,
-     .categories = kStream,
      .group = "stream",
      .since = "5.0.0",
      .summary = "Manages the consumer groups of a stream.",

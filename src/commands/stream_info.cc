@@ -259,7 +259,6 @@ constexpr Command kSubcommands[] = {
 constexpr Command kCommands[] = {
     {.name = "xinfo",
      .arity = -2,
-     .categories = kStream,
      .group = "stream",
      .since = "5.0.0",
      .summary = "Shows the inside of streams.",

@@ -8,16 +8,20 @@ namespace {
 using commands::Call;
 using commands::Command;
 
-constexpr uint32_t kPlain = commands::kLoading | commands::kStale | commands::kNoLocks;
+constexpr uint32_t kPlain = commands::kStale | commands::kNoLocks;
+constexpr uint32_t kAdmin = commands::kAdmin | commands::kNoLocks;
+constexpr uint32_t kConnection = commands::kConnection;
 
 void ReplyNoCluster(Call& call) {
   call.reply.Error("ERR This instance has cluster support disabled");
 }
 
-constexpr Command Row(std::string_view name, int arity, uint32_t flags = kPlain) {
+constexpr Command Row(std::string_view name, int arity, uint32_t flags = kPlain,
+                      uint32_t categories = 0) {
   return {.name = name,
           .arity = arity,
           .flags = flags,
+          .categories = categories,
           .handler = ReplyNoCluster,
           .group = "cluster",
           .since = "3.0.0",
@@ -34,10 +38,10 @@ constexpr Command kSubcommands[] = {
     Row("cluster|keyslot", 3),
     Row("cluster|countkeysinslot", 3),
     Row("cluster|getkeysinslot", 4),
-    Row("cluster|replicas", 3),
-    Row("cluster|meet", -4, kPlain | commands::kNoScript),
-    Row("cluster|reset", -2, kPlain | commands::kNoScript),
-    Row("cluster|help", 2),
+    Row("cluster|replicas", 3, kAdmin | commands::kStale),
+    Row("cluster|meet", -4, kAdmin | commands::kStale),
+    Row("cluster|reset", -2, kAdmin | commands::kStale | commands::kNoScript),
+    Row("cluster|help", 2, kPlain | commands::kLoading),
 };
 
 constexpr Command kCommands[] = {
@@ -47,9 +51,9 @@ constexpr Command kCommands[] = {
      .since = "3.0.0",
      .summary = "A container for cluster commands.",
      .subcommands = kSubcommands},
-    Row("readonly", 1, kPlain | commands::kFast),
-    Row("readwrite", 1, kPlain | commands::kFast),
-    Row("asking", 1, kPlain | commands::kFast),
+    Row("readonly", 1, kPlain | commands::kLoading | commands::kFast, kConnection),
+    Row("readwrite", 1, kPlain | commands::kLoading | commands::kFast, kConnection),
+    Row("asking", 1, commands::kNoLocks | commands::kFast, kConnection),
 };
 
 }  // namespace

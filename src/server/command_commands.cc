@@ -1,11 +1,13 @@
 // COMMAND: the command table as clients ask for it.
 
 #include <algorithm>
+#include <bit>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/glob.h"
+#include "commands/categories.h"
 #include "commands/key_access.h"
 #include "commands/registry.h"
 #include "server/commands.h"
@@ -38,50 +40,11 @@ constexpr Name kFlagNames[] = {
     {commands::kSkipSlowlog, "skip_slowlog"},
     {commands::kFast, "fast"},
     {commands::kNoAuth, "no_auth"},
-    {commands::kMayReplicate, "may_replicate"},
     {commands::kNoMulti, "no_multi"},
     {commands::kMovableKeys, "movablekeys"},
     {commands::kAllowBusy, "allow_busy"},
     {commands::kNoMandatoryKeys, "no_mandatory_keys"},
 };
-
-constexpr Name kCategoryNames[] = {
-    {commands::kKeyspace, "keyspace"},
-    {commands::kString, "string"},
-    {commands::kList, "list"},
-    {commands::kSet, "set"},
-    {commands::kSortedSet, "sortedset"},
-    {commands::kHash, "hash"},
-    {commands::kStream, "stream"},
-    {commands::kBitmap, "bitmap"},
-    {commands::kHyperLogLog, "hyperloglog"},
-    {commands::kGeo, "geo"},
-    {commands::kPubSubCategory, "pubsub"},
-    {commands::kConnection, "connection"},
-    {commands::kTransaction, "transaction"},
-    {commands::kScripting, "scripting"},
-    {commands::kDangerous, "dangerous"},
-};
-
-// What the flags imply, and what the row adds.
-std::vector<std::string> CategoriesOf(const Command& command) {
-  std::vector<std::string> categories;
-  const auto add = [&](bool holds, std::string_view name) {
-    if (holds) categories.push_back("@" + std::string(name));
-  };
-  add(command.has(commands::kWrite), "write");
-  add(command.has(commands::kReadOnly), "read");
-  for (const Name& category : kCategoryNames) {
-    add((command.categories & category.bit) != 0, category.name);
-  }
-  add(command.has(commands::kAdmin), "admin");
-  add(command.has(commands::kAdmin) && (command.categories & commands::kDangerous) == 0,
-      "dangerous");
-  add(command.has(commands::kBlocking), "blocking");
-  add(command.has(commands::kFast), "fast");
-  add(!command.has(commands::kFast), "slow");
-  return categories;
-}
 
 // The words of KeyAccess as a set.
 void WriteKeyAccess(Call& call, std::string_view words) {
@@ -90,6 +53,14 @@ void WriteKeyAccess(Call& call, std::string_view words) {
     const size_t end = std::min(words.find(' '), words.size());
     call.reply.Simple(words.substr(0, end));
     words.remove_prefix(std::min(end + 1, words.size()));
+  }
+}
+
+void WriteCategories(resp::Reply& reply, const Command& command) {
+  const uint32_t categories = commands::CategoriesOf(command);
+  reply.Set(static_cast<size_t>(std::popcount(categories)));
+  for (const commands::CategoryName& category : commands::CategoryNames()) {
+    if ((categories & category.bit) != 0) reply.Simple("@" + std::string(category.name));
   }
 }
 
@@ -107,9 +78,7 @@ void WriteInfo(Call& call, const Command& command) {
   reply.Integer(command.keys.first);
   reply.Integer(command.keys.last);
   reply.Integer(command.keys.step);
-  const auto categories = CategoriesOf(command);
-  reply.Set(categories.size());
-  for (const std::string& category : categories) reply.Simple(category);
+  WriteCategories(reply, command);
   reply.Array(0);  // tips
   if (command.keys.first == 0) {
     reply.Array(0);
@@ -144,15 +113,6 @@ void WriteInfo(Call& call, const Command& command) {
   for (const Command& subcommand : command.subcommands) WriteInfo(call, subcommand);
 }
 
-const Command* FindByFullName(const commands::Registry& registry, std::string_view name) {
-  const size_t bar = name.find('|');
-  if (bar == name.npos) return registry.Find(name);
-  const std::string_view parts[] = {name.substr(0, bar), name.substr(bar + 1)};
-  const Command* container = registry.Find(parts[0]);
-  if (container == nullptr || container->subcommands.empty()) return nullptr;
-  return registry.Resolve(parts);
-}
-
 void CommandAll(Call& call) {
   call.reply.Array(call.registry.all().size());
   for (const Command* command : call.registry.all()) WriteInfo(call, *command);
@@ -166,7 +126,7 @@ void CommandInfo(Call& call) {
   if (call.argc() == 2) return CommandAll(call);
   call.reply.Array(call.argc() - 2);
   for (size_t at = 2; at < call.argc(); ++at) {
-    if (const Command* command = FindByFullName(call.registry, call.args[at])) {
+    if (const Command* command = call.registry.FindFull(call.args[at])) {
       WriteInfo(call, *command);
     } else {
       call.reply.NullArray();
@@ -193,7 +153,7 @@ void WriteDocs(Call& call, const Command& command) {
 void CommandDocs(Call& call) {
   std::vector<const Command*> wanted;
   for (size_t at = 2; at < call.argc(); ++at) {
-    if (const Command* command = FindByFullName(call.registry, call.args[at])) {
+    if (const Command* command = call.registry.FindFull(call.args[at])) {
       wanted.push_back(command);
     }
   }
@@ -217,11 +177,8 @@ void CommandList(Call& call) {
   const auto add = [&](const Command& command) {
     if (commands::SameName(filter, "module")) return;
     if (commands::SameName(filter, "aclcat")) {
-      const auto categories = CategoriesOf(command);
-      if (std::find(categories.begin(), categories.end(), "@" + std::string(value)) ==
-          categories.end()) {
-        return;
-      }
+      const auto category = commands::FindCategory(value);
+      if (!category || (commands::CategoriesOf(command) & *category) == 0) return;
     }
     if (commands::SameName(filter, "pattern") &&
         !base::GlobMatch(value, command.name, base::GlobCase::kInsensitive)) {

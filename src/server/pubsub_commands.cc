@@ -8,6 +8,7 @@ namespace terrace::server {
 namespace {
 
 using commands::Call;
+using commands::Channels;
 using commands::Command;
 using commands::kFast;
 using commands::kLoading;
@@ -51,7 +52,7 @@ void Monitor(Call& call) {
 Messaging& MessagingOf(Call& call) { return *RunnerOf(call).worker->core().messaging; }
 
 template <NameKind kind>
-void Channels(Call& call) {
+void ListChannels(Call& call) {
   if (call.argc() > 3) {
     return call.reply.Error("ERR unknown subcommand or wrong number of arguments for '" +
                             std::string(call.args[1]) + "'. Try PUBSUB HELP.");
@@ -95,7 +96,8 @@ void PubSubHelp(Call& call) {
 constexpr uint32_t kPlain = kPubSub | kLoading | kStale | kNoLocks;
 
 constexpr Command Row(std::string_view name, int arity, uint32_t flags, commands::Handler handler,
-                      std::string_view since, std::string_view summary) {
+                      std::string_view since, std::string_view summary,
+                      Channels channels = Channels::kNone) {
   return {.name = name,
           .arity = arity,
           .flags = kPlain | flags,
@@ -103,39 +105,46 @@ constexpr Command Row(std::string_view name, int arity, uint32_t flags, commands
           .handler = handler,
           .group = "pubsub",
           .since = since,
-          .summary = summary};
+          .summary = summary,
+          .channels = channels};
 }
 
 constexpr Command kSubcommands[] = {
-    Row("pubsub|channels", -2, 0, Channels<NameKind::kChannel>, "2.8.0",
+    Row("pubsub|channels", -2, 0, ListChannels<NameKind::kChannel>, "2.8.0",
         "Lists channels that have subscribers."),
     Row("pubsub|numpat", 2, 0, PatternCount, "2.8.0", "Counts the patterns subscribed to."),
     Row("pubsub|numsub", -2, 0, SubscriptionCounts<NameKind::kChannel>, "2.8.0",
         "Counts the subscribers of channels."),
-    Row("pubsub|shardchannels", -2, 0, Channels<NameKind::kShardChannel>, "7.0.0",
+    Row("pubsub|shardchannels", -2, 0, ListChannels<NameKind::kShardChannel>, "7.0.0",
         "Lists shard channels that have subscribers."),
     Row("pubsub|shardnumsub", -2, 0, SubscriptionCounts<NameKind::kShardChannel>, "7.0.0",
         "Counts the subscribers of shard channels."),
-    Row("pubsub|help", 2, 0, PubSubHelp, "6.2.0", "Describes the subcommands."),
+    {.name = "pubsub|help",
+     .arity = 2,
+     .flags = kLoading | kStale | kNoLocks,
+     .handler = PubSubHelp,
+     .group = "pubsub",
+     .since = "6.2.0",
+     .summary = "Describes the subcommands."},
 };
 
 constexpr Command kCommands[] = {
     Row("subscribe", -2, kNoScript, Subscribe<NameKind::kChannel>, "2.0.0",
-        "Listens to messages of channels."),
+        "Listens to messages of channels.", Channels::kAll),
     Row("unsubscribe", -1, kNoScript, Unsubscribe<NameKind::kChannel>, "2.0.0",
         "Stops listening to channels, or to all."),
     Row("psubscribe", -2, kNoScript, Subscribe<NameKind::kPattern>, "2.0.0",
-        "Listens to messages of all channels that match patterns."),
+        "Listens to messages of all channels that match patterns.", Channels::kPatterns),
     Row("punsubscribe", -1, kNoScript, Unsubscribe<NameKind::kPattern>, "2.0.0",
         "Stops listening to patterns, or to all."),
     Row("ssubscribe", -2, kNoScript, Subscribe<NameKind::kShardChannel>, "7.0.0",
-        "Listens to messages of shard channels."),
+        "Listens to messages of shard channels.", Channels::kAll),
     Row("sunsubscribe", -1, kNoScript, Unsubscribe<NameKind::kShardChannel>, "7.0.0",
         "Stops listening to shard channels, or to all."),
     Row("publish", 3, kFast | kMayReplicate, Publish<NameKind::kChannel>, "2.0.0",
-        "Sends a message to a channel."),
+        "Sends a message to a channel.", Channels::kFirst),
     Row("spublish", 3, kFast | kMayReplicate, Publish<NameKind::kShardChannel>, "7.0.0",
-        "Sends a message to a shard channel."),
+        "Sends a message to a shard channel.", Channels::kFirst),
     {.name = "monitor",
      .arity = 1,
      .flags = commands::kAdmin | kNoScript | kLoading | kStale | kNoLocks,
@@ -146,7 +155,6 @@ constexpr Command kCommands[] = {
      .summary = "Shows every command that the server runs."},
     {.name = "pubsub",
      .arity = -2,
-     .categories = kPubSubCategory,
      .group = "pubsub",
      .since = "2.8.0",
      .summary = "A container for pub/sub commands.",

@@ -59,7 +59,7 @@ void WaitAof(Call& call) {
 constexpr Command kCommands[] = {
     {.name = "wait",
      .arity = 3,
-     .flags = commands::kBlocking | commands::kNoLocks,
+     .flags = commands::kNoLocks,
      .categories = commands::kConnection,
      .handler = WaitForReplicas,
      .group = "generic",
@@ -67,7 +67,7 @@ constexpr Command kCommands[] = {
      .summary = "Waits until so many replicas have the writes of this connection."},
     {.name = "waitaof",
      .arity = 4,
-     .flags = commands::kBlocking | commands::kNoScript | commands::kNoLocks,
+     .flags = commands::kNoScript | commands::kNoLocks,
      .categories = commands::kConnection,
      .handler = WaitAof,
      .group = "generic",
