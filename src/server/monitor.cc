@@ -2,12 +2,10 @@
 
 #include <cstdio>
 
-#include "commands/registry.h"
+#include "server/secrets.h"
 
 namespace terrace::server {
 namespace {
-
-constexpr std::string_view kSecret = "(redacted)";
 
 void AppendQuoted(std::string_view argument, std::string* line) {
   constexpr std::string_view kNamed = "\n\r\t\a\b\\\"";
@@ -29,16 +27,6 @@ void AppendQuoted(std::string_view argument, std::string* line) {
   *line += '"';
 }
 
-// Is this argument a user name or a password?
-bool IsSecret(const commands::Command& command, commands::Args args, size_t at) {
-  if (command.name == "auth") return at > 0;
-  if (command.name != "hello") return false;
-  for (size_t before = 1; before <= 2 && before < at; ++before) {
-    if (at - before >= 2 && commands::SameName(args[at - before], "auth")) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 std::string MonitorLine(const commands::Command& command, commands::Args args, int database,
@@ -51,7 +39,7 @@ std::string MonitorLine(const commands::Command& command, commands::Args args, i
   line.append(source).append("]");
   for (size_t at = 0; at < args.size(); ++at) {
     line += ' ';
-    AppendQuoted(IsSecret(command, args, at) ? kSecret : args[at], &line);
+    AppendQuoted(IsSecret(command, args, at) ? kRedacted : args[at], &line);
   }
   return line + "\r\n";
 }

@@ -1,8 +1,13 @@
 // What a request leaves behind in the statistics, the slow log and the latency monitor.
 
+#include <string_view>
+#include <utility>
+#include <vector>
+
 #include "commands/call.h"
 #include "server/core.h"
 #include "server/request.h"
+#include "server/secrets.h"
 #include "server/stats.h"
 
 namespace terrace::server {
@@ -59,7 +64,11 @@ void RequestPath::NoteSlow(const commands::Command& command, commands::Args args
     std::lock_guard lock(running_->view.names_mutex);
     entry.client_name = running_->view.name;
   }
-  core_->slowlog.Add(args, std::move(entry));
+  std::vector<std::string_view> shown(args.begin(), args.end());
+  for (size_t at = 0; at < shown.size(); ++at) {
+    if (IsSecret(command, args, at)) shown[at] = kRedacted;
+  }
+  core_->slowlog.Add(shown, std::move(entry));
 }
 
 }  // namespace terrace::server
