@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/clock.h"
@@ -31,6 +32,11 @@ class Executor {
  public:
   virtual ~Executor() = default;
 
+  // "" or why the user on whose behalf commands run may not run this one; noted: in ACL LOG too.
+  enum class Denial : uint8_t { kNoted, kAsked };
+  virtual std::string WhyDenied(const Command& command, Args args, Denial denial) = 0;
+  // May the user run this command, and read every key besides those that it names?
+  virtual bool MayReadEveryKey(const Command& command, Args args) const = 0;
   // Are the locks of every shard held? Then any command may run.
   virtual bool HoldsAllLocks() const = 0;
   // Runs the handler, which appends its reply. Counts in the statistics of the command. Replies an

@@ -51,6 +51,15 @@ struct Element {
 // nullopt after an error.
 std::optional<Options> ParseOptions(Call& call, Access access) {
   Options options;
+  // BY and GET name keys that nobody has checked.
+  const auto is_denied = [&] {
+    return call.executor != nullptr && !call.executor->MayReadEveryKey(call.command, call.args);
+  };
+  const auto deny = [&](std::string_view option) {
+    call.reply.Error("ERR " + std::string(option) +
+                     " option of SORT denied due to insufficient ACL permissions.");
+    return std::nullopt;
+  };
   for (size_t i = 2; i < call.argc(); ++i) {
     const size_t left = call.argc() - i - 1;
     if (call.Is(i, "asc")) {
@@ -71,8 +80,13 @@ std::optional<Options> ParseOptions(Call& call, Access access) {
       options.store_argument = ++i;
     } else if (call.Is(i, "by") && left >= 1) {
       options.by = call.args[++i];
-      if (options.by->find('*') == std::string_view::npos) options.keeps_order = true;
+      if (options.by->find('*') == std::string_view::npos) {
+        options.keeps_order = true;
+      } else if (is_denied()) {
+        return deny("BY");
+      }
     } else if (call.Is(i, "get") && left >= 1) {
+      if (is_denied()) return deny("GET");
       options.get.push_back(call.args[++i]);
     } else {
       call.reply.SyntaxError();

@@ -82,13 +82,18 @@ bool ReadCommand(lua_State* lua, Vm& vm) {
 // ---- Commands ----------------------------------------------------------------------------------
 
 // Why a script may not run this command, or "": with a code in front when it has one of its own.
-std::string_view RefusalOf(const Api& api, const Vm& vm, const Run& run, const Command* command,
-                           commands::Args arguments) {
-  if (command == nullptr) return api.unknown_command;
-  if (command->handler == nullptr || !command->ArityFits(arguments.size())) return api.wrong_arity;
-  if (command->has(commands::kNoScript) && !vm.host().allows_every_command->load()) {
-    return api.not_allowed;
+std::string RefusalOf(const Api& api, const Vm& vm, const Run& run, const Command* command,
+                      commands::Args arguments) {
+  if (command == nullptr) return std::string(api.unknown_command);
+  if (command->handler == nullptr || !command->ArityFits(arguments.size())) {
+    return std::string(api.wrong_arity);
   }
+  if (command->has(commands::kNoScript) && !vm.host().allows_every_command->load()) {
+    return std::string(api.not_allowed);
+  }
+  const std::string denied =
+      run.call.executor->WhyDenied(*command, arguments, commands::Executor::Denial::kNoted);
+  if (!denied.empty()) return "ACL failure in script: " + denied;
   const bool writes = command->has(commands::kWrite);
   if (run.read_only && (writes || command->has(commands::kMayReplicate))) {
     return "Write commands are not allowed from read-only scripts.";
@@ -132,7 +137,7 @@ int CallCommand(lua_State* lua, OnError on_error) {
   const Calling calling(vm);
   const commands::Args arguments = vm.command_arguments();
   const Command* const command = run->call.registry.Resolve(arguments);
-  const std::string_view refusal = RefusalOf(ApiOf(lua), vm, *run, command, arguments);
+  const std::string refusal = RefusalOf(ApiOf(lua), vm, *run, command, arguments);
   if (!refusal.empty()) {
     run->call.executor->CountRefused(command, CodeOf(refusal));
     PushError(lua, refusal);
@@ -154,18 +159,20 @@ int CallCommand(lua_State* lua, OnError on_error) {
 int RedisCall(lua_State* lua) { return CallCommand(lua, OnError::kRaise); }
 int RedisPCall(lua_State* lua) { return CallCommand(lua, OnError::kReturn); }
 
-// There are no users with fewer rights yet, so what exists may be run.
 int AclCheckCommand(lua_State* lua) {
   Vm& vm = Vm::Of(lua);
   if (vm.run() == nullptr) {
     return RaiseNamed(lua, ".acl_check_cmd can only be called inside a script invocation");
   }
   if (!ReadCommand(lua, vm)) return lua_error(lua);
-  if (vm.run()->call.registry.Resolve(vm.command_arguments()) == nullptr) {
+  const Command* const command = vm.run()->call.registry.Resolve(vm.command_arguments());
+  if (command == nullptr) {
     return Raise(lua,
                  "Invalid command passed to " + std::string(ApiOf(lua).name) + ".acl_check_cmd()");
   }
-  lua_pushboolean(lua, 1);
+  const std::string denied = vm.run()->call.executor->WhyDenied(*command, vm.command_arguments(),
+                                                                commands::Executor::Denial::kAsked);
+  lua_pushboolean(lua, denied.empty());
   return 1;
 }
 

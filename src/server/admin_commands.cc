@@ -46,6 +46,7 @@ void ConfigSet(Call& call) {
   const auto client = ConnectionOf(call).stream->is_loopback() ? ConfigTable::Client::kLocal
                                                                : ConfigTable::Client::kRemote;
   const std::string error = CoreOf(call).server->SetConfig(pairs, client);
+  RefreshAfterOwnChange(CoreOf(call), ConnectionOf(call));
   if (!error.empty()) return call.reply.Error(error);
   call.reply.Ok();
 }
@@ -63,6 +64,7 @@ void ConfigResetStat(Call& call) {
 
 void ConfigReload(Call& call) {
   const auto reloaded = CoreOf(call).server->ReloadConfig();
+  RefreshAfterOwnChange(CoreOf(call), ConnectionOf(call));
   if (!reloaded.error.empty()) return call.reply.Error(reloaded.error);
   call.reply.Map(2);
   const auto list = [&](std::string_view title, const auto& names) {
@@ -192,7 +194,7 @@ void Lolwut(Call& call) {
 constexpr Command kModuleSubcommands[] = {
     {.name = "module|list",
      .arity = 2,
-     .flags = kAdmin | kNoLocks,
+     .flags = kAdmin | kNoScript | kNoLocks,
      .categories = kDangerous,
      .handler = ModuleList,
      .group = "server",
@@ -238,7 +240,7 @@ constexpr Command kCommands[] = {
     {.name = "lastsave",
      .arity = 1,
      .flags = kLoading | kStale | kFast | kNoLocks,
-     .categories = kDangerous,
+     .categories = kDangerous | commands::kAdminCategory,
      .handler = LastSave,
      .group = "server",
      .since = "1.0.0",
@@ -268,8 +270,8 @@ constexpr Command kCommands[] = {
      .summary = "Answers the version, below a small picture."},
     {.name = "role",
      .arity = 1,
-     .flags = kPlain | kFast | kAdmin,
-     .categories = kDangerous,
+     .flags = kPlain | kFast,
+     .categories = kDangerous | commands::kAdminCategory,
      .handler = Role,
      .group = "server",
      .since = "2.8.12",

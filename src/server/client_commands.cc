@@ -7,6 +7,7 @@
 #include "base/numbers.h"
 #include "commands/registry.h"
 #include "server/commands.h"
+#include "server/describe_client.h"
 #include "server/server.h"
 #include "server/tracking_commands.h"
 #include "server/worker.h"
@@ -24,62 +25,18 @@ using commands::kNoLocks;
 using commands::kNoScript;
 using commands::kStale;
 
-std::string Describe(const Connection& connection, int64_t now_ms) {
-  const ClientView& view = connection.view;
-  std::string name, library_name, library_version;
-  {
-    auto& mutable_view = const_cast<ClientView&>(view);
-    std::lock_guard lock(mutable_view.names_mutex);
-    name = view.name;
-    library_name = view.library_name;
-    library_version = view.library_version;
-  }
-  std::string flags;
-  if (view.is_monitor) flags += 'O';
-  if (view.is_subscriber) flags += 'P';
-  if (view.parked) flags += 'b';
-  const int64_t queued = view.queued_commands.load(std::memory_order_relaxed);
-  if (queued >= 0) flags += 'x';
-  if (view.is_tracking) flags += 't';
-  if (view.is_redirect_broken) flags += 'R';
-  if (view.is_broadcast) flags += 'B';
-  if (view.is_unix) flags += 'U';
-  if (view.no_evict) flags += 'e';
-  if (view.no_touch) flags += 'T';
-  if (flags.empty()) flags = "N";
-  const Command* command = view.last_command.load();
-  const auto number = [](auto value) { return std::to_string(value); };
-  const size_t input = view.input_bytes, capacity = view.input_capacity;
-  return "id=" + number(connection.id) + " addr=" + view.peer_address +
-         " laddr=" + view.local_address + " fd=" + number(view.fd) + " name=" + name +
-         " age=" + number((now_ms - view.created_ms) / 1000) +
-         " idle=" + number((now_ms - view.active_ms) / 1000) + " flags=" + flags +
-         " db=" + number(view.database.load()) + " sub=" + number(view.channels.load()) +
-         " psub=" + number(view.patterns.load()) + " ssub=" + number(view.shard_channels.load()) +
-         " multi=" + number(queued) + " qbuf=" + number(input) +
-         " qbuf-free=" + number(capacity - std::min(capacity, input)) +
-         " argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=" +
-         number(view.output_bytes.load()) +
-         " tot-mem=" + number(sizeof(Connection) + capacity + view.output_bytes) +
-         " events=" + (view.output_bytes > 0 ? "rw" : "r") +
-         " cmd=" + (command != nullptr ? std::string(command->name) : "NULL") +
-         " user=default redir=" + number(view.redirect.load()) +
-         " resp=" + number(view.protocol.load()) + " lib-name=" + library_name +
-         " lib-ver=" + library_version;
-}
-
 void ClientId(Call& call) { call.reply.Integer(static_cast<int64_t>(call.session.id)); }
 
 void ClientInfo(Call& call) {
-  Connection& connection = ConnectionOf(call);
-  connection.view.last_command.store(&call.command);
-  call.reply.Verbatim("txt", Describe(connection, call.now_ms()) + "\n");
+  const Connection& connection = ConnectionOf(call);
+  call.reply.Verbatim("txt", DescribeClient(connection, call.now_ms()) + "\n");
 }
 
 // A filter of CLIENT LIST and CLIENT KILL.
 struct Filter {
   std::vector<uint64_t> ids;
-  std::optional<std::string> type, address, local_address, user;
+  std::optional<std::string> type, address, local_address;
+  std::optional<uint64_t> user_id;
   std::optional<int64_t> age_s_min;
   bool skip_me = true;
 
@@ -90,7 +47,10 @@ struct Filter {
     if (type && *type != (view.is_subscriber ? "pubsub" : "normal")) return false;
     if (address && *address != view.peer_address) return false;
     if (local_address && *local_address != view.local_address) return false;
-    return !user || *user == "default";
+    if (!user_id) return true;
+    auto& mutable_view = const_cast<ClientView&>(view);
+    std::lock_guard lock(mutable_view.names_mutex);
+    return *user_id == view.user_id;
   }
 };
 
@@ -134,11 +94,10 @@ void ClientList(Call& call) {
       return call.reply.SyntaxError();
     }
   }
-  ConnectionOf(call).view.last_command.store(&call.command);
   std::vector<std::pair<uint64_t, std::string>> lines;
   ForEachClient(call, [&](Worker&, const Connection& connection) {
     if (!filter.Matches(connection, call.now_ms())) return;
-    lines.emplace_back(connection.id, Describe(connection, call.now_ms()));
+    lines.emplace_back(connection.id, DescribeClient(connection, call.now_ms()));
   });
   std::sort(lines.begin(), lines.end());
   std::string text;
@@ -186,10 +145,11 @@ void ClientKill(Call& call) {
     } else if (call.Is(at, "laddr")) {
       filter.local_address = std::string(value);
     } else if (call.Is(at, "user")) {
-      if (value != "default") {
+      const AclUsers::User user = CoreOf(call).users->Find(value);
+      if (user == nullptr) {
         return call.reply.Error("ERR No such user '" + std::string(value) + "'");
       }
-      filter.user = std::string(value);
+      filter.user_id = user->id();
     } else if (call.Is(at, "maxage")) {  // as in Redis 7.4
       filter.age_s_min = base::ParseInt64(value);
       if (!filter.age_s_min) {
@@ -317,7 +277,8 @@ void ClientHelp(Call& call) {
   commands::ReplyHelp(call, kLines);
 }
 
-constexpr uint32_t kPlain = kNoScript | kLoading | kStale | kNoLocks;
+constexpr uint32_t kHelp = kLoading | kStale | kNoLocks;
+constexpr uint32_t kPlain = kHelp | kNoScript;
 
 constexpr Command Sub(std::string_view name, int arity, commands::Handler handler,
                       std::string_view since, std::string_view summary, uint32_t flags = 0,
@@ -361,7 +322,7 @@ constexpr Command kSubcommands[] = {
         "Answers which connection hears in this one's place."),
     {.name = "client|help",
      .arity = 2,
-     .flags = kLoading | kStale | kNoLocks,
+     .flags = kHelp,
      .categories = kConnection,
      .handler = ClientHelp,
      .group = "connection",
@@ -372,7 +333,6 @@ constexpr Command kSubcommands[] = {
 constexpr Command kCommands[] = {
     {.name = "client",
      .arity = -2,
-     .categories = kConnection,
      .group = "connection",
      .since = "2.4.0",
      .summary = "A container for client connection commands.",

@@ -7,6 +7,7 @@ namespace terrace::server {
 std::span<const std::span<const commands::Command>> ServerFamilies() {
   static const std::span<const commands::Command> families[] = {
       // clang-format off
+      AclCommands(),
       AdminCommands(),
       ClientCommands(),
       ClusterCommands(),

@@ -17,6 +17,7 @@ namespace terrace::server {
 
 std::span<const commands::Command> ConnectionCommands();
 std::span<const commands::Command> ClientCommands();
+std::span<const commands::Command> AclCommands();
 std::span<const commands::Command> AdminCommands();
 std::span<const commands::Command> ClusterCommands();
 std::span<const commands::Command> CommandCommands();

@@ -1,14 +1,10 @@
 #include "server/config_table.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "base/check.h"
 #include "base/glob.h"
+#include "server/replace_file.h"
 #include "server/settings_names.h"
 #include "server/settings_table.h"
 #include "server/settings_value.h"
@@ -38,7 +34,7 @@ std::string FindRows(const Settings& settings, std::span<const ConfigTable::Pair
                      ConfigTable::Client client, std::vector<const Row*>& rows) {
   for (const auto& [name, value] : pairs) {
     const Row* row = FindSetting(name);
-    if (row == nullptr) {
+    if (row == nullptr || row->info.file_only) {
       return "ERR Unknown option or number of arguments for CONFIG SET - '" + name + "'";
     }
     rows.push_back(row);
@@ -76,39 +72,6 @@ std::string TiersText(const Settings& settings) {
   return text;
 }
 
-// Writes a file so that a crash leaves either the old or the new one. Answers strerror or "".
-std::string ReplaceFile(const std::string& path, std::string_view text) {
-  const std::string new_path = path + ".new";
-  // Passwords may be in it, so it is for its owner only.
-  const int fd = ::open(new_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return std::strerror(errno);
-  int error = 0;
-  while (!text.empty() && error == 0) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written >= 0) {
-      text.remove_prefix(static_cast<size_t>(written));
-    } else if (errno != EINTR) {
-      error = errno;
-    }
-  }
-  if (error == 0 && ::fsync(fd) != 0) error = errno;
-  if (::close(fd) != 0 && error == 0) error = errno;
-  if (error == 0 && ::rename(new_path.c_str(), path.c_str()) != 0) error = errno;
-  if (error != 0) {
-    ::unlink(new_path.c_str());
-    return std::strerror(error);
-  }
-  // The rename itself lasts only once the directory is on disk too.
-  const size_t slash = path.rfind('/');
-  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const int directory_fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory_fd >= 0) {
-    ::fsync(directory_fd);
-    ::close(directory_fd);
-  }
-  return "";
-}
-
 std::string ShownValue(const Row& row, const Settings& settings) {
   std::string text = GetValue(row.info, ReadOnly(row, settings));
   // Clients know it so: beside 'A', which does not include it, 'n' is not shown.
@@ -128,6 +91,7 @@ std::vector<ConfigTable::Pair> ConfigTable::Get(const Settings& settings,
   std::vector<Pair> found;
   std::set<std::string> seen;
   const auto add = [&](const std::string& name, const Row& row) {
+    if (row.info.file_only) return;
     if (seen.insert(name).second) {
       found.emplace_back(name, ShownValue(row, settings));
     }
@@ -245,6 +209,10 @@ std::string ConfigTable::AutoText(const Settings& settings) const {
     text += std::string(row.info.name) + " = " + TomlValue(row.info, field) + "\n";
   }
   return text;
+}
+
+void ConfigTable::NoteChanged(std::string_view name) {
+  changed_.insert(FindSetting(name)->info.name);
 }
 
 bool ConfigTable::IsSensitive(std::string_view name) {

@@ -46,6 +46,8 @@ class ConfigTable {
   [[nodiscard]] std::string Set(Settings& settings, std::span<const Pair> pairs, Client client);
 
   [[nodiscard]] std::string Rewrite(const Settings& settings);
+  // The value of this setting was changed otherwise than by Set.
+  void NoteChanged(std::string_view name);
 
   struct Reloaded {
     std::string error;                       // why nothing was changed; may be several lines

@@ -17,6 +17,7 @@
 #include "commands/session.h"
 #include "resp/request_parser.h"
 #include "runtime/stream.h"
+#include "server/acl_connections.h"
 #include "server/subscriptions.h"
 #include "server/tracking.h"
 #include "server/transaction.h"
@@ -61,6 +62,8 @@ struct ClientView {
   std::string name;
   std::string library_name;
   std::string library_version;
+  std::string user_name;
+  uint64_t user_id = 0;
   std::shared_ptr<Waiter> waiter;  // what Connection::waiter is
   // Immutable.
   std::string peer_address;
@@ -100,11 +103,18 @@ struct Connection : commands::Session {
   int events = 0;                   // what the stream is watched for
   int64_t soft_limit_since_ms = 0;  // since when output is over its soft limit; 0: it is not
 
+  // Its user; kept by acl_connections.
+  AclStanding standing;
+  // The generation of the users at which it was authenticated and allowed everything; 0: it was
+  // not.
+  uint64_t unrestricted_at = 0;
+
   // Pushes: kept by the worker's PushDesk.
   bool hears = false;          // something may be to be pushed behind the replies of its commands
   bool is_subscriber = false;  // to anything; a RESP2 client may do little else then
-  bool has_unsent_pushes = false;                // in output, to be sent at the end of the turn
-  std::unique_ptr<Subscriptions> subscriptions;  // null until it subscribes
+  bool has_unsent_pushes = false;  // in output, to be sent at the end of the turn
+  // Null until it subscribes. Changes under the mutex of the view, under which other threads read.
+  std::unique_ptr<Subscriptions> subscriptions;
   bool is_monitor = false;
   bool tracks_reads = false;                // keys that it reads now are to be remembered
   std::unique_ptr<TrackingState> tracking;  // null while it does not

@@ -3,6 +3,7 @@
 #include "base/numbers.h"
 #include "commands/registry.h"
 #include "server/commands.h"
+#include "server/describe_client.h"
 #include "server/server.h"
 #include "server/version.h"
 #include "server/worker.h"
@@ -47,37 +48,36 @@ void Select(Call& call) {
   call.reply.Ok();
 }
 
-// Compares in a time that does not tell how much was right.
-bool SamePassword(std::string_view given, std::string_view expected) {
-  unsigned char difference = given.size() != expected.size() ? 1 : 0;
-  for (size_t i = 0; i < given.size(); ++i) {
-    const char c = expected.empty() ? '\0' : expected[i % expected.size()];
-    difference = static_cast<unsigned char>(difference | (given[i] ^ c));
-  }
-  return difference == 0;
-}
-
 // Replies the error and returns false when the credentials are wrong.
-bool Authenticate(Call& call, std::string_view user, std::string_view password) {
-  const std::string expected = CoreOf(call).server->settings().requirepass;
-  if (user != "default" || (!expected.empty() && !SamePassword(password, expected))) {
-    call.reply.Error("WRONGPASS invalid username-password pair or user is disabled.");
-    return false;
-  }
+bool Authenticate(Call& call, std::string_view name, std::string_view password) {
+  const Core& core = CoreOf(call);
   Connection& connection = ConnectionOf(call);
-  connection.authenticated = true;
-  connection.view.authenticated.store(true);
-  return true;
+  AclStanding standing;
+  standing.generation = core.users->generation();
+  standing.user = core.users->Find(name);
+  if (standing.user != nullptr && standing.user->Accepts(password)) {
+    BecomeUser(core, connection, std::move(standing));
+    return true;
+  }
+  AclLogEntry entry;
+  entry.reason = AclReason::kAuth;
+  entry.context = call.may_wait() ? AclContext::kTopLevel : AclContext::kTransaction;
+  entry.object = call.args[0];
+  entry.user = name;
+  entry.client = DescribeClient(connection, call.now_ms());
+  CoreOf(call).acl_log.Add(std::move(entry), call.clock.WallMs());
+  call.reply.Error("WRONGPASS invalid username-password pair or user is disabled.");
+  return false;
 }
 
 void Auth(Call& call) {
   if (call.argc() > 3) return call.reply.SyntaxError();
-  if (call.argc() == 2 && CoreOf(call).server->settings().requirepass.empty()) {
+  if (call.argc() == 2 && CoreOf(call).users->Find(AclUsers::kDefaultName)->needs_no_password()) {
     return call.reply.Error(
         "ERR AUTH <password> called without any password configured for the default user. Are "
         "you sure your configuration is correct?");
   }
-  const std::string_view user = call.argc() == 3 ? call.args[1] : "default";
+  const std::string_view user = call.argc() == 3 ? call.args[1] : AclUsers::kDefaultName;
   if (Authenticate(call, user, call.args[call.argc() - 1])) call.reply.Ok();
 }
 
@@ -165,8 +165,7 @@ void Reset(Call& call) {
   connection.reply_mode = ReplyMode::kOn;
   connection.worker->desk().Forget(connection);
   SetClientName(connection, "");
-  connection.authenticated = !CoreOf(call).hot.password_required.load();
-  connection.view.authenticated.store(connection.authenticated);
+  BeginAsDefaultUser(CoreOf(call), connection);
   call.reply.Simple("RESET");
 }
 

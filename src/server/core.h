@@ -20,6 +20,7 @@
 #include "keyspace/keyspace.h"
 #include "resp/request_parser.h"
 #include "runtime/cycles.h"
+#include "server/acl_log.h"
 #include "server/client_pause.h"
 #include "server/latency_monitor.h"
 #include "server/settings.h"
@@ -36,6 +37,7 @@ class ScriptStore;
 namespace terrace::server {
 
 class BusyScript;
+class AclUsers;
 class Server;
 
 // What has been running for longer than busy-reply-threshold.
@@ -45,7 +47,7 @@ class Tracking;
 
 // Settings that the request path reads on every request, in the form it needs them.
 struct HotSettings {
-  std::atomic<bool> password_required{false};
+  std::atomic<uint64_t> acl_generation{1};  // see AclUsers
   std::atomic<int64_t> bulk_bytes_max{int64_t{512} << 20};
   std::atomic<uint64_t> query_buffer_max{uint64_t{1} << 30};
   std::atomic<bool> latency_tracking{true};
@@ -62,6 +64,7 @@ struct Core {
   keyspace::Keyspace* keyspace = nullptr;
   const commands::Registry* registry = nullptr;
   tiers::Resolver* resolver = nullptr;  // null where no route has lower tiers
+  AclUsers* users = nullptr;
   Messaging* messaging = nullptr;
   Tracking* tracking = nullptr;
   scripting::ScriptStore* scripts = nullptr;
@@ -72,6 +75,7 @@ struct Core {
   HotSettings hot;
   ClientPause pause;
   Slowlog slowlog;
+  AclLog acl_log;
   LatencyMonitor latency_monitor;
   std::atomic<BusyKind> busy_script{BusyKind::kNone};
   size_t worker_count = 1;

@@ -214,6 +214,10 @@ void StatsSection(Call& call, Section& section) {
                  Sum(server, &WorkerStats::query_limit_disconnections));
   section.Number("client_output_buffer_limit_disconnections",
                  Sum(server, &WorkerStats::output_limit_disconnections));
+  section.Number("acl_access_denied_auth", core.acl_log.total(AclReason::kAuth));
+  section.Number("acl_access_denied_cmd", core.acl_log.total(AclReason::kCommand));
+  section.Number("acl_access_denied_key", core.acl_log.total(AclReason::kKey));
+  section.Number("acl_access_denied_channel", core.acl_log.total(AclReason::kChannel));
 }
 
 void ReplicationSection(Call&, Section& section) {

@@ -22,7 +22,8 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   terrace::server::Server server(startup);
-  const std::string error = server.Listen();
+  std::string error = server.LoadUsers();
+  if (error.empty()) error = server.Listen();
   if (!error.empty()) {
     std::fprintf(stderr, "terrace: %s\n", error.c_str());
     return 1;

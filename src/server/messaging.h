@@ -34,6 +34,7 @@ struct Message {
     kInvalidation,    // payload: an array of keys, or empty: all; clients: who tracks, empty: all
     kRedirected,      // an invalidation for clients[0] in place of writer; payload: array or null
     kRedirectBroken,  // clients[0] redirects to a client that is gone
+    kDisconnect,      // clients are to be disconnected
   };
   What what = What::kMessage;
   NameKind kind = NameKind::kChannel;  // or kShardChannel

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/acl_connections.h"
 #include "server/connection.h"
 #include "server/tracking.h"
 #include "server/worker.h"
@@ -45,10 +46,15 @@ PushDesk::~PushDesk() = default;
 
 void PushDesk::Subscribe(Connection& connection, NameKind kind, std::string_view name,
                          resp::Reply& reply) {
-  if (connection.subscriptions == nullptr) {
-    connection.subscriptions = std::make_unique<Subscriptions>();
+  bool is_new;
+  {
+    std::lock_guard lock(connection.view.names_mutex);
+    if (connection.subscriptions == nullptr) {
+      connection.subscriptions = std::make_unique<Subscriptions>();
+    }
+    is_new = connection.subscriptions->OfKind(kind).emplace(name).second;
   }
-  if (connection.subscriptions->OfKind(kind).emplace(name).second) {
+  if (is_new) {
     Deliveries before;
     messaging_->Subscribe(index_, kind, name, &before);
     {
@@ -58,6 +64,7 @@ void PushDesk::Subscribe(Connection& connection, NameKind kind, std::string_view
     OfKind(kind)[std::string(name)].push_back(&connection);
   }
   Subscribed(connection);
+  CheckNewSubscriptions(worker_->core(), connection);
   Confirm(connection, WordFor(kSubscribed, kind), &name, kind, reply);
 }
 
@@ -102,6 +109,7 @@ bool PushDesk::Remove(Connection& connection, NameKind kind, std::string_view na
   const auto listeners = OfKind(kind).find(name);
   std::erase(listeners->second, &connection);
   if (listeners->second.empty()) OfKind(kind).erase(listeners);
+  std::lock_guard lock(connection.view.names_mutex);
   mine.erase(found);
   return true;
 }
@@ -199,6 +207,10 @@ void PushDesk::HandOut(const Deliveries& mail) {
   for (Connection* connection : std::exchange(overflown_, {})) {
     worker_->CloseOverLimit(*connection);
   }
+  for (const uint64_t id : std::exchange(disconnected_, {})) {
+    Connection* const connection = worker_->Find(id);
+    if (connection != nullptr) worker_->CloseNow(*connection);
+  }
 }
 
 void PushDesk::HandOut(const Message& message) {
@@ -214,6 +226,8 @@ void PushDesk::HandOut(const Message& message) {
       return Redirected(message);
     case Message::What::kRedirectBroken:
       return RedirectBroken(message);
+    case Message::What::kDisconnect:
+      return Disconnect(message);
   }
 }
 
@@ -282,6 +296,16 @@ void PushDesk::CheckLimit(Connection& connection) {
     return;
   connection.state = ConnectionState::kClosing;
   overflown_.push_back(&connection);
+}
+
+// They hear no more from here on. One whose request runs closes behind it.
+void PushDesk::Disconnect(const Message& message) {
+  for (const uint64_t id : message.clients) {
+    Connection* const connection = worker_->Find(id);
+    if (connection == nullptr || connection->state == ConnectionState::kClosed) continue;
+    connection->state = ConnectionState::kClosing;
+    if (connection != running_ && connection != script_) disconnected_.push_back(id);
+  }
 }
 
 void PushDesk::ScheduleTurnEnd() {

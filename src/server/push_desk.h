@@ -96,6 +96,7 @@ class PushDesk {
   void RedirectBroken(const Message& message);
   void PushInvalidation(Connection& connection, std::string_view payload);
   void CheckLimit(Connection& connection);
+  void Disconnect(const Message& message);
   void Confirm(Connection& connection, std::string_view what, const std::string_view* name,
                NameKind kind, resp::Reply& reply);
   bool Remove(Connection& connection, NameKind kind, std::string_view name);
@@ -122,6 +123,7 @@ class PushDesk {
   base::Buffer frame_;                  // scratch
   std::vector<Connection*> written_;    // have unsent output since this turn
   std::vector<Connection*> overflown_;  // are over their hard limit
+  std::vector<uint64_t> disconnected_;  // were told to go
   bool turn_end_scheduled_ = false;
 };
 

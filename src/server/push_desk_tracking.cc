@@ -1,15 +1,45 @@
 // PushDesk: invalidations, and the lines of MONITOR.
 
 #include <algorithm>
+#include <charconv>
+#include <string>
 #include <utility>
 
 #include "resp/reply.h"
+#include "server/acl_users.h"
 #include "server/connection.h"
 #include "server/push_desk.h"
 #include "server/tracking.h"
 #include "server/worker.h"
 
 namespace terrace::server {
+namespace {
+
+// The number behind the first byte of *bytes, which goes on behind the line.
+size_t TakeNumber(std::string_view* bytes) {
+  size_t number = 0;
+  std::from_chars(bytes->data() + 1, bytes->data() + bytes->size(), number);
+  bytes->remove_prefix(bytes->find('\n') + 1);
+  return number;
+}
+
+// An array of those keys of an array that the user may read, or "".
+std::string ReadableKeys(std::string_view keys, const AclUser& user) {
+  base::Buffer readable;
+  resp::Reply writer(&readable);
+  size_t count = 0;
+  for (size_t left = TakeNumber(&keys); left > 0; --left) {
+    const size_t size = TakeNumber(&keys);
+    const std::string_view key = keys.substr(0, size);
+    keys.remove_prefix(size + 2);
+    if (!user.MayAccess(key, commands::kKeyRead)) continue;
+    writer.Bulk(key);
+    ++count;
+  }
+  return count == 0 ? "" : "*" + std::to_string(count) + "\r\n" + std::string(readable.view());
+}
+
+}  // namespace
 
 // ---- MONITOR -----------------------------------------------------------------------------------
 
@@ -168,8 +198,20 @@ void PushDesk::RedirectBroken(const Message& message) {
   Push(*connection, frame.view());
 }
 
-// The place for ACL: a user hears only of keys that it may read.
+// payload: an array of keys, or a null. Who receives it hears only of keys that its user may read.
 void PushDesk::PushInvalidation(Connection& connection, std::string_view payload) {
+  const Core& core = worker_->core();
+  std::string readable;
+  if (connection.unrestricted_at != core.users->generation()) [[unlikely]] {
+    // A copy: what runs on the connection goes on with the rights that it began with.
+    AclStanding standing = connection.standing;
+    if (!standing.Refresh(*core.users)) return;
+    if (payload.starts_with('*')) {
+      readable = ReadableKeys(payload, *standing.user);
+      if (readable.empty()) return;
+      payload = readable;
+    }
+  }
   base::Buffer frame;
   resp::Reply writer(&frame);
   if (connection.protocol >= 3) {

@@ -133,7 +133,7 @@ size_t RequestPath::ParseBatch(Connection& connection, std::string_view input, s
   requests_.clear();
   resp::RequestLimits limits;
   limits.bulk_bytes_max = core_->hot.bulk_bytes_max.load(std::memory_order_relaxed);
-  limits.unauthenticated = !connection.authenticated;
+  limits.unauthenticated = !connection.authenticated && MustAuthenticate(*core_, connection);
   size_t position = 0;
   while (requests_.size() < batch_max && position < input.size()) {
     const size_t first_argument = arguments_.size();
@@ -299,9 +299,10 @@ bool RequestPath::Check(Connection& connection, const Request& request, resp::Re
     reply.Error("ERR wrong number of arguments for '" + std::string(command->name) + "' command");
     return false;
   }
-  if (!connection.authenticated && !command->has(commands::kNoAuth)) {
-    reply.Error("NOAUTH Authentication required.");
-    return false;
+  // For who may do everything this is the whole check of rights.
+  if (connection.unrestricted_at != core_->hot.acl_generation.load(std::memory_order_acquire))
+      [[unlikely]] {
+    if (!CheckUser(connection, request, reply)) return false;
   }
   if (connection.is_subscriber && connection.protocol == 2 && !MaySubscriberRun(*command))
       [[unlikely]] {
@@ -337,6 +338,7 @@ RequestPath::Step RequestPath::Run(Connection& connection, const Request& reques
   const uint64_t begin_cycles = runtime::ReadCycles();
   Step step;
   running_ = &connection;
+  connection.view.last_command.store(request.command, std::memory_order_relaxed);
   // What waits was shown to MONITOR when it began to.
   unfed_ = connection.waiter == nullptr ? &request : nullptr;
   if ((connection.detours != 0) | core_->pause.any()) [[unlikely]] {
@@ -360,7 +362,6 @@ RequestPath::Step RequestPath::Run(Connection& connection, const Request& reques
     unfed_ = nullptr;
   }
   stats_->commands_processed.Add();
-  connection.view.last_command.store(request.command, std::memory_order_relaxed);
   if (connection.reply_mode != ReplyMode::kOn) [[unlikely]] {
     // SKIP leaves out its own reply and the next one.
     if (connection.reply_mode == ReplyMode::kSkipping) connection.reply_mode = ReplyMode::kOn;

@@ -30,6 +30,7 @@
 #include "commands/limits.h"
 #include "keyspace/keyspace.h"
 #include "resp/reply.h"
+#include "server/acl_log.h"
 #include "server/connection.h"
 #include "server/core.h"
 #include "tiers/resolver.h"
@@ -87,7 +88,11 @@ class RequestPath : public commands::Executor {
   // Hands over what was made ready by no command: expiry and eviction.
   void HandOverExpired(int64_t now_ms);
 
-  // commands::Executor, in request_nested.cc
+  // commands::Executor, in request_acl.cc
+  std::string WhyDenied(const commands::Command& command, commands::Args args,
+                        Denial denial) override;
+  bool MayReadEveryKey(const commands::Command& command, commands::Args args) const override;
+  // ... and in request_nested.cc
   bool HoldsAllLocks() const override;
   void Run(const commands::Command& command, commands::Args args, commands::Session& session,
            resp::Reply& reply) override;
@@ -178,6 +183,14 @@ class RequestPath : public commands::Executor {
   commands::Args ArgsOf(const Request& request) const {
     return {arguments_.data() + request.first_argument, request.argument_count};
   }
+
+  // In request_acl.cc.
+  bool CheckUser(Connection& connection, const Request& request, resp::Reply& reply);
+  bool CheckQueued(Connection& connection, const commands::Command& command, commands::Args args,
+                   resp::Reply& reply);
+  bool MayBeServed(Waiter& waiter) const;
+  void NoteDenied(const AclVerdict& verdict, const commands::Command& command, commands::Args args,
+                  AclContext context);
 
   // In request_waiting.cc.
   Step AfterCall(Connection& connection, const Work& work, resp::Reply& reply);

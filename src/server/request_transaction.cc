@@ -65,7 +65,7 @@ void RequestPath::RefuseExec(Connection& connection, resp::Reply& reply, size_t 
   std::string why(reply.buffer().view().substr(reply_begin));
   reply.buffer().Truncate(reply_begin);
   while (why.ends_with('\n') || why.ends_with('\r')) why.pop_back();
-  if (why.starts_with("-ERR ")) why.erase(0, 5);
+  why.erase(0, why.starts_with("-ERR ") ? 5 : 1);
   AbortTransaction(connection, why, reply);
 }
 
@@ -108,7 +108,8 @@ RequestPath::Step RequestPath::ExecuteTransaction(Connection& connection, resp::
   std::vector<std::string_view> args;
   for (const Transaction::Queued& queued : running->queue()) {
     queued.Read(&args);
-    Run(queued.command(), args, connection, reply);
+    if (CheckQueued(connection, queued.command(), args, reply)) [[likely]]
+      Run(queued.command(), args, connection, reply);
   }
   if (core_->messaging->has_monitors()) [[unlikely]]
     FeedOnce();

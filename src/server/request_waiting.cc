@@ -72,6 +72,7 @@ RequestPath::Step RequestPath::BeginWait(Connection& connection, const Work& wor
                                work.key_positions, work.hashes, std::move(wait));
   waiter->runs_at_home = runs_at_home;
   waiter->tracks_reads = connection.tracks_reads;
+  waiter->standing = connection.standing;
   waiter->JoinLines(*core_->keyspace);
   connection.SetWaiter(waiter);
   connection.detours |= Connection::kWaits;
@@ -134,7 +135,14 @@ RequestPath::Step RequestPath::FinishWait(Connection& connection, const Request&
   const std::shared_ptr<Waiter> waiter = connection.waiter;
   connection.worker->loop().Cancel(waiter->timer);
   Step step = Step::kAnswered;
-  if (waiter->end == Waiter::End::kRunHere) {
+  const bool runs_here = waiter->end == Waiter::End::kRunHere;
+  // It comes here from tiers once more, and was checked before.
+  if (runs_here && connection.parked == nullptr && !CheckUser(connection, request, reply)) {
+    connection.SetWaiter(nullptr);
+    connection.detours = static_cast<uint8_t>(connection.detours & ~Connection::kWaits);
+    return Refuse(connection, request, reply, reply.buffer().size());
+  }
+  if (runs_here) {
     step = ExecuteWork(
         connection,
         {waiter->command, waiter->args(), waiter->hashes().data(), waiter->key_positions()}, reply);
@@ -214,7 +222,8 @@ bool RequestPath::ServeKey(keyspace::Observers& observers,
 // Runs the command of a waiter on its behalf; it goes on waiting when that finds nothing.
 void RequestPath::Serve(Waiter& waiter) {
   std::string answer;
-  if (!waiter.runs_at_home) {
+  const bool runs_here = !waiter.runs_at_home && MayBeServed(waiter);
+  if (runs_here) {
     base::Buffer buffer;
     resp::Reply reply(&buffer, waiter.session.protocol);
     const Work work{waiter.command, waiter.args(), waiter.hashes().data(), waiter.key_positions()};
@@ -231,7 +240,7 @@ void RequestPath::Serve(Waiter& waiter) {
   // Nobody else can have ended it: we have its locks, and it is still in line.
   TERRACE_CHECK(waiter.Claim());
   waiter.LeaveLines(*core_->keyspace);
-  waiter.end = waiter.runs_at_home ? Waiter::End::kRunHere : Waiter::End::kServed;
+  waiter.end = runs_here ? Waiter::End::kServed : Waiter::End::kRunHere;
   waiter.answer = std::move(answer);
   waiter.worker->WakeWaiter(waiter.shared_from_this());
 }

@@ -120,6 +120,7 @@ Server::Server(const Startup& startup)
   core_.log = &log_;
   core_.keyspace = keyspace_.get();
   core_.registry = &registry_;
+  core_.users = &users_;
   core_.scripts = &scripts_;
   core_.libraries = &libraries_;
   core_.busy = &busy_;
@@ -174,6 +175,7 @@ std::string Server::SetConfig(std::span<const ConfigTable::Pair> pairs,
 
 std::string Server::RewriteConfig() {
   std::lock_guard lock(settings_mutex_);
+  NoteUsers();
   return config_.Rewrite(settings_);
 }
 
@@ -183,11 +185,11 @@ ConfigTable::Reloaded Server::ReloadConfig() {
 }
 
 void Server::ApplyAll() {
-  for (const char* name :
-       {"loglevel", "log-format", "logfile", "requirepass", "proto-max-bulk-len",
-        "client-query-buffer-limit", "latency-tracking", "slowlog-log-slower-than",
-        "latency-monitor-threshold", "slowlog-max-len", "notify-keyspace-events",
-        "busy-reply-threshold", "tracking-table-max-keys"}) {
+  for (const char* name : {"loglevel", "log-format", "logfile", "requirepass", "proto-max-bulk-len",
+                           "client-query-buffer-limit", "latency-tracking",
+                           "slowlog-log-slower-than", "latency-monitor-threshold",
+                           "slowlog-max-len", "notify-keyspace-events", "busy-reply-threshold",
+                           "tracking-table-max-keys", "acl-pubsub-default", "acllog-max-len"}) {
     const std::string error = Apply(name, settings_);
     if (!error.empty()) log_.Warning("setting_ignored", {{"name", name}, {"why", error}});
   }
@@ -206,7 +208,13 @@ std::string Server::Apply(std::string_view name, const Settings& settings) {
   } else if (name == "logfile") {
     if (!log_.OpenFile(settings.logfile)) return "cannot open the file";
   } else if (name == "requirepass") {
-    core_.hot.password_required.store(!settings.requirepass.empty());
+    users_.SetDefaultPassword(settings.requirepass);
+  } else if (name == "acl-pubsub-default") {
+    users_.SetChannelDefault(settings.acl_pubsub_default == "allchannels"
+                                 ? AclSelector::ChannelDefault::kAll
+                                 : AclSelector::ChannelDefault::kNone);
+  } else if (name == "acllog-max-len") {
+    core_.acl_log.set_length_max(static_cast<size_t>(settings.acllog_max_len));
   } else if (name == "proto-max-bulk-len") {
     core_.hot.bulk_bytes_max.store(static_cast<int64_t>(settings.proto_max_bulk_len));
   } else if (name == "client-query-buffer-limit") {
@@ -326,7 +334,8 @@ void Server::Place(int fd) {
     return refuse("-ERR max number of clients reached\r\n");
   }
   const uint64_t id = next_client_id_.fetch_add(1);
-  const bool is_protected = settings.protected_mode && settings.requirepass.empty();
+  const bool is_protected =
+      settings.protected_mode && users_.Find(AclUsers::kDefaultName)->needs_no_password();
   const auto adopt = [this, least, id, fd, is_protected] {
     Connection* connection = least->Adopt(id, [&](base::Function<void(int)> on_events) {
       return runtime::NewSocketStream(&least->loop(), fd, std::move(on_events));

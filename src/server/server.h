@@ -19,6 +19,7 @@
 #include "runtime/uv_loop.h"
 #include "scripting/library_store.h"
 #include "scripting/script_store.h"
+#include "server/acl_users.h"
 #include "server/busy_script.h"
 #include "server/config_table.h"
 #include "server/core.h"
@@ -47,6 +48,12 @@ class Server {
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
+
+  // Before Listen: makes the users of the settings or of the ACL file; "" or why it cannot.
+  std::string LoadUsers();
+  // Any thread: ACL LOAD and ACL SAVE; "" or the error, without a code.
+  std::string ReloadUsers();
+  std::string SaveUsers() const;
 
   // Opens the listeners; "" or why it cannot.
   std::string Listen();
@@ -99,6 +106,8 @@ class Server {
   std::string Apply(std::string_view name, const Settings& settings);
   void SetSlowCycles();
   void ApplyAll();
+  std::string AclPath() const;
+  void NoteUsers();  // REQUIRES: settings_mutex_
   void AcceptFrom(int listener);
   void Place(int fd);
   void Tick();
@@ -114,12 +123,14 @@ class Server {
   scripting::LibraryStore libraries_;
   BusyScript busy_{&core_};
   Core core_;
+  AclUsers users_{&registry_, &core_.hot.acl_generation};
   std::unique_ptr<keyspace::Keyspace> keyspace_;
 
   mutable std::mutex settings_mutex_;
   Settings settings_;  // guarded by settings_mutex_
   const ConfigFiles files_;
-  ConfigTable config_;  // used under settings_mutex_
+  ConfigTable config_;              // used under settings_mutex_
+  uint64_t loaded_generation_ = 0;  // of the users, when they were those of the settings
 
   std::vector<std::unique_ptr<runtime::UvLoop>> loops_;
   std::unique_ptr<TierSystem> tiers_;

@@ -123,6 +123,8 @@ struct Settings {
   // [security]
   bool protected_mode = true;
   std::string requirepass;
+  std::vector<std::string> user;  // each "name rule rule ..."
+  std::string aclfile;            // path; empty: none
   std::string acl_pubsub_default = "resetchannels";
   int64_t acllog_max_len = 128;
   Permission enable_debug_command = Permission::kNo;

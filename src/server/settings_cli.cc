@@ -110,7 +110,9 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
              line.values.emplace_back(name, text);
            },
            Describe(row.info))
-        ->take_last()
+        ->multi_option_policy(row.info.type == SettingType::kTexts
+                                  ? CLI::MultiOptionPolicy::Join  // each a line
+                                  : CLI::MultiOptionPolicy::TakeLast)
         ->group("[" + std::string(row.info.section) + "]");
   }
   try {

@@ -45,6 +45,7 @@ void ReadValue(const toml::node& node, DocumentValue& value) {
       if (part.kind == Kind::kArray || part.kind == Kind::kOther) value.kind = Kind::kOther;
       if (!value.text.empty()) value.text += ' ';
       value.text += part.text;
+      value.elements.push_back(std::move(part.text));
     }
   }
 }

@@ -39,6 +39,7 @@ struct DocumentValue {
 
   std::string name;  // of a table inside the section: "breaker.open_ms"
   std::string text;  // true is "yes", an array is its elements with a blank between
+  std::vector<std::string> elements;  // of an array
   Kind kind = Kind::kOther;
   Position name_at;
   Position value_at;

@@ -39,6 +39,7 @@ std::string_view WrongKind(SettingType type, Kind kind) {
       return kind == Kind::kInteger || kind == Kind::kFloat ? std::string_view{}
                                                             : "expected a fraction such as 0.1";
     case SettingType::kList:
+    case SettingType::kTexts:
     case SettingType::kPercentiles:
     case SettingType::kOutputBufferLimits:
       return kind == Kind::kArray ? std::string_view{} : "expected a list in brackets";
@@ -135,7 +136,12 @@ bool Assign(const SettingInfo& info, Field field, const DocumentValue& value, Er
     errors.Error(value.value_at, "'" + value.name + "': " + std::string(wrong));
     return false;
   }
-  if (const auto error = SetValue(info, field, value.text); !error.empty()) {
+  std::string text = value.text;
+  if (info.type == SettingType::kTexts && value.kind == Kind::kArray) {
+    text.clear();
+    for (const std::string& element : value.elements) text += element + "\n";
+  }
+  if (const auto error = SetValue(info, field, text); !error.empty()) {
     errors.Error(value.value_at, "'" + value.name + "': " + error);
     return false;
   }

@@ -109,6 +109,13 @@ constexpr R::Row kRows[] = {
     R::Plain<&S::requirepass>("security", "requirepass", kString, kLive,
                               "Password of the default user; empty: none")
         .Sensitive(),
+    R::Plain<&S::user>("security", "user", kTexts, kRestart,
+                       "Users, each a name and ACL rules: [\"ann on >secret ~app:* +@read\"]; "
+                       "instead of aclfile")
+        .FileOnly()
+        .Sensitive(),
+    R::Plain<&S::aclfile>("security", "aclfile", kString, kRestart,
+                          "File that users are read from and ACL SAVE writes; empty: none"),
     R::Choice<&S::acl_pubsub_default>("security", "acl-pubsub-default", kChannelDefaults, kLive,
                                       "Channels a new ACL user may use"),
     R::Number<&S::acllog_max_len>("security", "acllog-max-len", kInt, 0, kInt64Max, "entries",

@@ -39,6 +39,7 @@ enum class SettingType : uint8_t {
   kDirectory,  // exists; kept as an absolute path
   kChoice,     // one of choices
   kList,       // words
+  kTexts,      // texts with blanks in them; one a line
   kPercentiles,
   kKeyspaceEvents,
   kOutputBufferLimits,
@@ -62,6 +63,7 @@ struct SettingInfo {
   std::string_view alias = {};   // Redis's older name of the same setting
   bool only_default = false;     // known to Redis, without a meaning here beyond this value
   bool needs_protected = false;  // CONFIG SET asks enable-protected-configs
+  bool file_only = false;        // CONFIG GET and SET do not know it
   bool sensitive = false;        // never in logs, MONITOR or the slow log
 };
 
@@ -95,6 +97,11 @@ struct SettingRow {
   constexpr SettingRow Protected() const {
     SettingRow row = *this;
     row.info.needs_protected = true;
+    return row;
+  }
+  constexpr SettingRow FileOnly() const {
+    SettingRow row = *this;
+    row.info.file_only = true;
     return row;
   }
   constexpr SettingRow Sensitive() const {

@@ -37,6 +37,16 @@ std::vector<std::string> SplitWords(std::string_view text) {
   return words;
 }
 
+std::vector<std::string> SplitLines(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    if (end > 0) lines.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
 // "%f" without the zeros at the end, as Redis shows percentiles.
 std::string ShortDouble(double value) {
   std::array<char, 64> buffer;
@@ -307,6 +317,9 @@ std::string SetValue(const SettingInfo& info, Field field, std::string_view text
     case SettingType::kList:
       *std::get<std::vector<std::string>*>(field) = SplitWords(text);
       return "";
+    case SettingType::kTexts:
+      *std::get<std::vector<std::string>*>(field) = SplitLines(text);
+      return "";
     case SettingType::kPercentiles:
       return SetPercentiles(*std::get<std::vector<double>*>(field), text);
     case SettingType::kKeyspaceEvents:
@@ -344,6 +357,9 @@ std::string GetValue(const SettingInfo& info, Field field) {
     case SettingType::kList:
       return Join(*std::get<std::vector<std::string>*>(field), " ",
                   [](const std::string& word) { return word; });
+    case SettingType::kTexts:
+      return Join(*std::get<std::vector<std::string>*>(field), "\n",
+                  [](const std::string& line) { return line; });
     case SettingType::kPercentiles:
       return Join(*std::get<std::vector<double>*>(field), " ", ShortDouble);
     case SettingType::kOutputBufferLimits:
@@ -393,6 +409,7 @@ std::string TomlValue(const SettingInfo& info, Field field) {
       return QuotedUnlessNumber(LoadNumber(field) < 0 ? GetValue(info, field)
                                                       : base::FormatDurationMs(LoadNumber(field)));
     case SettingType::kList:
+    case SettingType::kTexts:
       return "[" + Join(*std::get<std::vector<std::string>*>(field), ", ", TomlString) + "]";
     case SettingType::kPercentiles:
       return "[" + Join(*std::get<std::vector<double>*>(field), ", ", ShortDouble) + "]";

@@ -19,6 +19,7 @@
 #include "commands/wait.h"
 #include "keyspace/keyspace.h"
 #include "runtime/loop.h"
+#include "server/acl_connections.h"
 
 namespace terrace::server {
 
@@ -31,7 +32,7 @@ class Waiter : public std::enable_shared_from_this<Waiter> {
   };
   enum class End : uint8_t {
     kServed,   // answer is the reply
-    kRunHere,  // its own loop must run the command again: keys have lower tiers
+    kRunHere,  // its own loop must run the command again: keys have lower tiers, or to refuse it
   };
 
   Waiter(Worker* owner, const commands::Session& of, const commands::Command* row,
@@ -49,6 +50,7 @@ class Waiter : public std::enable_shared_from_this<Waiter> {
   const commands::Wait wait;
   bool runs_at_home = false;  // see kRunHere
   bool tracks_reads = false;  // its client hears of changes of what it reads
+  AclStanding standing;       // its user; under the locks of shards()
   runtime::TimerId timer = runtime::kNoTimer;
 
   keyspace::ShardSet shards() const { return shards_; }

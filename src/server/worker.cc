@@ -44,7 +44,7 @@ Connection* Worker::Adopt(uint64_t id, const MakeStream& make_stream) {
   auto owned = std::make_unique<Connection>(this);
   Connection* const connection = owned.get();
   connection->id = id;
-  connection->authenticated = !core_->hot.password_required.load(std::memory_order_relaxed);
+  BeginAsDefaultUser(*core_, *connection);
   connection->stream =
       make_stream([this, connection](int events) { OnEvents(*connection, events); });
   ClientView& view = connection->view;
@@ -54,7 +54,6 @@ Connection* Worker::Adopt(uint64_t id, const MakeStream& make_stream) {
   view.local_address = connection->stream->local_address();
   view.fd = connection->stream->fd();
   view.is_unix = connection->stream->is_unix();
-  view.authenticated.store(connection->authenticated);
   {
     std::lock_guard lock(connections_mutex_);
     connections_.emplace(id, std::move(owned));

@@ -43,6 +43,7 @@ Simulation::Simulation(uint64_t seed, uint64_t requests, const tiers::Rules& rul
   core_.log = &log_;
   core_.keyspace = &keyspace_;
   core_.registry = &registry_;
+  core_.users = &users_;
   core_.resolver = resolver_.get();
   core_.messaging = &messaging_;
   core_.worker_count = kWorkers;

@@ -74,6 +74,7 @@ class Simulation {
   std::unique_ptr<tiers::Resolver> resolver_;
   server::Messaging messaging_{SimLoop::kLanes - 1};
   server::Core core_;
+  server::AclUsers users_{&registry_, &core_.hot.acl_generation};
   std::vector<std::unique_ptr<SimLane>> lanes_;
   std::vector<std::unique_ptr<server::Worker>> workers_;
   History history_;

@@ -24,6 +24,8 @@ class DirectExecutor : public commands::Executor {
  public:
   explicit DirectExecutor(commands::Call* outer) : outer_(outer) {}
 
+  std::string WhyDenied(const commands::Command&, commands::Args, Denial) override { return ""; }
+  bool MayReadEveryKey(const commands::Command&, commands::Args) const override { return true; }
   bool HoldsAllLocks() const override { return true; }
   void Run(const commands::Command& command, commands::Args args, commands::Session& session,
            resp::Reply& reply) override {

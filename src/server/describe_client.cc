@@ -1,0 +1,54 @@
+#include "server/describe_client.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "server/connection.h"
+
+namespace terrace::server {
+
+std::string DescribeClient(const Connection& connection, int64_t now_ms) {
+  const ClientView& view = connection.view;
+  std::string name, library_name, library_version, user;
+  {
+    auto& mutable_view = const_cast<ClientView&>(view);
+    std::lock_guard lock(mutable_view.names_mutex);
+    name = view.name;
+    library_name = view.library_name;
+    library_version = view.library_version;
+    user = view.user_name;
+  }
+  std::string flags;
+  if (view.is_monitor) flags += 'O';
+  if (view.is_subscriber) flags += 'P';
+  if (view.parked) flags += 'b';
+  const int64_t queued = view.queued_commands.load(std::memory_order_relaxed);
+  if (queued >= 0) flags += 'x';
+  if (view.is_tracking) flags += 't';
+  if (view.is_redirect_broken) flags += 'R';
+  if (view.is_broadcast) flags += 'B';
+  if (view.is_unix) flags += 'U';
+  if (view.no_evict) flags += 'e';
+  if (view.no_touch) flags += 'T';
+  if (flags.empty()) flags = "N";
+  const commands::Command* command = view.last_command.load();
+  const auto number = [](auto value) { return std::to_string(value); };
+  const size_t input = view.input_bytes, capacity = view.input_capacity;
+  return "id=" + number(connection.id) + " addr=" + view.peer_address +
+         " laddr=" + view.local_address + " fd=" + number(view.fd) + " name=" + name +
+         " age=" + number((now_ms - view.created_ms) / 1000) +
+         " idle=" + number((now_ms - view.active_ms) / 1000) + " flags=" + flags +
+         " db=" + number(view.database.load()) + " sub=" + number(view.channels.load()) +
+         " psub=" + number(view.patterns.load()) + " ssub=" + number(view.shard_channels.load()) +
+         " multi=" + number(queued) + " qbuf=" + number(input) +
+         " qbuf-free=" + number(capacity - std::min(capacity, input)) +
+         " argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=" +
+         number(view.output_bytes.load()) +
+         " tot-mem=" + number(sizeof(Connection) + capacity + view.output_bytes) +
+         " events=" + (view.output_bytes > 0 ? "rw" : "r") +
+         " cmd=" + (command != nullptr ? std::string(command->name) : "NULL") + " user=" + user +
+         " redir=" + number(view.redirect.load()) + " resp=" + number(view.protocol.load()) +
+         " lib-name=" + library_name + " lib-ver=" + library_version;
+}
+
+}  // namespace terrace::server

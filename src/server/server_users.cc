@@ -1,0 +1,54 @@
+// Server: the users as they are read and written.
+
+#include <filesystem>
+
+#include "server/acl_file.h"
+#include "server/replace_file.h"
+#include "server/server.h"
+
+namespace terrace::server {
+
+std::string Server::LoadUsers() {
+  const Settings settings = this->settings();
+  std::string error;
+  if (!settings.user.empty() && !settings.aclfile.empty()) {
+    return "users may stand in the settings or in an ACL file, not in both (user, aclfile)";
+  }
+  if (!settings.user.empty()) {
+    const AclDefinitions defined = ReadAclSettings(settings.user, users_);
+    error = defined.errors;
+    if (error.empty()) users_.Add(defined.users);
+  } else if (!settings.aclfile.empty()) {
+    error = ReloadUsers();
+  }
+  loaded_generation_ = users_.generation();
+  for (const AclUsers::User& user : users_.All()) {
+    if (!user->is_enabled()) log_.Notice("user_is_off", {{"name", user->name()}});
+  }
+  return error;
+}
+
+std::string Server::ReloadUsers() {
+  const AclDefinitions defined = ReadAclFile(AclPath(), users_);
+  if (defined.errors.empty()) users_.Replace(defined.users);
+  return defined.errors;
+}
+
+std::string Server::SaveUsers() const { return ReplaceFile(AclPath(), AclText(users_.All())); }
+
+std::string Server::AclPath() const {
+  const Settings settings = this->settings();
+  return (std::filesystem::path(settings.dir) / settings.aclfile).string();
+}
+
+// CONFIG REWRITE keeps the users, too, where no ACL file does.
+void Server::NoteUsers() {
+  if (!settings_.aclfile.empty() || users_.generation() == loaded_generation_) return;
+  settings_.user.clear();
+  for (const AclUsers::User& user : users_.All()) {
+    settings_.user.push_back(user->name() + " " + user->Describe());
+  }
+  config_.NoteChanged("user");
+}
+
+}  // namespace terrace::server
