@@ -4,44 +4,117 @@
 #include <charconv>
 #include <cstdint>
 
+#include "commands/registry.h"
+
 namespace terrace::server {
 namespace {
 
 enum class Form : uint8_t {
-  kPlain,        // as in RESP2, but for the nulls
-  kSet,          // the whole is a set
-  kMapOfPairs,   // an array of pairs is a map
-  kScore,        // a bulk string is a double
-  kMemberScore,  // every second element is a double
-  kPairs,        // the same, and each two elements are an array
-  kPopped,       // a name, and an array of arrays of member and score
-  kPlaces,       // arrays of a member, perhaps with an array of two coordinates
+  kPlain,         // as in RESP2, but for the nulls
+  kSet,           // the whole is a set
+  kMap,           // names and values in turn are a map, and so are those of the stream family below
+  kMaps,          // an array of such
+  kMapOfPairs,    // an array of pairs is a map
+  kScore,         // a bulk string is a double
+  kScores,        // an array of such
+  kMemberScore,   // every second element is a double
+  kMemberScores,  // the same, and each two elements are an array
+  kPairs,         // each two elements are an array
+  kKeyMember,     // a key, a member and its score
+  kPopped,        // a name, and an array of arrays of member and score
+  kPlaces,        // arrays of a member, perhaps with an array of two coordinates
+  kPositions,     // arrays of two coordinates
 };
 
 struct Translated {
   std::string_view command;
   Form form;
+  // Only with this option, from this argument on.
+  std::string_view option = {};
+  size_t options_at = 0;
 };
+// options_at: behind the keys, whose number is argument 1.
+constexpr size_t kBehindKeys = SIZE_MAX;
+
 constexpr auto kTranslated = std::to_array<Translated>({
+    {"bzmpop", Form::kPopped},
+    {"bzpopmax", Form::kKeyMember},
+    {"bzpopmin", Form::kKeyMember},
+    {"geopos", Form::kPositions},
     {"georadius", Form::kPlaces},
+    {"georadius_ro", Form::kPlaces},
     {"georadiusbymember", Form::kPlaces},
+    {"georadiusbymember_ro", Form::kPlaces},
+    {"geosearch", Form::kPlaces},
+    {"hgetall", Form::kMap},
+    {"hrandfield", Form::kPairs, "withvalues", 3},
+    {"lcs", Form::kMap},
+    {"sdiff", Form::kSet},
+    {"sinter", Form::kSet},
+    {"smembers", Form::kSet},
     {"spop", Form::kSet},
+    {"sunion", Form::kSet},
+    {"xinfo|consumers", Form::kMaps},
+    {"xinfo|groups", Form::kMaps},
+    {"xinfo|stream", Form::kMap},
+    {"xread", Form::kMapOfPairs},
     {"xreadgroup", Form::kMapOfPairs},
     {"zadd", Form::kScore},
+    {"zdiff", Form::kMemberScores, "withscores", kBehindKeys},
     {"zincrby", Form::kScore},
+    {"zinter", Form::kMemberScores, "withscores", kBehindKeys},
     {"zmpop", Form::kPopped},
+    {"zmscore", Form::kScores},
     {"zpopmax", Form::kMemberScore},
     {"zpopmin", Form::kMemberScore},
+    {"zrandmember", Form::kMemberScores, "withscores", 3},
+    {"zrange", Form::kMemberScores, "withscores", 4},
+    {"zrangebyscore", Form::kMemberScores, "withscores", 4},
+    {"zrank", Form::kMemberScore, "withscore", 3},
+    {"zrevrange", Form::kMemberScores, "withscores", 4},
+    {"zrevrangebyscore", Form::kMemberScores, "withscores", 4},
+    {"zrevrank", Form::kMemberScore, "withscore", 3},
+    {"zscore", Form::kScore},
+    {"zunion", Form::kMemberScores, "withscores", kBehindKeys},
 });
 
-Form FormOf(std::string_view command, size_t argument_count) {
+bool HasOption(const Translated& translated, commands::Args args) {
+  size_t at = translated.options_at;
+  if (at == kBehindKeys) {
+    int64_t keys = 0;
+    std::from_chars(args[1].data(), args[1].data() + args[1].size(), keys);
+    at = 2 + static_cast<size_t>(keys);
+  }
+  for (; at < args.size(); ++at) {
+    if (commands::SameName(args[at], translated.option)) return true;
+  }
+  return false;
+}
+
+Form FormOf(std::string_view command, commands::Args args) {
   for (const Translated& translated : kTranslated) {
     if (translated.command != command) continue;
-    // With a count, members and scores come in pairs.
-    const bool has_count = argument_count > 2;
-    return translated.form == Form::kMemberScore && has_count ? Form::kPairs : translated.form;
+    if (!translated.option.empty() && !HasOption(translated, args)) return Form::kPlain;
+    // ZPOPMIN and ZPOPMAX with a count.
+    const bool has_count = translated.option.empty() && args.size() > 2;
+    return translated.form == Form::kMemberScore && has_count ? Form::kMemberScores
+                                                              : translated.form;
   }
   return Form::kPlain;
+}
+
+// The size of the complete reply at the front of the bytes.
+size_t SizeOfReply(std::string_view bytes) {
+  size_t at = 0;
+  for (int64_t missing = 1; missing > 0; --missing) {
+    const char kind = bytes[at];
+    int64_t number = 0;
+    std::from_chars(bytes.data() + at + 1, bytes.data() + bytes.size(), number);
+    at = bytes.find("\r\n", at) + 2;
+    if (kind == '$' && number >= 0) at += static_cast<size_t>(number) + 2;
+    if (kind == '*' && number > 0) missing += number;
+  }
+  return at;
 }
 
 // Walks through a reply of RESP2 and writes it as one of RESP3.
@@ -61,6 +134,30 @@ class Translator {
         reply_->Set(static_cast<size_t>(count));
         return Elements(count);
       }
+      case Form::kMap:
+        return NamesAndValues();
+      case Form::kMaps: {
+        const int64_t count = TakeHead();
+        reply_->Array(static_cast<size_t>(count));
+        for (int64_t i = 0; i < count; ++i) NamesAndValues();
+        return;
+      }
+      case Form::kScores: {
+        const int64_t count = TakeHead();
+        reply_->Array(static_cast<size_t>(count));
+        for (int64_t i = 0; i < count; ++i) Score();
+        return;
+      }
+      case Form::kKeyMember:
+        reply_->Array(static_cast<size_t>(TakeHead()));
+        Plain();
+        return MemberAndScore();
+      case Form::kPositions: {
+        const int64_t count = TakeHead();
+        reply_->Array(static_cast<size_t>(count));
+        for (int64_t i = 0; i < count; ++i) Coordinates();
+        return;
+      }
       case Form::kMapOfPairs: {
         const int64_t count = TakeHead();
         reply_->Map(static_cast<size_t>(count));
@@ -73,12 +170,13 @@ class Translator {
         for (int64_t i = 0; i < count; i += 2) MemberAndScore();
         return;
       }
+      case Form::kMemberScores:
       case Form::kPairs: {
         const int64_t count = TakeHead();
         reply_->Array(static_cast<size_t>(count / 2));
         for (int64_t i = 0; i < count; i += 2) {
           reply_->Array(2);
-          MemberAndScore();
+          form == Form::kPairs ? Elements(2) : MemberAndScore();
         }
         return;
       }
@@ -136,6 +234,18 @@ class Translator {
     for (int64_t i = 0; i < count; ++i) Plain();
   }
 
+  // A map out of names and values in turn; XINFO STREAM FULL has lists of maps within.
+  void NamesAndValues() {
+    const int64_t count = TakeHead();
+    reply_->Map(static_cast<size_t>(count / 2));
+    for (int64_t i = 0; i < count; i += 2) {
+      const std::string_view name = TakeBulk();
+      reply_->Bulk(name);
+      const bool holds_maps = rest_[0] == '*' && (name == "groups" || name == "consumers");
+      holds_maps ? Whole(Form::kMaps) : Plain();
+    }
+  }
+
   void Score() {
     if (rest_.starts_with("$-")) return Plain();
     const std::string_view text = TakeBulk();
@@ -172,11 +282,23 @@ class Translator {
 
 }  // namespace
 
-void WriteRelayed(std::string_view command, size_t argument_count, std::string_view bytes,
+void WriteRelayed(std::string_view command, commands::Args args, std::string_view bytes,
                   resp::Reply& reply) {
   if (bytes.starts_with("-")) return reply.Error(bytes.substr(1, bytes.find('\r') - 1));
   if (reply.protocol() < 3) return reply.Raw(bytes);
-  Translator(bytes, &reply).Whole(FormOf(command, argument_count));
+  Translator(bytes, &reply).Whole(FormOf(command, args));
+}
+
+std::vector<std::string_view> ElementsOf(std::string_view array) {
+  int64_t count = 0;
+  std::from_chars(array.data() + 1, array.data() + array.size(), count);
+  array.remove_prefix(array.find("\r\n") + 2);
+  std::vector<std::string_view> elements;
+  for (int64_t i = 0; i < count; ++i) {
+    elements.push_back(array.substr(0, SizeOfReply(array)));
+    array.remove_prefix(elements.back().size());
+  }
+  return elements;
 }
 
 }  // namespace terrace::server

@@ -215,17 +215,22 @@ class RequestPath : public commands::Executor {
   std::string PlanQueue(const Transaction& transaction) const;
   Step ResolveQueue(Connection& connection, const Transaction& transaction, resp::Reply& reply);
 
+  // In request_transaction_below.cc: transactions that a regional tier runs.
+  std::string PlaceQueued(Transaction& transaction, const commands::Command& command,
+                          commands::Args args, bool* is_below) const;
+  Step ExecuteBelow(Connection& connection, resp::Reply& reply);
+  // kAnswered: nothing was sent, and the reply says why.
+  Step SendBelow(Connection& connection, resp::Reply& reply);
+  Step FinishBelow(Connection& connection, resp::Reply& reply);
+  Step AnswerBelow(Connection& connection, const Transaction& transaction,
+                   std::span<const std::string_view> replies, resp::Reply& reply);
+
   // In request_tiers.cc: the resolve stage of requests whose keys have lower tiers.
   tiers::Access AccessOf(const Work& work) const;
   bool ChangesElsewhere(const Work& work) const;
   Step ExecuteTiered(Connection& connection, const Work& work, resp::Reply& reply);
   Step ResolveAndCall(Connection& connection, const Work& work, const tiers::Access& access,
                       tiers::Resolver::Where where, resp::Reply& reply);
-  Step RelayWhole(Connection& connection, const Work& work, const tiers::Route& route,
-                  resp::Reply& reply);
-  Step RelaySplit(Connection& connection, const Work& work, resp::Reply& reply);
-  Step CallLocalPart(Connection& connection, const Work& work, std::span<const size_t> local_keys,
-                     int64_t relayed_sum, resp::Reply& reply);
   std::shared_ptr<tiers::ParkedRequest>& ParkedOf(Connection& connection);
   Step Park(Connection& connection);
   void Unpark(Connection& connection);
@@ -233,6 +238,20 @@ class RequestPath : public commands::Executor {
 
   // Without waiting for a lock while others are held.
   bool MakeRoom() { return place_ == Place::kOutside && core_->keyspace->MakeRoom(now_ms_); }
+
+  // In request_relay.cc: what the regional tier executes.
+  Step RelayWhole(Connection& connection, const Work& work, const tiers::Access& access,
+                  const tiers::Route& route, resp::Reply& reply);
+  Step SendRelay(Connection& connection, const Work& work, const tiers::Route& route,
+                 std::vector<std::string> args, size_t part, resp::Reply& reply);
+  Step FinishRelay(Connection& connection, const Work& work, const tiers::Route& route,
+                   resp::Reply& reply);
+  Step BringIn(Connection& connection, const Work& work, resp::Reply& reply);
+  void DoubtReads(const Work& work);
+  std::vector<std::string> ToRelay(const Work& work) const;
+  Step RelaySplit(Connection& connection, const Work& work, resp::Reply& reply);
+  Step CallLocalPart(Connection& connection, const Work& work, std::span<const size_t> local_keys,
+                     int64_t relayed_sum, resp::Reply& reply);
 
   Core* const core_;
   WorkerStats* const stats_;

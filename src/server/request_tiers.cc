@@ -1,14 +1,11 @@
 // The resolve stage of requests whose keys have lower tiers; see request.h for where it stands in
 // the path, and tiers/resolver.h for the rules it keeps.
 
-#include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "commands/call.h"
 #include "server/busy_script.h"
 #include "server/core.h"
-#include "server/relayed_reply.h"
 #include "server/request.h"
 #include "server/worker.h"
 
@@ -17,16 +14,6 @@ namespace {
 
 using tiers::Resolver;
 
-std::vector<std::string> Copies(std::span<const std::string_view> views) {
-  return {views.begin(), views.end()};
-}
-
-int64_t IntegerOf(std::string_view bytes) {
-  int64_t value = 0;
-  if (bytes.starts_with(":")) std::from_chars(bytes.data() + 1, bytes.data() + bytes.size(), value);
-  return value;
-}
-
 }  // namespace
 
 tiers::Access RequestPath::AccessOf(const Work& work) const {
@@ -34,6 +21,8 @@ tiers::Access RequestPath::AccessOf(const Work& work) const {
   access.is_write = work.command->has(commands::kWrite);
   access.needs_value = work.command->ResolveFor(work.args) == commands::Resolve::kValue;
   access.splits_by_key = work.command->has(commands::kSplitsByKey);
+  // A script may look at more than the keys that it declares.
+  access.runs_below = (work.command->categories & commands::kScripting) != 0;
   return access;
 }
 
@@ -72,7 +61,7 @@ RequestPath::Step RequestPath::ExecuteTiered(Connection& connection, const Work&
       Unpark(connection);  // it may have been refused only now that it comes back
       return Step::kDone;
     case Resolver::Where::kRelay:
-      return RelayWhole(connection, work, *plan.route, reply);
+      return RelayWhole(connection, work, access, *plan.route, reply);
     case Resolver::Where::kSplit:
       return RelaySplit(connection, work, reply);
     case Resolver::Where::kLocal:
@@ -113,133 +102,6 @@ RequestPath::Step RequestPath::ResolveAndCall(Connection& connection, const Work
   if (outcome.state == Resolver::State::kAwaiting) return Park(connection);
   if (outcome.state != Resolver::State::kReady) reply.Error(outcome.error);
   Unpark(connection);
-  return step;
-}
-
-RequestPath::Step RequestPath::RelayWhole(Connection& connection, const Work& work,
-                                          const tiers::Route& route, resp::Reply& reply) {
-  if (connection.parked != nullptr) {
-    const tiers::RelayResult& result = *connection.parked->relays()[0];
-    if (result.failure != tiers::Failure::kNone) {
-      reply.Error(Resolver::RelayError(route, result));
-    } else {
-      WriteRelayed(work.command->name, work.args.size(), result.reply, reply);
-    }
-    Unpark(connection);
-    return Step::kDone;
-  }
-  const std::string error = core_->resolver->Relay(route, connection.database, Copies(work.args),
-                                                   Copies(key_views_), ParkedOf(connection), 0);
-  if (error.empty()) return Park(connection);
-  reply.Error(error);
-  return Step::kDone;
-}
-
-// A write whose keys lie on different routes (DEL, UNLINK, MSET): first every regional tier does
-// its part, then the rest runs here, and the counts are added up. Each part is atomic; the whole
-// is not, as with a proxy before several servers.
-RequestPath::Step RequestPath::RelaySplit(Connection& connection, const Work& work,
-                                          resp::Reply& reply) {
-  // Its keys come with values: the handler, which would notice, may see only some of them.
-  const auto step_size = static_cast<size_t>(work.command->keys.step);
-  if ((work.args.size() - 1) % step_size != 0) {
-    reply.Error("ERR wrong number of arguments for '" + std::string(work.command->name) +
-                "' command");
-    return Step::kDone;
-  }
-  struct Part {
-    const tiers::Route* route;
-    std::vector<size_t> keys;
-  };
-  std::vector<Part> parts;
-  std::vector<size_t> local_keys;
-  for (size_t i = 0; i < work.key_count(); ++i) {
-    const tiers::Route* route = core_->resolver->routes().Match(work.key(i));
-    const bool relayed = route != nullptr && route->regional != nullptr &&
-                         route->authority == tiers::Authority::kRegional;
-    if (!relayed) {
-      local_keys.push_back(i);
-      continue;
-    }
-    auto part = std::find_if(parts.begin(), parts.end(), [&](const Part& candidate) {
-      return candidate.route->regional == route->regional;
-    });
-    if (part == parts.end()) part = parts.insert(parts.end(), Part{route, {}});
-    part->keys.push_back(i);
-  }
-  const bool relays_done =
-      connection.parked != nullptr && connection.parked->relays().size() == parts.size();
-  if (!relays_done) {
-    // All parts wake the same request: once one is sent, ParkedOf would make another.
-    const std::shared_ptr<tiers::ParkedRequest> parked = ParkedOf(connection);
-    for (size_t i = 0; i < parts.size(); ++i) {
-      std::vector<std::string> args = {std::string(work.args[0])}, keys;
-      for (const size_t key : parts[i].keys) {
-        const auto at = static_cast<size_t>(work.key_positions[key]);
-        for (int step = 0; step < work.command->keys.step; ++step) {
-          args.emplace_back(work.args[at + static_cast<size_t>(step)]);
-        }
-        keys.emplace_back(work.key(key));
-      }
-      const std::string error = core_->resolver->Relay(*parts[i].route, connection.database,
-                                                       std::move(args), std::move(keys), parked, i);
-      if (error.empty()) continue;
-      reply.Error(error);
-      Unpark(connection);
-      return Step::kDone;
-    }
-    return Park(connection);
-  }
-  int64_t sum = 0;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    const tiers::RelayResult& result = *connection.parked->relays()[i];
-    if (result.failure != tiers::Failure::kNone || result.is_error) {
-      if (result.is_error) {
-        WriteRelayed(work.command->name, work.args.size(), result.reply, reply);
-      } else {
-        reply.Error(Resolver::RelayError(*parts[i].route, result));
-      }
-      Unpark(connection);
-      return Step::kDone;
-    }
-    sum += IntegerOf(result.reply);
-  }
-  return CallLocalPart(connection, work, local_keys, sum, reply);
-}
-
-// Runs the command for some of its keys only and adds what the relayed parts have counted.
-RequestPath::Step RequestPath::CallLocalPart(Connection& connection, const Work& work,
-                                             std::span<const size_t> local_keys,
-                                             int64_t relayed_sum, resp::Reply& reply) {
-  const size_t reply_begin = reply.buffer().size();
-  if (local_keys.empty()) {
-    work.command->keys.step > 1 ? reply.Ok() : reply.Integer(relayed_sum);
-    Unpark(connection);
-    return Step::kDone;
-  }
-  std::vector<std::string_view> args = {work.args[0]};
-  std::vector<uint64_t> hashes = {0};
-  std::vector<int> positions;
-  for (const size_t key : local_keys) {
-    positions.push_back(static_cast<int>(args.size()));
-    const auto at = static_cast<size_t>(work.key_positions[key]);
-    for (int step = 0; step < work.command->keys.step; ++step) {
-      args.push_back(work.args[at + static_cast<size_t>(step)]);
-      hashes.push_back(work.hashes[at]);
-    }
-  }
-  const Work part{work.command, args, hashes.data(), positions};
-  tiers::Access access;
-  access.is_write = true;
-  access.needs_value = work.command->ResolveFor(args) == commands::Resolve::kValue;
-  const auto where = access.needs_value ? Resolver::Where::kResolve : Resolver::Where::kLocal;
-  const Step step = ResolveAndCall(connection, part, access, where, reply);
-  const std::string_view written = reply.buffer().view().substr(reply_begin);
-  if (step != Step::kParked && written.starts_with(":")) {
-    const int64_t sum = relayed_sum + IntegerOf(written);
-    reply.buffer().Truncate(reply_begin);
-    reply.Integer(sum);
-  }
   return step;
 }
 

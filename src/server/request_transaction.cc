@@ -45,7 +45,13 @@ RequestPath::Step RequestPath::QueueOrExecute(Connection& connection, const Requ
   if (core_->keyspace->IsOverLimit() && !MakeRoom()) {
     return refuse(kOutOfMemory);
   }
-  transaction.Append(*request.command, ArgsOf(request));
+  bool is_below = false;
+  if (core_->resolver != nullptr) {
+    const std::string error =
+        PlaceQueued(transaction, *request.command, ArgsOf(request), &is_below);
+    if (!error.empty()) return refuse(error);
+  }
+  transaction.Append(*request.command, ArgsOf(request), is_below);
   connection.view.queued_commands.store(static_cast<int64_t>(transaction.queue().size()),
                                         std::memory_order_relaxed);
   if (transaction.bytes() > core_->hot.query_buffer_max.load(std::memory_order_relaxed)) {
@@ -82,6 +88,7 @@ RequestPath::Step RequestPath::ExecuteTransaction(Connection& connection, resp::
     reply.Error("EXECABORT Transaction discarded because of previous errors.");
     return Step::kDone;
   }
+  if (transaction.below() != nullptr) return ExecuteBelow(connection, reply);
   if (transaction.any_has(commands::kWrite) && core_->keyspace->IsOverLimit() && !MakeRoom() &&
       transaction.any_has(commands::kDenyOom)) {
     AbortTransaction(connection, kOutOfMemory, reply);
@@ -128,11 +135,6 @@ std::string RequestPath::PlanQueue(const Transaction& transaction) const {
     for (size_t i = 0; i < work.key_count(); ++i) views.push_back(work.key(i));
     const auto plan = core_->resolver->MakePlan(AccessOf(work), views);
     if (plan.where == tiers::Resolver::Where::kRefused) return plan.error;
-    if (plan.where == tiers::Resolver::Where::kRelay ||
-        plan.where == tiers::Resolver::Where::kSplit) {
-      return "TIER '" + std::string(queued.command().name) +
-             "' would run on the regional tier, which a transaction here cannot include";
-    }
   }
   return "";
 }

@@ -43,6 +43,9 @@ size_t Transaction::Queued::bytes() const {
 void Transaction::Close() {
   is_open_ = false;
   failed_ = false;
+  below_ = nullptr;
+  has_keys_here_ = false;
+  selects_ = false;
   flags_ = 0;
   bytes_ = 0;
   queue_.clear();
@@ -50,10 +53,11 @@ void Transaction::Close() {
   if (queue_.capacity() > kQueueKept) queue_.shrink_to_fit();
 }
 
-void Transaction::Append(const commands::Command& command, commands::Args args) {
+void Transaction::Append(const commands::Command& command, commands::Args args, bool is_below) {
   // It cannot run any more: no need to keep more of it.
   if (failed_) return;
   queue_.emplace_back(&command, args);
+  queue_.back().is_below = is_below;
   bytes_ += queue_.back().bytes();
   flags_ |= command.flags;
 }

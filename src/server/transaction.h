@@ -17,6 +17,10 @@
 #include "commands/command.h"
 #include "keyspace/database.h"
 
+namespace terrace::tiers {
+struct Route;
+}
+
 namespace terrace::server {
 
 class Transaction {
@@ -29,6 +33,8 @@ class Transaction {
     // Views of its arguments.
     void Read(std::vector<std::string_view>* args) const;
     size_t bytes() const;
+    // Does the regional tier run it?
+    bool is_below = false;
 
    private:
     const commands::Command* command_;
@@ -45,13 +51,26 @@ class Transaction {
   // A command could not be queued: EXEC will refuse all of them.
   void Fail() { failed_ = true; }
   bool failed() const { return failed_; }
-  void Append(const commands::Command& command, commands::Args args);
+  void Append(const commands::Command& command, commands::Args args, bool is_below);
   const std::vector<Queued>& queue() const { return queue_; }
   size_t bytes() const { return bytes_; }
   // Has any queued command this flag?
   bool any_has(uint32_t flag) const { return (flags_ & flag) == flag; }
   // Has any queued command one of these?
   bool any_of(uint32_t flags) const { return (flags_ & flags) != 0; }
+
+  // ---- Where it runs: here, or as a whole on one regional tier
+  // -----------------------------------
+
+  // The route by which it goes to the regional tier; null: nothing of it does.
+  const tiers::Route* below() const { return below_; }
+  void set_below(const tiers::Route* route) { below_ = route; }
+  // Has it keys that are no regional tier's, queued or watched?
+  bool has_keys_here() const { return has_keys_here_ || !watches_.empty(); }
+  void set_has_keys_here() { has_keys_here_ = true; }
+  // Does it change the database for what is queued next?
+  bool selects() const { return selects_; }
+  void set_selects() { selects_ = true; }
 
   // ---- The watches ------------------------------------------------------------------------------
 
@@ -75,6 +94,9 @@ class Transaction {
 
   bool is_open_ = false;
   bool failed_ = false;
+  const tiers::Route* below_ = nullptr;
+  bool has_keys_here_ = false;
+  bool selects_ = false;
   uint32_t flags_ = 0;
   size_t bytes_ = 0;
   std::vector<Queued> queue_;

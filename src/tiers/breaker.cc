@@ -190,6 +190,11 @@ class GuardedRegionalTier final : public Guarded<RegionalTier> {
     inner()->Relay(std::move(request), Recording<RelayResult>(std::move(done)));
   }
 
+  void RelayTransaction(TransactionRequest request, RelayDone done) override {
+    if (!Allow<RelayResult>(&done)) return;
+    inner()->RelayTransaction(std::move(request), Recording<RelayResult>(std::move(done)));
+  }
+
   uint64_t generation() const override { return inner()->generation(); }
 
   void OnNewGeneration(base::Function<void(uint64_t)> callback) override {

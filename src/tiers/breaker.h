@@ -14,7 +14,7 @@
 // nothing, and the next call is the probe. While open, calls are answered kBreakerOpen without
 // being sent.
 //
-// The state machine is a class of its own so that the regional tier's Relay can use it as well.
+// The state machine is a class of its own so that the regional tier's relays can use it as well.
 
 #include <cstdint>
 #include <functional>
@@ -74,7 +74,7 @@ class BreakerState {
 // Wraps an origin.
 std::unique_ptr<Upstream> WithBreaker(std::unique_ptr<Upstream> upstream, BreakerOptions options,
                                       runtime::Loop* loop);
-// Wraps a regional tier: Relay passes the breaker too.
+// Wraps a regional tier: what is relayed passes the breaker too.
 std::unique_ptr<RegionalTier> WithBreaker(std::unique_ptr<RegionalTier> upstream,
                                           BreakerOptions options, runtime::Loop* loop);
 

@@ -55,6 +55,7 @@ class RegionalClient final : public RegionalTier, public RegionalConnectionHandl
   void Put(PutRequest request, PutDone done) override;
   void Invalidate(int database, std::string key, int64_t deadline_us, PutDone done) override;
   void Relay(RelayRequest request, RelayDone done) override;
+  void RelayTransaction(TransactionRequest request, RelayDone done) override;
   uint64_t generation() const override { return generation_; }
   void OnNewGeneration(base::Function<void(uint64_t)> callback) override {
     on_new_generation_.push_back(std::move(callback));
@@ -299,9 +300,6 @@ RegionalClient::Next RegionalClient::OnReply(RegionalReply reply) {
 
 // ---- requests -----------------------------------------------------------------------------------
 
-// Bytes a command takes beyond its longest argument, rounded up.
-constexpr size_t kCommandBytes = 64;
-
 void RegionalClient::Get(GetRequest request, GetDone done) {
   std::string* const out = queue_.Add(RegionalOperation(request, std::move(done)),
                                       2 * (request.key.size() + kCommandBytes));
@@ -370,10 +368,14 @@ void RegionalClient::Relay(RelayRequest request, RelayDone done) {
                     request.args[0] + " is not relayed: " + std::string(why_not));
     return;
   }
-  size_t bytes = kCommandBytes;
-  for (const std::string& arg : request.args) bytes += arg.size() + kCommandBytes / 4;
-  std::string* const out = queue_.Add(std::move(operation), bytes);
+  std::string* const out = queue_.Add(std::move(operation), BytesOf(request.args));
   if (out != nullptr) AppendCommand(out, request.args);
+}
+
+void RegionalClient::RelayTransaction(TransactionRequest request, RelayDone done) {
+  std::string* const out =
+      queue_.Add(RegionalOperation(request, std::move(done)), BytesOf(request.commands));
+  if (out != nullptr) AppendTransaction(out, request.commands);
 }
 
 Health RegionalClient::health() const {

@@ -27,11 +27,20 @@ struct RelayResult {
   std::string detail;
   std::string reply;
   bool is_error = false;  // reply is an error reply ("-..."), sent by the server itself
+  // Of a failure: it is known that nothing was executed.
+  bool nothing_done = false;
 };
 
 struct RelayRequest {
   int database = 0;
   std::vector<std::string> args;
+  int64_t deadline_us = 0;
+};
+
+// Commands to be executed as one, between MULTI and EXEC.
+struct TransactionRequest {
+  int database = 0;
+  std::vector<std::vector<std::string>> commands;
   int64_t deadline_us = 0;
 };
 
@@ -41,6 +50,11 @@ class RegionalTier : public Upstream {
  public:
   // Executes one command there, verbatim.
   virtual void Relay(RelayRequest request, RelayDone done) = 0;
+
+  // Executes them there as one: nothing of others is executed in between, and what executes is all
+  // of it. The reply is EXEC's: an array of a reply for each, or "-EXECABORT ..." with the reason
+  // when one could not be queued there.
+  virtual void RelayTransaction(TransactionRequest request, RelayDone done) = 0;
 
   // Grows each time a connection is established: copies fetched under an older generation can no
   // longer be proved current. 0 before the first connection.

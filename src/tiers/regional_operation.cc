@@ -23,6 +23,11 @@ size_t ValueBytes(std::string_view payload) {
   return status == keyspace::DumpStatus::kOk ? value.string.size() : payload.size();
 }
 
+// Of a framed error reply.
+std::string TextOfError(const RegionalReply& reply) {
+  return reply.bytes.substr(1, reply.bytes.size() - 3);
+}
+
 }  // namespace
 
 RegionalOperation::RegionalOperation(int database, int64_t deadline_us)
@@ -45,6 +50,14 @@ RegionalOperation::RegionalOperation(const RelayRequest& request, RelayDone done
       deadline_us_(request.deadline_us),
       done_(std::move(done)) {}
 
+RegionalOperation::RegionalOperation(const TransactionRequest& request, RelayDone done)
+    : kind_(Kind::kTransaction),
+      replies_left_(request.commands.size() + 2),
+      database_(request.database),
+      deadline_us_(request.deadline_us),
+      command_count_(request.commands.size()),
+      done_(std::move(done)) {}
+
 void RegionalOperation::Fail(Failure failure, std::string detail) {
   auto done = std::exchange(done_, std::monostate());
   if (auto* get = std::get_if<GetDone>(&done)) {
@@ -58,7 +71,11 @@ void RegionalOperation::Fail(Failure failure, std::string detail) {
     result.detail = std::move(detail);
     (*put)(std::move(result));
   } else if (auto* relay = std::get_if<RelayDone>(&done)) {
-    (*relay)(RelayResult{failure, std::move(detail), {}, false});
+    RelayResult result;
+    result.failure = failure;
+    result.detail = std::move(detail);
+    result.nothing_done = !is_sent;
+    (*relay)(std::move(result));
   }
 }
 
@@ -73,6 +90,10 @@ bool RegionalOperation::Fits(RegionalReply::Type type) const {
                                 : type == Type::kInteger;
     case Kind::kPut:
       return type == Type::kStatus || type == Type::kInteger || type == Type::kNil;
+    case Kind::kTransaction:
+      if (is_multi_refused_) return true;
+      if (replies_left_ > 1) return type == Type::kStatus;
+      return type == Type::kArray || type == Type::kNil;
     case Kind::kRelay:
       break;
   }
@@ -81,6 +102,7 @@ bool RegionalOperation::Fits(RegionalReply::Type type) const {
 
 bool RegionalOperation::TakeReply(RegionalReply reply) {
   const bool fits = Fits(reply.type);
+  if (kind_ == Kind::kTransaction) return TakeOfTransaction(std::move(reply)) && fits;
   --replies_left_;
   if (answered()) return fits;
   switch (kind_) {
@@ -98,6 +120,8 @@ bool RegionalOperation::TakeReply(RegionalReply reply) {
       break;
     case Kind::kRelay:
       AnswerRelay(std::move(reply));
+      break;
+    case Kind::kTransaction:
       break;
   }
   return fits;
@@ -183,15 +207,57 @@ void RegionalOperation::AnswerRelay(RegionalReply reply) {
   RelayResult result;
   result.is_error = reply.type == RegionalReply::Type::kError;
   if (result.is_error) {
-    const std::string_view text = std::string_view(reply.bytes).substr(1, reply.bytes.size() - 3);
+    std::string text = TextOfError(reply);
     if (SaysCannotServe(ErrorCode(text))) {
-      Fail(Failure::kUnreachable, std::string(text));
-      return;
+      result.failure = Failure::kUnreachable;
+      result.detail = std::move(text);
+      result.nothing_done = true;
+      result.is_error = false;
     }
   }
-  result.reply = std::move(reply.bytes);
+  if (result.failure == Failure::kNone) result.reply = std::move(reply.bytes);
   RelayDone done = std::get<RelayDone>(std::exchange(done_, std::monostate()));
   done(std::move(result));
+}
+
+// The replies of MULTI, of each command when it is queued, and of EXEC.
+bool RegionalOperation::TakeOfTransaction(RegionalReply reply) {
+  const bool is_first = replies_left_ == command_count_ + 2;
+  if (--replies_left_ == 0) return answered() || AnswerTransaction(std::move(reply));
+  if (reply.type != RegionalReply::Type::kError) return true;
+  if (refusal_.empty()) refusal_ = TextOfError(reply);
+  // Then what follows is executed at once, one after the other.
+  is_multi_refused_ |= is_first;
+  if (is_first && !answered()) {
+    Fail(Failure::kProtocol,
+         "MULTI is refused, and the commands were not executed as one: " + refusal_);
+  }
+  return true;
+}
+
+bool RegionalOperation::AnswerTransaction(RegionalReply reply) {
+  const std::string head = "*" + std::to_string(command_count_) + "\r\n";
+  if (reply.type == RegionalReply::Type::kArray && !reply.bytes.starts_with(head)) {
+    Fail(Failure::kProtocol, "EXEC was answered by another number of replies than of commands");
+    return false;
+  }
+  if (refusal_.empty() && reply.type == RegionalReply::Type::kError) refusal_ = TextOfError(reply);
+  RelayResult result;
+  if (SaysCannotServe(ErrorCode(refusal_))) {
+    result.failure = Failure::kUnreachable;
+    result.detail = refusal_;
+    result.nothing_done = true;
+  } else if (!refusal_.empty()) {
+    result.is_error = true;
+    result.reply = refusal_.starts_with("EXECABORT ")
+                       ? "-" + refusal_ + "\r\n"
+                       : "-EXECABORT Transaction discarded because of: " + refusal_ + "\r\n";
+  } else {
+    result.reply = std::move(reply.bytes);
+  }
+  RelayDone done = std::get<RelayDone>(std::exchange(done_, std::monostate()));
+  done(std::move(result));
+  return true;
 }
 
 }  // namespace terrace::tiers

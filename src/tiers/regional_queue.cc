@@ -29,6 +29,7 @@ std::string* RegionalQueue::Add(RegionalOperation operation, size_t bytes) {
     queued_bytes_ += bytes;
     ArmDeadline(operation.deadline_us(), now_us);
     if (waiting_.empty() && CanSend(operation)) {
+      operation.is_sent = true;
       operation.sent_ms = loop_->clock().NowMs();
       sent_.push_back(std::move(operation));
       connection_->FlushSoon();
@@ -108,6 +109,7 @@ void RegionalQueue::SendWaiting() {
       continue;
     }
     connection_->output()->append(std::exchange(operation.wire, {}));
+    operation.is_sent = true;
     operation.sent_ms = loop_->clock().NowMs();
     sent_.push_back(std::move(operation));
   }

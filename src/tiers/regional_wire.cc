@@ -74,6 +74,24 @@ void AppendCommand(std::string* out, const std::vector<std::string>& args) {
   AppendArgs(out, args);
 }
 
+void AppendTransaction(std::string* out, const std::vector<std::vector<std::string>>& commands) {
+  AppendCommand(out, {"MULTI"});
+  for (const auto& args : commands) AppendCommand(out, args);
+  AppendCommand(out, {"EXEC"});
+}
+
+size_t BytesOf(const std::vector<std::string>& args) {
+  size_t bytes = kCommandBytes;
+  for (const std::string& arg : args) bytes += arg.size() + kCommandBytes / 4;
+  return bytes;
+}
+
+size_t BytesOf(const std::vector<std::vector<std::string>>& transaction) {
+  size_t bytes = 2 * kCommandBytes;
+  for (const auto& args : transaction) bytes += BytesOf(args);
+  return bytes;
+}
+
 // Two bulk strings: seconds, and microseconds of the second.
 std::optional<int64_t> ReadTime(std::string_view framed_reply) {
   std::array<int64_t, 2> numbers;

@@ -3,6 +3,7 @@
 // The regional tier's side of the Redis protocol: commands as RESP2 bytes, replies as a small
 // struct. Pure functions over bytes.
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -29,6 +30,15 @@ struct RegionalReply {
 void AppendCommand(std::string* out, std::initializer_list<std::string_view> args);
 void AppendCommand(std::string* out, const std::vector<std::string_view>& args);
 void AppendCommand(std::string* out, const std::vector<std::string>& args);
+
+// MULTI, the commands and EXEC, in one piece.
+void AppendTransaction(std::string* out, const std::vector<std::vector<std::string>>& commands);
+
+// Bytes a command takes beyond its longest argument, rounded up.
+inline constexpr size_t kCommandBytes = 64;
+// About what these take on the wire.
+size_t BytesOf(const std::vector<std::string>& args);
+size_t BytesOf(const std::vector<std::vector<std::string>>& transaction);
 
 // Appends prefix, number and line end: the head of an array, of a bulk, or a whole integer.
 void AppendHead(std::string* out, char prefix, int64_t number);

@@ -16,6 +16,12 @@ std::string TierError(const Route& route, const std::string& what, const std::st
   return "TIER " + what + "; route " + route.display_name() + "; " + advice;
 }
 
+// Two routes over one regional tier that has the last word are as good as one.
+bool AreOneBelow(const Route* a, const Route* b) {
+  return a == b || (a != nullptr && b != nullptr && a->is_relayed() && b->is_relayed() &&
+                    a->regional == b->regional);
+}
+
 }  // namespace
 
 Overlay::~Overlay() {
@@ -52,13 +58,12 @@ Resolver::Plan Resolver::MakePlan(const Access& access,
     const Route* route = routes_->Match(keys[i]);
     if (route != nullptr && !route->has_tiers()) route = nullptr;
     if (i == 0) first = route;
-    mixed |= route != first;
+    mixed |= !AreOneBelow(route, first);
     any_tiers |= route != nullptr;
-    any_relayed |= route != nullptr && route->authority == Authority::kRegional;
+    any_relayed |= route != nullptr && route->is_relayed();
     if (route != nullptr && route->authority == Authority::kSpill) spilling = route;
   }
   if (!any_tiers) return plan;
-  // Two routes over one regional tier with the same authority are as good as one.
   if (mixed && !access.splits_by_key) {
     plan.where = Where::kRefused;
     plan.error = "CROSSROUTE Keys in request are on different routes";
@@ -70,7 +75,7 @@ Resolver::Plan Resolver::MakePlan(const Access& access,
                            "it must come back, or raise limits.tombstones_max");
     return plan;
   }
-  if (access.is_write && any_relayed) {
+  if ((access.is_write || access.runs_below) && any_relayed) {
     plan.where = mixed ? Where::kSplit : Where::kRelay;
     plan.route = first;
     return plan;
@@ -252,38 +257,71 @@ void Resolver::FetchAhead(Database& database, const Key& key) {
 std::string Resolver::Relay(const Route& route, int database, std::vector<std::string> args,
                             std::vector<std::string> keys, std::shared_ptr<ParkedRequest> parked,
                             size_t part) {
-  if (std::string refusal = RefusalToWait(*parked); !refusal.empty()) return refusal;
-  if (route.stats.relays_in_flight.load(std::memory_order_relaxed) >= route.relay_in_flight_max) {
-    return TierError(route, "too many commands wait for the regional tier",
-                     "try again, or raise the route's relay_in_flight_max");
+  if (std::string refusal = RefusalToRelay(route, *parked); !refusal.empty()) return refusal;
+  RelayRequest request;
+  request.database = database;
+  request.args = std::move(args);
+  RelaySoon(route, database, std::move(keys), std::move(parked), part,
+            [request = std::move(request)](RegionalTier& tier, int64_t deadline_us,
+                                           RelayDone done) mutable {
+              request.deadline_us = deadline_us;
+              tier.Relay(std::move(request), std::move(done));
+            });
+  return "";
+}
+
+std::string Resolver::RelayTransaction(const Route& route, int database,
+                                       std::vector<std::vector<std::string>> commands,
+                                       std::vector<std::string> keys,
+                                       std::shared_ptr<ParkedRequest> parked) {
+  if (std::string refusal = RefusalToRelay(route, *parked); !refusal.empty()) return refusal;
+  TransactionRequest request;
+  request.database = database;
+  request.commands = std::move(commands);
+  RelaySoon(route, database, std::move(keys), std::move(parked), 0,
+            [request = std::move(request)](RegionalTier& tier, int64_t deadline_us,
+                                           RelayDone done) mutable {
+              request.deadline_us = deadline_us;
+              tier.RelayTransaction(std::move(request), std::move(done));
+            });
+  return "";
+}
+
+std::string Resolver::RefusalToRelay(const Route& route, const ParkedRequest& parked) const {
+  std::string refusal = RefusalToWait(parked);
+  if (refusal.empty() &&
+      route.stats.relays_in_flight.load(std::memory_order_relaxed) >= route.relay_in_flight_max) {
+    refusal = TierError(route, "too many commands wait for the regional tier",
+                        "try again, or raise the route's relay_in_flight_max");
   }
+  return refusal;
+}
+
+template <typename Send>
+void Resolver::RelaySoon(const Route& route, int database, std::vector<std::string> keys,
+                         std::shared_ptr<ParkedRequest> parked, size_t part, Send send) {
   route.stats.relays_in_flight.fetch_add(1, std::memory_order_relaxed);
   route.stats.relays.fetch_add(1, std::memory_order_relaxed);
   // Fetches that began before this moment may read the old value: supersede them.
   DropCopies(database, keys);
   parked->Await();
   const int64_t sent_us = home_->clock().MonoUs();
-  RelayRequest request;
-  request.database = database;
-  request.args = std::move(args);
-  request.deadline_us = sent_us + route.regional_timeout_ms * 1000;
-  home_->Post([this, &route, sent_us, part, request = std::move(request), keys = std::move(keys),
-               parked = std::move(parked)]() mutable {
-    const int request_database = request.database;
-    route.regional->Relay(std::move(request),
-                          [this, &route, sent_us, part, request_database, keys = std::move(keys),
-                           parked = std::move(parked)](RelayResult result) mutable {
-                            route.stats.relays_in_flight.fetch_sub(1, std::memory_order_relaxed);
-                            route.stats.regional.latency_us.Record(
-                                static_cast<uint64_t>(home_->clock().MonoUs() - sent_us));
-                            if (result.failure != Failure::kNone) {
-                              route.stats.regional.errors.fetch_add(1, std::memory_order_relaxed);
-                            }
-                            if (rules_.relay_drops_copies) DropCopies(request_database, keys);
-                            parked->DeliverRelay(part, std::move(result));
-                          });
+  const int64_t deadline_us = sent_us + route.regional_timeout_ms * 1000;
+  home_->Post([this, &route, sent_us, deadline_us, part, database, send = std::move(send),
+               keys = std::move(keys), parked = std::move(parked)]() mutable {
+    send(*route.regional, deadline_us,
+         [this, &route, sent_us, part, database, keys = std::move(keys),
+          parked = std::move(parked)](RelayResult result) mutable {
+           route.stats.relays_in_flight.fetch_sub(1, std::memory_order_relaxed);
+           route.stats.regional.latency_us.Record(
+               static_cast<uint64_t>(home_->clock().MonoUs() - sent_us));
+           if (result.failure != Failure::kNone) {
+             route.stats.regional.errors.fetch_add(1, std::memory_order_relaxed);
+           }
+           if (rules_.relay_drops_copies) DropCopies(database, keys);
+           parked->DeliverRelay(part, std::move(result));
+         });
   });
-  return "";
 }
 
 void Resolver::DropCopies(int database, const std::vector<std::string>& keys) {
@@ -295,15 +333,18 @@ void Resolver::DropCopies(int database, const std::vector<std::string>& keys) {
   }
 }
 
-std::string Resolver::RelayError(const Route& route, const RelayResult& result) {
-  const bool unknown = result.failure == Failure::kTimeout ||
-                       result.failure == Failure::kUnreachable ||
-                       result.failure == Failure::kProtocol || result.failure == Failure::kClosing;
+std::string Resolver::RelayError(const Route& route, const RelayResult& result,
+                                 std::string_view what) {
+  const bool may_be_unknown =
+      result.failure == Failure::kTimeout || result.failure == Failure::kUnreachable ||
+      result.failure == Failure::kProtocol || result.failure == Failure::kClosing;
+  const bool unknown = may_be_unknown && !result.nothing_done;
   return TierError(route,
                    "regional " + std::string(route.regional->name()) + ": " +
                        std::string(FailureName(result.failure)) +
                        (result.detail.empty() ? "" : " (" + result.detail + ")"),
-                   unknown ? "the write may or may not have happened" : "nothing was written");
+                   unknown ? "the " + std::string(what) + " may or may not have happened"
+                           : "nothing was written");
 }
 
 // ---- Explain

@@ -43,6 +43,7 @@ struct Access {
   bool is_write = false;
   bool needs_value = false;    // must know what the keys hold before it runs
   bool splits_by_key = false;  // its keys may lie on different routes
+  bool runs_below = false;  // never on copies: the regional tier runs it, also when it only reads
 };
 
 // Detached entries made for one request; freed with it.
@@ -98,8 +99,14 @@ class Resolver {
   std::string Relay(const Route& route, int database, std::vector<std::string> args,
                     std::vector<std::string> keys, std::shared_ptr<ParkedRequest> parked,
                     size_t part);
-  // The error text of a relay that failed.
-  static std::string RelayError(const Route& route, const RelayResult& result);
+  // The same for commands to be executed as one.
+  std::string RelayTransaction(const Route& route, int database,
+                               std::vector<std::vector<std::string>> commands,
+                               std::vector<std::string> keys,
+                               std::shared_ptr<ParkedRequest> parked);
+  // The error text of a relay that failed. what: "write", "transaction".
+  static std::string RelayError(const Route& route, const RelayResult& result,
+                                std::string_view what = "write");
 
   // Where copies of a key are and what a GET would do now, as name and value pairs.
   // REQUIRES: the lock of the key's shard.
@@ -124,6 +131,11 @@ class Resolver {
                      Overlay* overlay, std::string* error);
   std::string RefusalToWait(const ParkedRequest& parked) const;
   int64_t AskedMs(const ParkedRequest& parked) const;
+  std::string RefusalToRelay(const Route& route, const ParkedRequest& parked) const;
+  // Has send(regional tier, deadline, done) called on the home loop.
+  template <typename Send>
+  void RelaySoon(const Route& route, int database, std::vector<std::string> keys,
+                 std::shared_ptr<ParkedRequest> parked, size_t part, Send send);
   void DropCopies(int database, const std::vector<std::string>& keys);
 
   keyspace::Keyspace* const keyspace_;

@@ -66,6 +66,8 @@ struct Route {
   int64_t origin_timeout_ms = 2000;
   int64_t relay_in_flight_max = 1000;
 
+  // Does the regional tier have the last word, so that writes run there?
+  bool is_relayed() const { return authority == Authority::kRegional && regional != nullptr; }
   bool has_tiers() const { return regional != nullptr || origin != nullptr; }
   // The name in errors and logs.
   std::string display_name() const { return prefix.empty() ? "\"\"" : prefix; }

@@ -3,6 +3,7 @@
 import unittest
 
 import black_box  # for the path to the helpers
+import servers
 import tiers_world
 from tiers_world import regional, route
 
@@ -92,6 +93,114 @@ INCR {k}n x
 '''.strip().splitlines()]
 
 
+# Reads are relayed in transactions only. What they find is there from the lines above.
+READS = [line.split() for line in '''
+HSET {k}h a 1 b 2
+HGETALL {k}h
+HGETALL {k}none
+HRANDFIELD {k}h 0
+HSET {k}h1 a 1
+HRANDFIELD {k}h1 9 WITHVALUES
+HRANDFIELD {k}h1 -2
+HRANDFIELD {k}none
+HRANDFIELD {k}none 2 WITHVALUES
+HMGET {k}h a none
+HGET {k}none a
+HSCAN {k}h 0
+SADD {k}t a
+SADD {k}u a b
+SMEMBERS {k}t
+SMEMBERS {k}none
+SINTER {k}t {k}u
+SUNION {k}t {k}none
+SDIFF {k}u {k}t
+SRANDMEMBER {k}t
+SRANDMEMBER {k}t 2
+SRANDMEMBER {k}none
+SISMEMBER {k}t a
+SMISMEMBER {k}t a b
+SSCAN {k}t 0
+DEL {k}z
+ZADD {k}z 1.5 a 2 b inf c -inf d 1e300 f 0.1 g
+ZADD {k}y 1 a 7 withscores
+ZRANGE {k}z 0 -1
+ZRANGE {k}z 0 -1 WITHSCORES
+ZRANGE {k}z -inf +inf BYSCORE LIMIT 1 2 WITHSCORES
+ZRANGEBYSCORE {k}z -inf 2 WITHSCORES
+ZRANGEBYSCORE {k}z -inf 2
+ZREVRANGE {k}z 0 1 WITHSCORES
+ZREVRANGEBYSCORE {k}z +inf 2 withscores
+ZRANGE {k}none 0 -1 WITHSCORES
+ZSCORE {k}z a
+ZSCORE {k}z none
+ZMSCORE {k}z a none c
+ZRANK {k}z a
+ZRANK {k}z a WITHSCORE
+ZREVRANK {k}z a WITHSCORE
+ZREVRANK {k}z none WITHSCORE
+ZADD {k}z1 1 a
+ZRANDMEMBER {k}z1
+ZRANDMEMBER {k}z1 9
+ZRANDMEMBER {k}z1 9 WITHSCORES
+ZINTER 2 {k}z {k}y WITHSCORES
+ZUNION 2 {k}z {k}y WEIGHTS 1 2 WITHSCORES
+ZUNION 2 {k}z {k}y
+ZDIFF 2 {k}z {k}y WITHSCORES
+ZDIFF 1 withscores{k}
+ZSCAN {k}y 0
+GEOPOS {k}g p none
+GEODIST {k}g p q km
+GEOHASH {k}g p
+GEOSEARCH {k}g FROMMEMBER p BYRADIUS 300 km ASC WITHCOORD WITHDIST
+GEORADIUS_RO {k}g 15 37 200 km WITHCOORD
+GEORADIUSBYMEMBER_RO {k}g p 200 km WITHDIST
+SET {k}v abcdef
+SET {k}w abxdef
+LCS {k}v {k}w
+LCS {k}v {k}w IDX
+LCS {k}v {k}w IDX WITHMATCHLEN
+XRANGE {k}x - +
+XREAD COUNT 9 STREAMS {k}x 0
+XREAD STREAMS {k}x $
+XINFO STREAM {k}x
+XINFO GROUPS {k}x
+XINFO CONSUMERS {k}x none
+XPENDING {k}x g
+BLPOP {k}none 0
+BLPOP {k}l 0
+RPUSH {k}l a b c
+BLPOP {k}l 0
+BLMPOP 0 1 {k}l LEFT
+BLMPOP 0 1 {k}none LEFT
+BLMOVE {k}none {k}l LEFT LEFT 0
+BZPOPMIN {k}z 0
+BZPOPMAX {k}none 0
+BZMPOP 0 1 {k}z MIN COUNT 2
+BZMPOP 0 1 {k}none MIN
+LRANGE {k}l 0 -1
+LPOS {k}l b
+LPOS {k}l b COUNT 0
+GETRANGE {k}v 0 1
+MGET {k}v {k}none
+TYPE {k}v
+TTL {k}v
+OBJECT ENCODING {k}v
+DUMP {k}none
+EXISTS {k}v
+EVAL return{1,'a',false,{ok='OK'},{}} 1 {k}v
+'''.strip().splitlines()]
+
+
+def without_times(reply):
+    """Without what two servers may disagree on."""
+    if isinstance(reply, tuple):
+        items = [without_times(item) for item in reply]
+        times = [i for i, item in enumerate(items)
+                 if item in (('$', b'idle'), ('$', b'inactive'), ('$', b'seen-time'))]
+        return tuple(item for i, item in enumerate(items) if i - 1 not in times)
+    return reply
+
+
 class RelayedTest(tiers_world.World):
 
     def test_replies_are_what_the_server_itself_says_in_either_protocol(self):
@@ -105,6 +214,24 @@ class RelayedTest(tiers_world.World):
                 command = [word.replace('{k}', f'{{{proto}}}') for word in line]
                 with self.subTest(proto=proto, command=' '.join(command)):
                     self.assertEqual(client.command(*command), reference.command(*command))
+
+    def test_replies_in_a_transaction_are_too(self):
+        through, direct = self.start_redis(), self.start_redis()
+        self.start_terrace([regional(through), route('', regional='near')])
+        for proto in (2, 3):
+            client = self.client(proto=proto)
+            reference = self.client(direct, proto=proto)
+            self.eventually(lambda: client.command('SET', f'ready{proto}', 'v')[0] == '+')
+            for line in SCRIPT + READS:
+                if line[-1] == 'WITHSCORE' and servers.version_of(direct) < (7, 2):
+                    continue
+                command = [word.replace('{k}', f'{{{proto}}}') for word in line]
+                replies = [one.pipeline([('MULTI',), command, ('EXEC',)])[-1]
+                           for one in (client, reference)]
+                if line[0] == 'XINFO':
+                    replies = [without_times(reply) for reply in replies]
+                with self.subTest(proto=proto, command=' '.join(command)):
+                    self.assertEqual(*replies)
 
     def test_every_reply_of_a_pipeline_is_translated(self):
         redis = self.start_redis()

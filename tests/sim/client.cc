@@ -95,7 +95,7 @@ void Client::Read(const HotKey& key) { SendOne({"GET", key.name}, PartOf(key, Ki
 
 void Client::Ask() {
   base::Rng& rng = *board_->rng;
-  if (rng.Below(10) == 0) return AskMany();
+  if (rng.Below(10) == 0) return rng.Below(2) == 0 ? AskMany() : AskTransaction();
   AskAbout(board_->keys[rng.Below(board_->keys.size())]);
 }
 
@@ -188,6 +188,34 @@ void Client::AskMany() {
   if (!asked.parts.empty()) Send(std::move(args), std::move(asked));
 }
 
+// Keys without an origin: what runs below sees only what the regional tier has at that moment.
+void Client::AskTransaction() {
+  base::Rng& rng = *board_->rng;
+  Asked exec;
+  exec.is_multiple = exec.is_exec = true;
+  std::vector<std::vector<std::string>> queue;
+  for (const HotKey& key : board_->keys) {
+    if (!key.name.starts_with("f:") || rng.Below(4) == 0) continue;
+    if (rng.Below(2) == 0) {
+      queue.push_back({"GET", key.name});
+      exec.parts.push_back(PartOf(key, Kind::kGet));
+    } else if (key.key_class == KeyClass::kCounter) {
+      queue.push_back({"INCR", key.name});
+      exec.parts.push_back(PartOf(key, Kind::kIncr));
+    } else {
+      const std::string value = key.name + "=" + NewValue();
+      queue.push_back({"SET", key.name, value});
+      exec.parts.push_back(PartOf(key, Kind::kSet, value));
+    }
+  }
+  if (queue.empty()) return;
+  Asked preparation;
+  preparation.is_preparation = true;
+  Send({"MULTI"}, preparation);
+  for (auto& args : queue) Send(std::move(args), preparation);
+  Send({"EXEC"}, std::move(exec));
+}
+
 // ---- Answers -----------------------------------------------------------------------------------
 
 void Client::OnBytes(std::string_view bytes) {
@@ -210,8 +238,13 @@ void Client::OnReply(std::string_view reply) {
   last_answer_us_ = now_us;
   board_->slowest_us = std::max(board_->slowest_us, waited_us);
   if (waited_us > kAnswerBoundUs) {
-    board_->Wrong("answered after " + std::to_string(waited_us) +
-                  " us: " + asked.parts[0].operation.ToString());
+    board_->Wrong("answered after " + std::to_string(waited_us) + " us: " + NameOf(asked));
+  }
+  if (asked.is_preparation) {
+    if (reply[0] != '+' && !reply.starts_with("-OOM ")) {
+      board_->Wrong("not queued: " + std::string(reply));
+    }
+    return;
   }
   if (reply[0] == '-') return OnError(asked, reply);
   if (!asked.is_multiple) return Answer(asked.parts[0], reply);
@@ -271,19 +304,25 @@ void Client::AnswerForeign(const Part& part, std::string_view reply) {
 
 void Client::OnError(Asked& asked, std::string_view reply) {
   ++board_->errors;
-  const bool oom = reply.starts_with("-OOM ");
+  const bool oom =
+      reply.starts_with("-OOM ") || (asked.is_exec && reply.starts_with("-EXECABORT "));
   if (!oom && !reply.starts_with("-TIER ")) {
     return board_->Wrong("an error nothing explains, " + std::string(reply) + ", to " +
-                         asked.parts[0].operation.ToString());
+                         NameOf(asked));
   }
   // Parts of an MSET may have been written before another failed.
-  const bool is_unknown = !oom && (reply.find("may or may not") != reply.npos || asked.is_multiple);
+  const bool has_parts = asked.is_multiple && !asked.is_exec;
+  const bool is_unknown = !oom && (reply.find("may or may not") != reply.npos || has_parts);
   if (!is_unknown) return;
   for (Part& part : asked.parts) {
     if (!part.is_foreign) board_->history->Add(std::move(part.operation));
   }
 }
 
-std::string Client::Oldest() const { return asked_.front().parts[0].operation.ToString(); }
+std::string Client::NameOf(const Asked& asked) {
+  return asked.parts.empty() ? "MULTI" : asked.parts[0].operation.ToString();
+}
+
+std::string Client::Oldest() const { return NameOf(asked_.front()); }
 
 }  // namespace terrace::sim

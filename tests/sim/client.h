@@ -84,7 +84,9 @@ class Client {
   };
   struct Asked {
     std::vector<Part> parts;
-    bool is_multiple = false;  // MGET, MSET
+    bool is_multiple = false;  // MGET, MSET, EXEC
+    bool is_exec = false;
+    bool is_preparation = false;  // MULTI, and what is queued behind it
     int64_t asked_us = 0;
   };
 
@@ -92,12 +94,14 @@ class Client {
   void AskCounter(const HotKey& key);
   void AskForeign(const HotKey& key);
   void AskMany();
+  void AskTransaction();
   void Send(std::vector<std::string> args, Asked asked);
   Part PartOf(const HotKey& key, Kind kind, std::string argument = "",
               int64_t lifetime_us = kNever);
   void SendOne(std::vector<std::string> args, Part part);
   std::string NewValue();
 
+  static std::string NameOf(const Asked& asked);
   void OnBytes(std::string_view bytes);
   void OnReply(std::string_view reply);
   void Answer(Part& part, std::string_view reply);

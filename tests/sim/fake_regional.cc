@@ -77,11 +77,31 @@ void FakeRegional::Invalidate(int, std::string key, int64_t deadline_us, tiers::
 }
 
 void FakeRegional::Relay(tiers::RelayRequest request, tiers::RelayDone done) {
-  auto result = std::make_shared<tiers::RelayResult>();
   const int64_t deadline_us = request.deadline_us;
+  SubmitRelay(
+      deadline_us, [this, request = std::move(request)] { return Execute(request.args); },
+      std::move(done));
+}
+
+// At one moment: it is received as a whole, or it does not execute.
+void FakeRegional::RelayTransaction(tiers::TransactionRequest request, tiers::RelayDone done) {
+  const int64_t deadline_us = request.deadline_us;
+  SubmitRelay(
+      deadline_us,
+      [this, request = std::move(request)] {
+        std::string reply = "*" + std::to_string(request.commands.size()) + "\r\n";
+        for (const auto& args : request.commands) reply += Execute(args);
+        return reply;
+      },
+      std::move(done));
+}
+
+void FakeRegional::SubmitRelay(int64_t deadline_us, base::Function<std::string()> execute,
+                               tiers::RelayDone done) {
+  auto result = std::make_shared<tiers::RelayResult>();
   auto command = std::make_shared<Command>();
-  command->execute = [this, request = std::move(request), result] {
-    result->reply = Execute(request.args);
+  command->execute = [execute = std::move(execute), result]() mutable {
+    result->reply = execute();
     result->is_error = result->reply.starts_with("-");
   };
   command->finish = [result, done = std::move(done)](Failure why) mutable {
@@ -200,6 +220,8 @@ std::string FakeRegional::Execute(const std::vector<std::string>& args) {
     items_[key] = {args[2], option == "PX" ? loop_->clock().NowMs() + std::stoll(args[4]) : -1};
     return "+OK\r\n";
   }
+  if (name == "GET") return item == nullptr ? "$-1\r\n" : Bulk(item->value);
+  if (name == "EXISTS") return Integer(item != nullptr ? 1 : 0);
   if (name == "DEL") return Integer(item != nullptr && items_.erase(key) == 1 ? 1 : 0);
   if (name == "GETDEL") {
     if (item == nullptr) return "$-1\r\n";

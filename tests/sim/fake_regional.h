@@ -28,6 +28,7 @@ class FakeRegional : public tiers::RegionalTier {
   void Put(tiers::PutRequest request, tiers::PutDone done) override;
   void Invalidate(int database, std::string key, int64_t deadline_us, tiers::PutDone done) override;
   void Relay(tiers::RelayRequest request, tiers::RelayDone done) override;
+  void RelayTransaction(tiers::TransactionRequest request, tiers::RelayDone done) override;
   uint64_t generation() const override { return generation_; }
   void OnNewGeneration(base::Function<void(uint64_t)> callback) override {
     on_new_generation_ = std::move(callback);
@@ -67,6 +68,8 @@ class FakeRegional : public tiers::RegionalTier {
   };
   using CommandPtr = std::shared_ptr<Command>;
 
+  void SubmitRelay(int64_t deadline_us, base::Function<std::string()> execute,
+                   tiers::RelayDone done);
   void Submit(CommandPtr command, int64_t deadline_us);
   void SendNow(CommandPtr command);
   void Finish(const CommandPtr& command, tiers::Failure failure);

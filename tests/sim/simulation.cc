@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/commands.h"
+
 namespace terrace::sim {
 namespace {
 
@@ -22,13 +24,20 @@ keyspace::KeyspaceOptions OptionsOf(base::Rng& rng) {
   return options;
 }
 
+std::vector<std::span<const commands::Command>> Families() {
+  std::vector<std::span<const commands::Command>> families;
+  for (const auto& family : commands::DataFamilies()) families.push_back(family);
+  families.push_back(server::TransactionCommands());
+  return families;
+}
+
 }  // namespace
 
 Simulation::Simulation(uint64_t seed, uint64_t requests, const tiers::Rules& rules)
     : rng_(seed),
       loop_(rng_.Next()),
       log_(&loop_.clock()),
-      registry_(commands::DataFamilies()),
+      registry_(Families()),
       keyspace_(OptionsOf(rng_)),
       regional_(&loop_, &rng_),
       origin_(&loop_, &rng_),

@@ -140,6 +140,9 @@ class ScriptedTier : public RegionalTier {
   Health health() const override { return {true, "connected", "", 0, 0}; }
   void Close(base::Task done) override { closed = std::move(done); }
   void Relay(RelayRequest, RelayDone done) override { relays.push_back(std::move(done)); }
+  void RelayTransaction(TransactionRequest, RelayDone done) override {
+    relays.push_back(std::move(done));
+  }
   uint64_t generation() const override { return 7; }
   void OnNewGeneration(base::Function<void(uint64_t)> callback) override {
     on_new_generation = std::move(callback);

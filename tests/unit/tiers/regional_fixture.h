@@ -133,6 +133,15 @@ class RegionalTierTest : public ::testing::Test {
     return text;
   }
 
+  std::string Transaction(std::vector<std::vector<std::string>> commands, int database = 0) {
+    std::string text;
+    Ledger ledger(&loop_);
+    tier_->RelayTransaction({database, std::move(commands), loop_.InMs(5000)},
+                            ledger.Expect(&text));
+    EXPECT_TRUE(ledger.WaitForAll());
+    return text;
+  }
+
   GetResult Get(std::string key, size_t value_bytes_max = 0, int database = 0) {
     std::optional<GetResult> got;
     tier_->Get({database, std::move(key), loop_.InMs(5000), value_bytes_max},

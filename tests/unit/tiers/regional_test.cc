@@ -36,6 +36,44 @@ TEST_F(RegionalTierTest, RelaysEveryTypeOfReplyByteForByte) {
   EXPECT_EQ(Relay({"GET", "large"}), "$3145728\r\n" + large + "\r\n");
 }
 
+TEST_F(RegionalTierTest, TransactionsExecuteAsOneAndKeepTheirPlaceAmongTheOthers) {
+  StartAndOpen();
+  if (server_ == nullptr) return;
+  EXPECT_EQ(Transaction({{"SET", "a", "1"}, {"INCR", "a"}, {"LPUSH", "a", "x"}, {"GET", "none"}}),
+            "*4\r\n+OK\r\n:2\r\n"
+            "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n$-1\r\n");
+  EXPECT_EQ(Transaction({{"INCR", "a"}, {"NONSENSE"}}).substr(0, 65),
+            "-EXECABORT Transaction discarded because of: ERR unknown command ");
+  EXPECT_EQ(Transaction({{"INCR", "a"}}, 5), "*1\r\n:1\r\n");
+  // Nothing of others gets in between, in whatever order they are asked.
+  Ledger ledger(&loop_);
+  std::vector<std::string> texts(300);
+  for (size_t i = 0; i < texts.size(); i += 3) {
+    tier_->Relay(Command({"INCR", "n"}, static_cast<int>(i % 2)), ledger.Expect(&texts[i]));
+    tier_->RelayTransaction({0, {{"SET", "n", "0"}, {"INCR", "n"}, {"GET", "n"}}, loop_.InMs(5000)},
+                            ledger.Expect(&texts[i + 1]));
+    tier_->Relay(Command({"INCR", "n"}), ledger.Expect(&texts[i + 2]));
+  }
+  ASSERT_TRUE(ledger.WaitForAll());
+  for (size_t i = 0; i < texts.size(); ++i) EXPECT_EQ(ledger.order()[i], i);
+  for (size_t i = 0; i < texts.size(); i += 3) {
+    EXPECT_EQ(texts[i + 1], "*3\r\n+OK\r\n:1\r\n$1\r\n1\r\n");
+    EXPECT_EQ(texts[i + 2], ":2\r\n");
+  }
+}
+
+TEST_F(RegionalTierTest, ATransactionThatTheServerDoesNotTakeLeavesTheConnectionInOrder) {
+  StartAndOpen();
+  if (server_ == nullptr) return;
+  ASSERT_TRUE(WaitForGeneration(1));
+  server_->Call({"ACL", "SETUSER", "default", "-multi"});
+  EXPECT_EQ(Transaction({{"INCR", "a"}, {"GET", "a"}}), "(protocol)");
+  EXPECT_EQ(Relay({"GET", "a"}), "$1\r\n1\r\n");
+  server_->Call({"ACL", "SETUSER", "default", "+multi"});
+  EXPECT_EQ(Transaction({{"INCR", "a"}}), "*1\r\n:2\r\n");
+  EXPECT_EQ(tier_->generation(), 1u);
+}
+
 TEST_F(RegionalTierTest, EverythingIsExecutedAndAnsweredInTheOrderOfTheCalls) {
   StartAndOpen();
   if (server_ == nullptr) return;
