@@ -1,5 +1,6 @@
 #include "commands/wait.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -33,6 +34,23 @@ bool MayWait(const Command& command, Args args) {
     if (SameName(arg, "block")) return true;
   }
   return false;
+}
+
+std::optional<int64_t> WaitMs(const Command& command, Args args) {
+  if (command.name == "xread" || command.name == "xreadgroup") {
+    size_t at = 1;
+    while (at + 1 < args.size() && !SameName(args[at], "block")) ++at;
+    const std::optional<int64_t> ms = base::ParseInt64(args[std::min(at + 1, args.size() - 1)]);
+    if (ms == 0) return std::nullopt;
+    return std::max<int64_t>(0, ms.value_or(0));
+  }
+  const bool timeout_first = command.name == "blmpop" || command.name == "bzmpop";
+  const std::optional<long double> seconds =
+      base::ParseLongDouble(timeout_first ? args[1] : args.back());
+  if (seconds == 0) return std::nullopt;
+  const long double ms = std::ceil(std::max(0.0L, seconds.value_or(0)) * 1000);
+  constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+  return ms < static_cast<long double>(kMax) ? static_cast<int64_t>(ms) : kMax;
 }
 
 std::optional<int64_t> ParseTimeoutSeconds(Call& call, size_t argument) {

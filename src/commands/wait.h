@@ -33,6 +33,10 @@ struct Wait {
 // Could this command ask to wait, with these arguments?
 [[nodiscard]] bool MayWait(const Command& command, Args args);
 
+// How long such a command waits at most, in milliseconds; nothing: for ever. 0 also where the
+// arguments make no sense.
+[[nodiscard]] std::optional<int64_t> WaitMs(const Command& command, Args args);
+
 // The moment at which a timeout given in this argument ends; kNoDeadline for a timeout of 0.
 // Replies the error and returns nullopt when it is none.
 std::optional<int64_t> ParseTimeoutSeconds(Call& call, size_t argument);

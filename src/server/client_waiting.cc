@@ -5,6 +5,7 @@
 #include "server/server.h"
 #include "server/waiter.h"
 #include "server/worker.h"
+#include "tiers/client_lease.h"
 
 namespace terrace::server {
 
@@ -22,13 +23,20 @@ void ClientUnblock(Call& call) {
   const auto id = call.Integer(2);
   if (!id) return;
   std::shared_ptr<Waiter> waiter;
+  std::shared_ptr<tiers::ClientLease> lease;
   for (const auto& worker : CoreOf(call).server->workers()) {
     worker->VisitClients([&](const Connection& connection) {
       if (static_cast<int64_t>(connection.id) != *id) return;
       auto& view = const_cast<ClientView&>(connection.view);
       std::lock_guard lock(view.names_mutex);
       waiter = view.waiter;
+      lease = view.lease;
     });
+  }
+  if (lease != nullptr) {
+    // It may be served before the regional tier hears of this.
+    lease->EndWait(with_error);
+    return call.reply.Integer(1);
   }
   if (waiter == nullptr) return call.reply.Integer(0);
   const bool ended =

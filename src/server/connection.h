@@ -23,8 +23,9 @@
 #include "server/transaction.h"
 
 namespace terrace::tiers {
+class ClientLease;
 class ParkedRequest;
-}
+}  // namespace terrace::tiers
 
 namespace terrace::server {
 
@@ -64,7 +65,8 @@ struct ClientView {
   std::string library_version;
   std::string user_name;
   uint64_t user_id = 0;
-  std::shared_ptr<Waiter> waiter;  // what Connection::waiter is
+  std::shared_ptr<Waiter> waiter;             // what Connection::waiter is
+  std::shared_ptr<tiers::ClientLease> lease;  // what Connection::lease is
   // Immutable.
   std::string peer_address;
   std::string local_address;
@@ -128,6 +130,14 @@ struct Connection : commands::Session {
     waiter = now;
     std::lock_guard lock(view.names_mutex);
     view.waiter = std::move(now);
+  }
+
+  // While the request at the front of input waits on the regional tier; null otherwise.
+  std::shared_ptr<tiers::ClientLease> lease;
+  void SetLease(std::shared_ptr<tiers::ClientLease> now) {
+    lease = now;
+    std::lock_guard lock(view.names_mutex);
+    view.lease = std::move(now);
   }
 
   // After MULTI or WATCH; null otherwise.

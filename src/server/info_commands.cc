@@ -334,6 +334,16 @@ void TiersSection(Call& call, Section& section) {
                      ",in_flight=" + std::to_string(health.in_flight) +
                      ",queued=" + std::to_string(health.queued));
   }
+  index = 0;
+  for (const auto& regional : tiers.regionals()) {
+    const tiers::LeaseStats& leases = *regional->lease_stats();
+    section.Line("leases" + std::to_string(index++),
+                 "name=" + std::string(regional->name()) +
+                     ",in_use=" + std::to_string(leases.in_use.load()) + ",idle=" +
+                     std::to_string(leases.idle.load()) + ",max=" + std::to_string(leases.max) +
+                     ",opened=" + std::to_string(leases.opened.load()) +
+                     ",refused=" + std::to_string(leases.refused.load()));
+  }
   for (const auto& route : tiers.routes().routes()) {
     const tiers::RouteStats& stats = route->stats;
     const std::string name = "route" + std::to_string(route->index);

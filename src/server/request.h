@@ -249,6 +249,14 @@ class RequestPath : public commands::Executor {
   Step BringIn(Connection& connection, const Work& work, resp::Reply& reply);
   void DoubtReads(const Work& work);
   std::vector<std::string> ToRelay(const Work& work) const;
+  // The keys whose copies are not true any more once this was executed elsewhere.
+  std::vector<std::string> WrittenBy(const Work& work) const;
+  // In request_lease.cc: what needs a connection of its own there.
+  Step WaitBelow(Connection& connection, const Work& work, const tiers::Route& route,
+                 resp::Reply& reply);
+  Step WatchBelow(Connection& connection, const Work& work, const tiers::Route& route,
+                  resp::Reply& reply);
+
   Step RelaySplit(Connection& connection, const Work& work, resp::Reply& reply);
   Step CallLocalPart(Connection& connection, const Work& work, std::span<const size_t> local_keys,
                      int64_t relayed_sum, resp::Reply& reply);

@@ -65,12 +65,8 @@ RequestPath::Step RequestPath::RelayWhole(Connection& connection, const Work& wo
 RequestPath::Step RequestPath::SendRelay(Connection& connection, const Work& work,
                                          const tiers::Route& route, std::vector<std::string> args,
                                          size_t part, resp::Reply& reply) {
-  // What only reads leaves the copies as true as they were.
-  const bool may_write = !work.command->has(commands::kReadOnly);
-  std::vector<std::string> written;
-  if (may_write) written = Copies(key_views_);
   const std::string error = core_->resolver->Relay(route, connection.database, std::move(args),
-                                                   std::move(written), ParkedOf(connection), part);
+                                                   WrittenBy(work), ParkedOf(connection), part);
   if (error.empty()) return Park(connection);
   reply.Error(error);
   Unpark(connection);
@@ -139,6 +135,14 @@ void RequestPath::DoubtReads(const Work& work) {
 std::vector<std::string> RequestPath::ToRelay(const Work& work) const {
   std::vector<std::string> args = WithBody(*core_->scripts, work.command->name, work.args);
   return args.empty() ? Copies(work.args) : args;
+}
+
+// The keys whose copies are not true any more once this was executed elsewhere.
+std::vector<std::string> RequestPath::WrittenBy(const Work& work) const {
+  std::vector<std::string> keys;
+  if (work.command->has(commands::kReadOnly)) return keys;
+  for (size_t i = 0; i < work.key_count(); ++i) keys.emplace_back(work.key(i));
+  return keys;
 }
 
 // ---- A command in parts ------------------------------------------------------------------------

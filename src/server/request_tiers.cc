@@ -22,7 +22,8 @@ tiers::Access RequestPath::AccessOf(const Work& work) const {
   access.needs_value = work.command->ResolveFor(work.args) == commands::Resolve::kValue;
   access.splits_by_key = work.command->has(commands::kSplitsByKey);
   // A script may look at more than the keys that it declares.
-  access.runs_below = (work.command->categories & commands::kScripting) != 0;
+  access.runs_below = (work.command->categories & commands::kScripting) != 0 ||
+                      work.command->name == "watch" || MayWait(*work.command, work.args);
   return access;
 }
 
@@ -44,15 +45,14 @@ RequestPath::Step RequestPath::ExecuteTiered(Connection& connection, const Work&
   for (size_t i = 0; i < work.key_count(); ++i) keys.push_back(work.key(i));
   const tiers::Access access = AccessOf(work);
   const Resolver::Plan plan = core_->resolver->MakePlan(access, keys);
-  if (plan.where == Resolver::Where::kRelay && MayWait(*work.command, work.args)) {
-    // It would hold up all that goes over the same connection.
-    reply.Error(TierWaitError(*work.command));
-    return Step::kDone;
+  if (plan.where == Resolver::Where::kRelay) {
+    // It would hold up all that goes over the same connection, or speak for all.
+    if (MayWait(*work.command, work.args)) return WaitBelow(connection, work, *plan.route, reply);
+    if (work.command->name == "watch") return WatchBelow(connection, work, *plan.route, reply);
   }
-  if (work.command->name == "watch" && ChangesElsewhere(work)) {
-    reply.Error(
-        "TIER WATCH sees changes that are made here; keys of forward routes and of origins change "
-        "elsewhere");
+  if (work.command->name == "watch" && plan.where != Resolver::Where::kRefused &&
+      ChangesElsewhere(work)) {
+    reply.Error("TIER WATCH does not see the changes of keys that have an origin only");
     return Step::kDone;
   }
   switch (plan.where) {

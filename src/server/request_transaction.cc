@@ -88,7 +88,9 @@ RequestPath::Step RequestPath::ExecuteTransaction(Connection& connection, resp::
     reply.Error("EXECABORT Transaction discarded because of previous errors.");
     return Step::kDone;
   }
-  if (transaction.below() != nullptr) return ExecuteBelow(connection, reply);
+  if (transaction.below() != nullptr || transaction.lease() != nullptr) {
+    return ExecuteBelow(connection, reply);
+  }
   if (transaction.any_has(commands::kWrite) && core_->keyspace->IsOverLimit() && !MakeRoom() &&
       transaction.any_has(commands::kDenyOom)) {
     AbortTransaction(connection, kOutOfMemory, reply);

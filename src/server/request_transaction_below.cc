@@ -43,7 +43,8 @@ std::string RequestPath::PlaceQueued(Transaction& transaction, const commands::C
       return std::string(kMixed);
     }
   }
-  const tiers::Route* const before = transaction.below();
+  const tiers::Route* before = transaction.below();
+  if (before == nullptr && transaction.lease() != nullptr) before = &transaction.lease()->route();
   if (below != nullptr && before != nullptr && below->regional != before->regional) {
     return std::string(kMixed);
   }
@@ -55,7 +56,7 @@ std::string RequestPath::PlaceQueued(Transaction& transaction, const commands::C
     return "TIER SELECT cannot be part of a transaction that a regional tier runs";
   }
   if (has_keys_here) transaction.set_has_keys_here();
-  if (before == nullptr) transaction.set_below(below);
+  if (transaction.below() == nullptr) transaction.set_below(below);
   *is_below = below != nullptr;
   return "";
 }
@@ -86,15 +87,18 @@ RequestPath::Step RequestPath::SendBelow(Connection& connection, resp::Reply& re
       if (step == Step::kAnswered) return step;
       awaits |= step == Step::kParked;
     }
-    if (!queued.command().has(commands::kReadOnly)) {
-      for (size_t i = 0; i < work.key_count(); ++i) written.emplace_back(work.key(i));
-    }
+    for (std::string& key : WrittenBy(work)) written.push_back(std::move(key));
     sent.push_back(ToRelay(work));
   }
   if (awaits) return Park(connection);
+  tiers::Resolver& resolver = *core_->resolver;
   const std::string error =
-      core_->resolver->RelayTransaction(*transaction.below(), connection.database, std::move(sent),
-                                        std::move(written), ParkedOf(connection));
+      transaction.lease() != nullptr
+          ? resolver.RelayTransactionLeased(transaction.lease(), connection.database,
+                                            std::move(sent), std::move(written),
+                                            ParkedOf(connection))
+          : resolver.RelayTransaction(*transaction.below(), connection.database, std::move(sent),
+                                      std::move(written), ParkedOf(connection));
   if (error.empty()) return Park(connection);
   reply.Error(error);
   Unpark(connection);
@@ -104,6 +108,8 @@ RequestPath::Step RequestPath::SendBelow(Connection& connection, resp::Reply& re
 RequestPath::Step RequestPath::FinishBelow(Connection& connection, resp::Reply& reply) {
   // What runs may look at the connection, or reset it: to them the transaction is over.
   const std::unique_ptr<Transaction> transaction = std::move(connection.transaction);
+  const tiers::Route& route =
+      transaction->below() != nullptr ? *transaction->below() : transaction->lease()->route();
   transaction->Unwatch(*core_->keyspace);
   connection.detours = static_cast<uint8_t>(connection.detours & ~Connection::kQueues);
   connection.view.queued_commands.store(-1, std::memory_order_relaxed);
@@ -111,7 +117,7 @@ RequestPath::Step RequestPath::FinishBelow(Connection& connection, resp::Reply& 
   Unpark(connection);
   const tiers::RelayResult& result = *parked->relays()[0];
   if (result.failure != tiers::Failure::kNone) {
-    reply.Error(tiers::Resolver::RelayError(*transaction->below(), result, "transaction"));
+    reply.Error(tiers::Resolver::RelayError(route, result, "transaction"));
     return Step::kDone;
   }
   if (result.reply.starts_with("-")) {

@@ -55,6 +55,16 @@ constexpr G::Row kRegionalRows[] = {
     G::Number<kOptions, &RegionalOptions::queue_bytes_max>(
         "", "queue_bytes_max", kBytes, 1, kInt64Max, "bytes", kRestart,
         "Bytes of commands waiting to be sent or answered; further ones get -TIER"),
+    G::Number<kOptions, &RegionalOptions::leases_max>(
+        "", "leases_max", kInt, 0, kInt64Max, "connections", kRestart,
+        "Connections beside the shared one, for a client each that blocks or watches on forward "
+        "routes; further ones get -TIER"),
+    G::Number<kOptions, &RegionalOptions::lease_idle_ms>(
+        "", "lease_idle", kDurationMs, 1, kIntMax, "duration", kRestart,
+        "How long such a connection is kept for the next client"),
+    G::Number<kOptions, &RegionalOptions::watch_max_ms>(
+        "", "watch_max", kDurationMs, 1, kIntMax, "duration", kRestart,
+        "A client that watches for longer finds that its keys have changed"),
     G::Number<kBreaker, &BreakerOptions::failures_to_open>(
         "", "breaker.failures_to_open", kInt, 1, kIntMax, "failures", kRestart,
         "Consecutive failures after which it is not asked any more"),

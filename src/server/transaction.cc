@@ -5,6 +5,7 @@
 #include "server/connection.h"
 #include "server/under_locks.h"
 #include "server/worker.h"
+#include "tiers/client_lease.h"
 
 namespace terrace::server {
 
@@ -96,6 +97,11 @@ void Transaction::Unwatch(keyspace::Keyspace& keyspace) {
   watched_shards_ = 0;
 }
 
+void Transaction::EndLease() {
+  if (lease_ != nullptr) lease_->End();
+  lease_.reset();
+}
+
 std::unique_ptr<Transaction> Transaction::TakeWatches() {
   auto taker = std::make_unique<Transaction>();
   taker->watches_.swap(watches_);
@@ -104,6 +110,7 @@ std::unique_ptr<Transaction> Transaction::TakeWatches() {
 }
 
 void EndWatching(Connection& connection, keyspace::Keyspace& keyspace) {
+  connection.transaction->EndLease();
   std::unique_ptr<Transaction> watches = connection.transaction->TakeWatches();
   const keyspace::ShardSet shards = watches->WatchedShards();
   if (shards == 0) return;

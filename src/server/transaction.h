@@ -12,14 +12,16 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "commands/command.h"
 #include "keyspace/database.h"
 
 namespace terrace::tiers {
+class ClientLease;
 struct Route;
-}
+}  // namespace terrace::tiers
 
 namespace terrace::server {
 
@@ -62,6 +64,11 @@ class Transaction {
   // ---- Where it runs: here, or as a whole on one regional tier
   // -----------------------------------
 
+  // The connection on which keys are watched there, until EXEC, UNWATCH or DISCARD; or null.
+  const std::shared_ptr<tiers::ClientLease>& lease() const { return lease_; }
+  void set_lease(std::shared_ptr<tiers::ClientLease> lease) { lease_ = std::move(lease); }
+  // What is watched there is not watched any more.
+  void EndLease();
   // The route by which it goes to the regional tier; null: nothing of it does.
   const tiers::Route* below() const { return below_; }
   void set_below(const tiers::Route* route) { below_ = route; }
@@ -95,6 +102,7 @@ class Transaction {
   bool is_open_ = false;
   bool failed_ = false;
   const tiers::Route* below_ = nullptr;
+  std::shared_ptr<tiers::ClientLease> lease_;
   bool has_keys_here_ = false;
   bool selects_ = false;
   uint32_t flags_ = 0;
@@ -103,6 +111,11 @@ class Transaction {
   keyspace::ShardSet watched_shards_ = 0;
   std::vector<std::unique_ptr<Watched>> watches_;
 };
+
+inline constexpr std::string_view kMixedWatches =
+    "CROSSROUTE Keys that are watched must all be on routes whose writes one regional tier runs, "
+    "or "
+    "all on other routes";
 
 struct Connection;
 

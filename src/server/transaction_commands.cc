@@ -51,6 +51,9 @@ void Discard(Call& call) {
 void Watch(Call& call) {
   if (IsQueueing(call)) return call.reply.Error("ERR WATCH inside MULTI is not allowed");
   Transaction& transaction = TransactionOf(call);
+  if (transaction.lease() != nullptr) {
+    return call.reply.Error(kMixedWatches);
+  }
   for (size_t at = 1; at < call.argc(); ++at) transaction.Watch(call.db, call.key(at));
   call.reply.Ok();
 }

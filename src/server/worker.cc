@@ -6,6 +6,7 @@
 #include "server/tracking.h"
 #include "server/version.h"
 #include "server/waiter.h"
+#include "tiers/client_lease.h"
 #include "tiers/resolver.h"
 
 namespace terrace::server {
@@ -402,6 +403,10 @@ void Worker::CloseNow(Connection& connection) {
   desk_.Forget(connection);
   EndTransaction(connection, *core_->keyspace);
   if (connection.waiter != nullptr) path().AbandonWait(connection);
+  if (connection.lease != nullptr) {
+    connection.lease->End();
+    connection.SetLease(nullptr);
+  }
   if (connection.parked != nullptr) {
     connection.parked.reset();  // what it awaits goes on for others
     core_->resolver->CountParked(-1);

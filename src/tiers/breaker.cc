@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "runtime/loop.h"
+#include "tiers/regional_lease.h"
 
 namespace terrace::tiers {
 namespace {
@@ -106,6 +107,9 @@ void BreakerState::Enter(State state) {
 
 namespace {
 
+// How long a probe of our own may take.
+constexpr int64_t kProbeUs = 1'000'000;
+
 // The decorator, over either interface.
 template <typename Base>
 class Guarded : public Base {
@@ -173,6 +177,9 @@ class Guarded : public Base {
   }
 
   Base* inner() const { return inner_.get(); }
+  bool is_closed() const { return breaker_.state() == BreakerState::State::kClosed; }
+  const std::string& last_error() const { return last_error_; }
+  int64_t ProbeDeadlineUs() const { return loop_->clock().MonoUs() + kProbeUs; }
 
  private:
   const std::unique_ptr<Base> inner_;
@@ -194,6 +201,19 @@ class GuardedRegionalTier final : public Guarded<RegionalTier> {
     if (!Allow<RelayResult>(&done)) return;
     inner()->RelayTransaction(std::move(request), Recording<RelayResult>(std::move(done)));
   }
+
+  // A command that waits must not be the probe.
+  std::unique_ptr<RegionalLease> Lease(Failure* failure, std::string* detail) override {
+    if (is_closed()) return inner()->Lease(failure, detail);
+    RelayDone nobody = [](RelayResult) {};
+    if (Allow<RelayResult>(&nobody)) {
+      inner()->Relay({0, {"PING"}, ProbeDeadlineUs()}, Recording<RelayResult>(std::move(nobody)));
+    }
+    *failure = Failure::kBreakerOpen;
+    *detail = "the circuit breaker is open after: " + last_error();
+    return nullptr;
+  }
+  const LeaseStats* lease_stats() const override { return inner()->lease_stats(); }
 
   uint64_t generation() const override { return inner()->generation(); }
 

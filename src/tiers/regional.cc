@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -13,6 +14,7 @@
 #include "tiers/regional_connection.h"
 #include "tiers/regional_handshake.h"
 #include "tiers/regional_operation.h"
+#include "tiers/regional_pool.h"
 #include "tiers/regional_queue.h"
 #include "tiers/regional_wire.h"
 #include "tiers/server_clock.h"
@@ -33,15 +35,19 @@ constexpr int64_t kClockMs = 10000;
 //   kHandshake   see regional_handshake.h
 //   kReady       commands flow
 //   kClosed      for good
-class RegionalClient final : public RegionalTier, public RegionalConnectionHandler {
+class RegionalClient final : public RegionalTier,
+                             public RegionalConnectionHandler,
+                             private RegionalPool::Owner {
  public:
   RegionalClient(RegionalOptions options, runtime::Loop* loop, uint64_t seed)
       : options_(std::move(options)),
         loop_(loop),
         rng_(seed),
-        queue_(&options_, loop, [this](Failure failure, std::string detail) {
-          ConnectionFailed(failure, std::move(detail));
-        }) {
+        queue_(&options_, loop,
+               [this](Failure failure, std::string detail) {
+                 ConnectionFailed(failure, std::move(detail));
+               }),
+        pool_(&options_, loop, this) {
     StartAttempt();
   }
 
@@ -56,6 +62,8 @@ class RegionalClient final : public RegionalTier, public RegionalConnectionHandl
   void Invalidate(int database, std::string key, int64_t deadline_us, PutDone done) override;
   void Relay(RelayRequest request, RelayDone done) override;
   void RelayTransaction(TransactionRequest request, RelayDone done) override;
+  std::unique_ptr<RegionalLease> Lease(Failure* failure, std::string* detail) override;
+  const LeaseStats* lease_stats() const override { return &pool_.stats(); }
   uint64_t generation() const override { return generation_; }
   void OnNewGeneration(base::Function<void(uint64_t)> callback) override {
     on_new_generation_.push_back(std::move(callback));
@@ -83,6 +91,11 @@ class RegionalClient final : public RegionalTier, public RegionalConnectionHandl
   void RetryLater();
   void ConnectionFailed(Failure failure, std::string detail);
 
+  void Fence(const RegionalHandshake::Identity& identity) override;
+  void RelayShared(RelayRequest request, RelayDone done) override {
+    Relay(std::move(request), std::move(done));
+  }
+
   ReplyForm NextReplyForm() const override { return queue_.NextReplyForm(); }
   Next OnReply(RegionalReply reply) override;
 
@@ -95,12 +108,15 @@ class RegionalClient final : public RegionalTier, public RegionalConnectionHandl
   std::optional<RegionalHandshake> handshake_;
   runtime::TimerId attempt_timer_ = runtime::kNoTimer;  // an attempt's limit, or the next one
   std::deque<std::string> addresses_;                   // of this attempt, not yet tried
+  std::string address_;                                 // that it connects to, or is connected to
   bool resolver_busy_ = false;
   int failures_ = 0;      // attempts in a row without a connection that lasted
   int64_t ready_us_ = 0;  // when the connection became ready
   std::string last_error_;
   std::string note_;                      // what the connection cannot guarantee
   RegionalHandshake::Identity identity_;  // of the last connection that carried commands
+  // Client ids of leased connections of that run that the server has not yet said to have closed.
+  std::set<std::string> fences_;
   uint64_t generation_ = 0;
   std::vector<base::Function<void(uint64_t)>> on_new_generation_;
   ServerClock server_clock_;    // of the present connection
@@ -108,6 +124,7 @@ class RegionalClient final : public RegionalTier, public RegionalConnectionHandl
   runtime::TimerId clock_timer_ = runtime::kNoTimer;
 
   RegionalQueue queue_;
+  RegionalPool pool_;
 
   // Gone with this object: whoever holds a weak pointer to it knows whether we still are.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
@@ -162,10 +179,10 @@ void RegionalClient::ConnectNext() {
   state_ = State::kConnecting;
   std::string error;
   while (!addresses_.empty()) {
-    const std::string address = std::move(addresses_.front());
+    address_ = std::move(addresses_.front());
     addresses_.pop_front();
     connection_ = std::make_unique<RegionalConnection>(loop_, this);
-    error = options_.unix_socket.empty() ? connection_->ConnectTcp(address, options_.port)
+    error = options_.unix_socket.empty() ? connection_->ConnectTcp(address_, options_.port)
                                          : connection_->ConnectUnix(options_.unix_socket);
     if (error.empty()) return;
   }
@@ -175,7 +192,8 @@ void RegionalClient::ConnectNext() {
 
 void RegionalClient::OnConnected() {
   state_ = State::kHandshake;
-  handshake_.emplace(options_, identity_, connection_->output());
+  handshake_.emplace(options_, identity_, connection_->output(),
+                     std::vector<std::string>(fences_.begin(), fences_.end()));
   clock_asked_ms_ = loop_->clock().NowMs();
   connection_->FlushSoon();
 }
@@ -205,6 +223,8 @@ void RegionalClient::BecomeReady() {
   loop_->Cancel(attempt_timer_);
   state_ = State::kReady;
   ready_us_ = loop_->clock().MonoUs();
+  // Of another run there is nothing left to be forgotten.
+  if (identity_.run_id != handshake_->identity().run_id) fences_.clear();
   identity_ = handshake_->identity();
   note_ = handshake_->note();
   handshake_.reset();
@@ -378,6 +398,39 @@ void RegionalClient::RelayTransaction(TransactionRequest request, RelayDone done
   if (out != nullptr) AppendTransaction(out, request.commands);
 }
 
+// ---- leases -------------------------------------------------------------------------------------
+
+std::unique_ptr<RegionalLease> RegionalClient::Lease(Failure* failure, std::string* detail) {
+  if (state_ != State::kReady) {
+    *failure = state_ == State::kClosed ? Failure::kClosing : Failure::kUnreachable;
+    *detail = last_error_.empty() ? "not connected yet" : last_error_;
+    return nullptr;
+  }
+  auto lease = pool_.Take(address_, identity_.run_id);
+  if (lease == nullptr) {
+    *failure = Failure::kOverloaded;
+    *detail = "leases_max is reached: too many clients wait or watch there";
+  }
+  return lease;
+}
+
+// Has the server close this connection before it executes anything that is asked of us later. In
+// our own place in the order, or, when that is lost with the connection, in the next handshake.
+void RegionalClient::Fence(const RegionalHandshake::Identity& identity) {
+  if (identity.run_id != identity_.run_id || state_ == State::kClosed) return;
+  fences_.insert(identity.client_id);
+  const int64_t deadline_us = loop_->clock().MonoUs() + options_.connect_timeout_ms * 1000;
+  RegionalOperation operation(
+      0, deadline_us, PutDone([this, id = identity.client_id](const PutResult& result) {
+        if (result.failure == Failure::kNone || result.failure == Failure::kRefused) {
+          fences_.erase(id);
+        }
+      }));
+  operation.is_fence = true;
+  std::string* const out = queue_.Add(std::move(operation), kCommandBytes);
+  if (out != nullptr) AppendCommand(out, {"CLIENT", "KILL", "ID", identity.client_id});
+}
+
 Health RegionalClient::health() const {
   Health health;
   health.reachable = state_ == State::kReady;
@@ -396,6 +449,7 @@ void RegionalClient::Close(base::Task done) {
     state_ = State::kClosed;
     loop_->Cancel(attempt_timer_);
     StopClock();
+    pool_.Close();
     connection_.reset();
     queue_.Close();
     std::move(done)();

@@ -46,6 +46,9 @@ struct TransactionRequest {
 
 using RelayDone = base::Function<void(RelayResult)>;
 
+class RegionalLease;
+struct LeaseStats;
+
 class RegionalTier : public Upstream {
  public:
   // Executes one command there, verbatim.
@@ -55,6 +58,12 @@ class RegionalTier : public Upstream {
   // of it. The reply is EXEC's: an array of a reply for each, or "-EXECABORT ..." with the reason
   // when one could not be queued there.
   virtual void RelayTransaction(TransactionRequest request, RelayDone done) = 0;
+
+  // A connection of the caller's own, see regional_lease.h; null when none is to be had, and then
+  // failure and detail say why.
+  virtual std::unique_ptr<RegionalLease> Lease(Failure* failure, std::string* detail) = 0;
+  // nullptr: it leases none. Any thread.
+  virtual const LeaseStats* lease_stats() const { return nullptr; }
 
   // Grows each time a connection is established: copies fetched under an older generation can no
   // longer be proved current. 0 before the first connection.
@@ -79,6 +88,10 @@ struct RegionalOptions {
   int64_t stall_grace_ms = 1000;
   size_t in_flight_max = 10000;        // commands sent and not yet answered
   size_t queue_bytes_max = 64u << 20;  // bytes of commands waiting to be sent or answered
+  // Connections beside the shared one, each for one client that waits or watches there ...
+  size_t leases_max = 1000;
+  int64_t lease_idle_ms = 10000;  // ... kept this long for the next one ...
+  int64_t watch_max_ms = 60000;   // ... and taken from a client that watches for longer
 };
 
 // Connects at once and keeps reconnecting until closed. seed feeds the reconnect jitter.

@@ -16,8 +16,8 @@ std::string RunIdOf(std::string_view info) {
 }  // namespace
 
 RegionalHandshake::RegionalHandshake(const RegionalOptions& options, Identity earlier,
-                                     std::string* output)
-    : earlier_(std::move(earlier)), output_(output) {
+                                     std::string* output, std::vector<std::string> more)
+    : earlier_(std::move(earlier)), more_(std::move(more)), output_(output) {
   if (!options.password.empty()) {
     if (options.username.empty()) {
       AppendCommand(output_, {"AUTH", options.password});
@@ -51,8 +51,12 @@ RegionalHandshake::Step RegionalHandshake::OnReply(const RegionalReply& reply) {
   if (!identity_.known() || !earlier_.known()) return Step::kDone;
   // Another run of the server has none of our commands, and the id may be somebody else's.
   if (identity_.run_id != earlier_.run_id) return Step::kDone;
-  AppendCommand(output_, {"CLIENT", "KILL", "ID", earlier_.client_id});
-  asked_.push_back(Question::kKill);
+  const auto kill = [this](const std::string& id) {
+    AppendCommand(output_, {"CLIENT", "KILL", "ID", id});
+    asked_.push_back(Question::kKill);
+  };
+  kill(earlier_.client_id);
+  for (const std::string& id : more_) kill(id);
   return Step::kMore;
 }
 

@@ -5,7 +5,8 @@
 // in the server's buffers, and must not be executed after anything of ours.
 //
 //   AUTH (with a password), CLIENT SETNAME, CLIENT ID, INFO server, TIME, PING   in one write
-//   CLIENT KILL ID <the earlier connection>    when it was a connection to this very run of the
+//   CLIENT KILL ID <an earlier connection>     each, when it was a connection to this very run of
+//   the
 //                                              server; elsewhere the id may be a stranger's
 //
 // Errors: a server that cannot serve yet (LOADING, MASTERDOWN, BUSY: that is what PING is for) or
@@ -16,6 +17,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tiers/regional.h"
 #include "tiers/regional_wire.h"
@@ -32,9 +34,10 @@ class RegionalHandshake {
   };
   enum class Step : uint8_t { kMore, kDone, kFailed };
 
-  // earlier: the last connection that commands of the user were sent over. output: where commands
-  // are appended, from now on and in OnReply.
-  RegionalHandshake(const RegionalOptions& options, Identity earlier, std::string* output);
+  // earlier: the last connection that commands of the user were sent over; more: the client ids of
+  // others, of the same run. output: where commands are appended, from now on and in OnReply.
+  RegionalHandshake(const RegionalOptions& options, Identity earlier, std::string* output,
+                    std::vector<std::string> more = {});
 
   // Every reply in turn, bare.
   [[nodiscard]] Step OnReply(const RegionalReply& reply);
@@ -56,6 +59,7 @@ class RegionalHandshake {
   void Note(std::string_view what);
 
   const Identity earlier_;
+  const std::vector<std::string> more_;
   std::string* const output_;
   std::deque<Question> asked_;
   Identity identity_;

@@ -48,6 +48,7 @@ class RegionalOperation {
 
   std::string wire;       // its commands, while it waits to be sent
   size_t wire_bytes = 0;  // its share of queue_bytes_max
+  bool is_fence = false;  // goes out in its turn whatever limits say
   bool is_sent = false;
   int64_t sent_ms = 0;  // on NowMs; the lifetime of what it brings counts from here
 

@@ -18,27 +18,33 @@ std::string* RegionalQueue::Add(RegionalOperation operation, size_t bytes) {
   const int64_t now_us = loop_->clock().MonoUs();
   if (operation.deadline_us() <= now_us) {
     FailSoon(std::move(operation), Failure::kTimeout, "the deadline has passed; nothing was sent");
+  } else if (operation.is_fence) {
+    return Take(std::move(operation), bytes, now_us);
   } else if (despair_) {
     FailSoon(std::move(operation), Failure::kUnreachable, *despair_);
   } else if (sent_.size() + waiting_.size() >= options_->in_flight_max) {
     FailSoon(std::move(operation), Failure::kOverloaded, "in_flight_max is reached");
-  } else if (bytes > options_->queue_bytes_max - queued_bytes_) {
+  } else if (bytes + queued_bytes_ > options_->queue_bytes_max) {
     FailSoon(std::move(operation), Failure::kOverloaded, "queue_bytes_max is reached");
   } else {
-    operation.wire_bytes = bytes;
-    queued_bytes_ += bytes;
-    ArmDeadline(operation.deadline_us(), now_us);
-    if (waiting_.empty() && CanSend(operation)) {
-      operation.is_sent = true;
-      operation.sent_ms = loop_->clock().NowMs();
-      sent_.push_back(std::move(operation));
-      connection_->FlushSoon();
-      return connection_->output();
-    }
-    waiting_.push_back(std::move(operation));
-    return &waiting_.back().wire;
+    return Take(std::move(operation), bytes, now_us);
   }
   return nullptr;
+}
+
+std::string* RegionalQueue::Take(RegionalOperation operation, size_t bytes, int64_t now_us) {
+  operation.wire_bytes = bytes;
+  queued_bytes_ += bytes;
+  ArmDeadline(operation.deadline_us(), now_us);
+  if (waiting_.empty() && CanSend(operation)) {
+    operation.is_sent = true;
+    operation.sent_ms = loop_->clock().NowMs();
+    sent_.push_back(std::move(operation));
+    connection_->FlushSoon();
+    return connection_->output();
+  }
+  waiting_.push_back(std::move(operation));
+  return &waiting_.back().wire;
 }
 
 void RegionalQueue::FailSoon(RegionalOperation operation, Failure failure, std::string detail) {

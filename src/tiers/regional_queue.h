@@ -64,6 +64,7 @@ class RegionalQueue {
  private:
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
+  std::string* Take(RegionalOperation operation, size_t bytes, int64_t now_us);
   bool CanSend(const RegionalOperation& operation);
   void SendWaiting();
   void RefuseWaiting(int database, const std::string& detail);

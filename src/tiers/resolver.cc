@@ -1,6 +1,7 @@
 #include "tiers/resolver.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "tiers/value_codec.h"
@@ -285,6 +286,67 @@ std::string Resolver::RelayTransaction(const Route& route, int database,
               tier.RelayTransaction(std::move(request), std::move(done));
             });
   return "";
+}
+
+std::string Resolver::RelayLeased(const std::shared_ptr<ClientLease>& lease, int database,
+                                  std::vector<std::string> args, std::vector<std::string> keys,
+                                  std::shared_ptr<ParkedRequest> parked,
+                                  std::optional<int64_t> wait_ms) {
+  if (std::string refusal = RefusalToWait(*parked); !refusal.empty()) return refusal;
+  RelayRequest request;
+  request.database = database;
+  request.args = std::move(args);
+  // The server ends the wait; our own limit is for when it does not.
+  request.deadline_us = std::numeric_limits<int64_t>::max();
+  constexpr int64_t kSpanMsMax = int64_t{1} << 42;
+  if (wait_ms && *wait_ms < kSpanMsMax) {
+    request.deadline_us =
+        home_->clock().MonoUs() + (*wait_ms + lease->route().regional_timeout_ms) * 1000;
+  }
+  RelayLeasedSoon(lease, database, std::move(keys), std::move(parked),
+                  [lease, request = std::move(request)](RelayDone done) mutable {
+                    lease->Relay(std::move(request), std::move(done));
+                  });
+  return "";
+}
+
+std::string Resolver::RelayTransactionLeased(const std::shared_ptr<ClientLease>& lease,
+                                             int database,
+                                             std::vector<std::vector<std::string>> commands,
+                                             std::vector<std::string> keys,
+                                             std::shared_ptr<ParkedRequest> parked) {
+  if (std::string refusal = RefusalToWait(*parked); !refusal.empty()) return refusal;
+  TransactionRequest request;
+  request.database = database;
+  request.commands = std::move(commands);
+  request.deadline_us = home_->clock().MonoUs() + lease->route().regional_timeout_ms * 1000;
+  RelayLeasedSoon(lease, database, std::move(keys), std::move(parked),
+                  [lease, request = std::move(request)](RelayDone done) mutable {
+                    lease->RelayTransaction(std::move(request), std::move(done));
+                  });
+  return "";
+}
+
+template <typename Send>
+void Resolver::RelayLeasedSoon(const std::shared_ptr<ClientLease>& lease, int database,
+                               std::vector<std::string> keys, std::shared_ptr<ParkedRequest> parked,
+                               Send send) {
+  const Route& route = lease->route();
+  route.stats.relays.fetch_add(1, std::memory_order_relaxed);
+  parked->Await();
+  home_->Post([this, &route, database, send = std::move(send), keys = std::move(keys),
+               parked = std::move(parked)]() mutable {
+    send([this, &route, database, keys = std::move(keys),
+          parked = std::move(parked)](RelayResult result) mutable {
+      if (result.failure != Failure::kNone) {
+        route.stats.regional.errors.fetch_add(1, std::memory_order_relaxed);
+      }
+      // Not the order of one connection, but that of the answers counts here: what a fetch has read
+      // before this moment is superseded, and one that begins now reads what this has left.
+      if (rules_.relay_drops_copies) DropCopies(database, keys);
+      parked->DeliverRelay(0, std::move(result));
+    });
+  });
 }
 
 std::string Resolver::RefusalToRelay(const Route& route, const ParkedRequest& parked) const {

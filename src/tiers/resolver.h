@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +26,7 @@
 
 #include "base/live.h"
 #include "keyspace/database.h"
+#include "tiers/client_lease.h"
 #include "tiers/fetch.h"
 #include "tiers/parked.h"
 #include "tiers/route.h"
@@ -104,6 +106,17 @@ class Resolver {
                                std::vector<std::vector<std::string>> commands,
                                std::vector<std::string> keys,
                                std::shared_ptr<ParkedRequest> parked);
+  // The same over a client's own connection, where a command may wait: for so long, or for ever.
+  std::string RelayLeased(const std::shared_ptr<ClientLease>& lease, int database,
+                          std::vector<std::string> args, std::vector<std::string> keys,
+                          std::shared_ptr<ParkedRequest> parked, std::optional<int64_t> wait_ms);
+  std::string RelayTransactionLeased(const std::shared_ptr<ClientLease>& lease, int database,
+                                     std::vector<std::vector<std::string>> commands,
+                                     std::vector<std::string> keys,
+                                     std::shared_ptr<ParkedRequest> parked);
+  std::shared_ptr<ClientLease> NewLease(ClientLease::Purpose purpose, const Route& route) const {
+    return std::make_shared<ClientLease>(purpose, &route, home_);
+  }
   // The error text of a relay that failed. what: "write", "transaction".
   static std::string RelayError(const Route& route, const RelayResult& result,
                                 std::string_view what = "write");
@@ -133,6 +146,10 @@ class Resolver {
   int64_t AskedMs(const ParkedRequest& parked) const;
   std::string RefusalToRelay(const Route& route, const ParkedRequest& parked) const;
   // Has send(regional tier, deadline, done) called on the home loop.
+  template <typename Send>
+  void RelayLeasedSoon(const std::shared_ptr<ClientLease>& lease, int database,
+                       std::vector<std::string> keys, std::shared_ptr<ParkedRequest> parked,
+                       Send send);
   template <typename Send>
   void RelaySoon(const Route& route, int database, std::vector<std::string> keys,
                  std::shared_ptr<ParkedRequest> parked, size_t part, Send send);

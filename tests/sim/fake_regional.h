@@ -15,7 +15,7 @@
 
 #include "base/rng.h"
 #include "sim/sim_loop.h"
-#include "tiers/regional.h"
+#include "tiers/regional_lease.h"
 
 namespace terrace::sim {
 
@@ -29,6 +29,10 @@ class FakeRegional : public tiers::RegionalTier {
   void Invalidate(int database, std::string key, int64_t deadline_us, tiers::PutDone done) override;
   void Relay(tiers::RelayRequest request, tiers::RelayDone done) override;
   void RelayTransaction(tiers::TransactionRequest request, tiers::RelayDone done) override;
+  std::unique_ptr<tiers::RegionalLease> Lease(tiers::Failure* failure, std::string*) override {
+    *failure = tiers::Failure::kOverloaded;
+    return nullptr;
+  }
   uint64_t generation() const override { return generation_; }
   void OnNewGeneration(base::Function<void(uint64_t)> callback) override {
     on_new_generation_ = std::move(callback);

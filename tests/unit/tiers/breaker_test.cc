@@ -143,6 +143,10 @@ class ScriptedTier : public RegionalTier {
   void RelayTransaction(TransactionRequest, RelayDone done) override {
     relays.push_back(std::move(done));
   }
+  std::unique_ptr<RegionalLease> Lease(Failure* failure, std::string*) override {
+    *failure = Failure::kOverloaded;
+    return nullptr;
+  }
   uint64_t generation() const override { return 7; }
   void OnNewGeneration(base::Function<void(uint64_t)> callback) override {
     on_new_generation = std::move(callback);
