@@ -43,6 +43,9 @@ enum Flag : uint32_t {
   kAllShards = 1u << 24,    // needs the whole keyspace: runs with every shard locked
   kNoLocks = 1u << 25,      // touches no key: runs without any lock
   kSplitsByKey = 1u << 26,  // its keys may lie on different routes: MGET, DEL, EXISTS ...
+  // On a forward route the regional tier runs it, although it may only read: its answer is of the
+  // moment (a random pick), or it looks at more than its keys (a script).
+  kRunsBelow = 1u << 30,
   // Takes the locks it needs itself, one after the other. Inside EXEC or a script every lock is
   // held already, as locks may not be taken out of order.
   kTakesLocks = 1u << 27 | kNoLocks,

@@ -280,7 +280,7 @@ constexpr Command kCommands[] = {
     Row("hlen", 2, kReadOnly | kFast, Hlen, "2.0.0", "Counts the fields."),
     Row("hmget", -3, kReadOnly | kFast, Hmget, "2.0.0", "Returns the values of several fields."),
     Row("hmset", -4, kAdds, Hmset, "2.0.0", "Sets several fields; HSET replaces it."),
-    Row("hrandfield", -2, kReadOnly, Hrandfield, "6.2.0", "Returns random fields."),
+    Row("hrandfield", -2, kReadOnly | kRunsBelow, Hrandfield, "6.2.0", "Returns random fields."),
     Row("hscan", -3, kReadOnly, Hscan, "2.8.0", "Walks over the fields in steps."),
     Row("hset", -4, kAdds, Hset, "2.0.0", "Sets fields to values."),
     Row("hsetnx", 4, kAdds, Hsetnx, "2.0.0", "Sets a field unless it exists."),

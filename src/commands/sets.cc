@@ -219,7 +219,7 @@ constexpr Command kCommands[] = {
     Row("smismember", -3, kReads, Smismember, "6.2.0", "Tells which of several are members."),
     Row("smove", 4, kWrite | kFast, Smove, "1.0.0", "Moves a member to another set.", {1, 2, 1}),
     Row("spop", -2, kWrite | kFast, Spop, "1.0.0", "Removes random members and returns them."),
-    Row("srandmember", -2, kReadOnly, Srandmember, "1.0.0", "Returns random members."),
+    Row("srandmember", -2, kReadOnly | kRunsBelow, Srandmember, "1.0.0", "Returns random members."),
     Row("srem", -3, kWrite | kFast, Srem, "1.0.0", "Removes members; the last one takes the key."),
     Row("sscan", -3, kReadOnly, Sscan, "2.8.0", "Walks over the members in steps."),
 };

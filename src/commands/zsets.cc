@@ -229,7 +229,7 @@ constexpr Command kCommands[] = {
     Row("zmscore", -3, kReads, Zmscore, "6.2.0", "Returns the scores of several members."),
     Row("zpopmax", -2, kWrite | kFast, Zpopmax, "5.0.0", "Pops the members with highest scores."),
     Row("zpopmin", -2, kWrite | kFast, Zpopmin, "5.0.0", "Pops the members with lowest scores."),
-    Row("zrandmember", -2, kReadOnly, Zrandmember, "6.2.0", "Returns random members."),
+    Row("zrandmember", -2, kReadOnly | kRunsBelow, Zrandmember, "6.2.0", "Returns random members."),
     Row("zrank", -3, kReads, Zrank, "2.0.0", "Returns a member's rank by ascending score."),
     Row("zrem", -3, kWrite | kFast, Zrem, "1.2.0", "Removes members; the last takes the key."),
     Row("zremrangebylex", 4, kWrite, Zremrangebylex, "2.8.9", "Removes members between two texts."),

@@ -228,6 +228,7 @@ class RequestPath : public commands::Executor {
   // In request_tiers.cc: the resolve stage of requests whose keys have lower tiers.
   tiers::Access AccessOf(const Work& work) const;
   bool ChangesElsewhere(const Work& work) const;
+  const tiers::Route* RouteBelow(const Work& work) const;
   Step ExecuteTiered(Connection& connection, const Work& work, resp::Reply& reply);
   Step ResolveAndCall(Connection& connection, const Work& work, const tiers::Access& access,
                       tiers::Resolver::Where where, resp::Reply& reply);

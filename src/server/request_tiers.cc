@@ -21,9 +21,7 @@ tiers::Access RequestPath::AccessOf(const Work& work) const {
   access.is_write = work.command->has(commands::kWrite);
   access.needs_value = work.command->ResolveFor(work.args) == commands::Resolve::kValue;
   access.splits_by_key = work.command->has(commands::kSplitsByKey);
-  // A script may look at more than the keys that it declares.
-  access.runs_below = (work.command->categories & commands::kScripting) != 0 ||
-                      work.command->name == "watch" || MayWait(*work.command, work.args);
+  access.runs_below = work.command->has(commands::kRunsBelow) || MayWait(*work.command, work.args);
   return access;
 }
 
@@ -36,6 +34,18 @@ bool RequestPath::ChangesElsewhere(const Work& work) const {
     }
   }
   return false;
+}
+
+// The route by which the regional tier can run this; null when not all of its keys are there.
+const tiers::Route* RequestPath::RouteBelow(const Work& work) const {
+  const tiers::Route* first = nullptr;
+  for (size_t i = 0; i < work.key_count(); ++i) {
+    const tiers::Route* route = core_->resolver->routes().Match(work.key(i));
+    if (route == nullptr || !route->is_relayed()) return nullptr;
+    if (first == nullptr) first = route;
+    if (route->regional != first->regional) return nullptr;
+  }
+  return first;
 }
 
 RequestPath::Step RequestPath::ExecuteTiered(Connection& connection, const Work& work,
@@ -66,6 +76,9 @@ RequestPath::Step RequestPath::ExecuteTiered(Connection& connection, const Work&
       return RelaySplit(connection, work, reply);
     case Resolver::Where::kLocal:
     case Resolver::Where::kResolve:
+      if (connection.parked != nullptr && !connection.parked->relays().empty()) {
+        return FinishRelay(connection, work, *RouteBelow(work), reply);
+      }
       return ResolveAndCall(connection, work, access, plan.where, reply);
   }
   return Step::kDone;
@@ -100,6 +113,12 @@ RequestPath::Step RequestPath::ResolveAndCall(Connection& connection, const Work
     }
   }
   if (outcome.state == Resolver::State::kAwaiting) return Park(connection);
+  if (outcome.state == Resolver::State::kTooLarge && where == Resolver::Where::kResolve) {
+    // Too large for a copy: it is read where it is.
+    if (const tiers::Route* route = RouteBelow(work)) {
+      return SendRelay(connection, work, *route, ToRelay(work), 0, reply);
+    }
+  }
   if (outcome.state != Resolver::State::kReady) reply.Error(outcome.error);
   Unpark(connection);
   return step;

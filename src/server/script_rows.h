@@ -22,7 +22,8 @@ constexpr commands::Command InvocationRow(std::string_view name, uint32_t flags,
   return {.name = name,
           .arity = -3,
           .flags = commands::kNoScript | commands::kSkipMonitor | commands::kNoMandatoryKeys |
-                   commands::kStale | commands::kMovableKeys | commands::kAllShards | flags,
+                   commands::kStale | commands::kMovableKeys | commands::kAllShards |
+                   commands::kRunsBelow | flags,
           .categories = commands::kScripting,
           .keys = {.find = commands::FindNumkeysAtTwo},
           .resolve = commands::Resolve::kValue,

@@ -100,6 +100,16 @@ bool Fetches::IsKnownAbsent(const Route& route, int database, const keyspace::Ke
                                             now_ms);
 }
 
+bool Fetches::IsKnownTooLarge(const Route& route, int database, const keyspace::Key& key,
+                              int64_t now_ms) {
+  NegativeCache& too_large = shards_[static_cast<size_t>(keyspace_->ShardIndex(key))].too_large;
+  return too_large.size() != 0 &&
+         too_large.Knows(QualifiedKey(database, key.bytes),
+                         {keyspace_->ShardOf(key).version(key.table_hash()),
+                          route.generation.load(std::memory_order_acquire)},
+                         now_ms);
+}
+
 // ---- On the home loop, in time order
 // -------------------------------------------------------------
 
@@ -174,7 +184,7 @@ void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
   {
     const keyspace::Key key = fetch->AsKey();
     keyspace::ShardLock lock(*keyspace_, keyspace_->SetOf(key));
-    is_current = Fill(*fetch, result);
+    is_current = Fill(*fetch, result, source);
     PerShard& mine = shards_[static_cast<size_t>(keyspace_->ShardIndex(key))];
     const auto found = mine.in_flight.find(QualifiedKey(fetch->database, fetch->key));
     if (found != mine.in_flight.end() && found->second == fetch) mine.in_flight.erase(found);
@@ -207,7 +217,16 @@ int64_t Fetches::FreshUntilMs(const Fetch& fetch, const Value& value) {
   return value.EndsBy(until_ms) ? value.deadline_ms : until_ms;
 }
 
-bool Fetches::Fill(Fetch& fetch, const GetResult& result) {
+void Fetches::Remember(NegativeCache* cache, const Fetch& fetch, int64_t ttl_ms,
+                       int64_t now_ms) const {
+  if (ttl_ms <= 0) return;
+  const auto limit =
+      std::max<size_t>(2, static_cast<size_t>(limits_.negative_entries_max) / shards_.size());
+  cache->Remember(QualifiedKey(fetch.database, fetch.key), {fetch.version, fetch.generation},
+                  fetch.asked_ms + ttl_ms, now_ms, limit);
+}
+
+bool Fetches::Fill(Fetch& fetch, const GetResult& result, const Upstream* source) {
   const Route& route = *fetch.route;
   const keyspace::Key key = fetch.AsKey();
   if (keyspace_->ShardOf(key).version(key.table_hash()) != fetch.version &&
@@ -219,13 +238,15 @@ bool Fetches::Fill(Fetch& fetch, const GetResult& result) {
     const int64_t ttl_ms = result.absent_ttl_ms == kNoTtl
                                ? route.negative_ttl_ms
                                : std::min(result.absent_ttl_ms, route.negative_ttl_ms);
-    if (ttl_ms > 0) {
-      const auto limit =
-          std::max<size_t>(2, static_cast<size_t>(limits_.negative_entries_max) / shards_.size());
-      shards_[static_cast<size_t>(keyspace_->ShardIndex(key))].absent.Remember(
-          QualifiedKey(fetch.database, fetch.key), {fetch.version, fetch.generation},
-          fetch.asked_ms + ttl_ms, now_ms, limit);
-    }
+    Remember(&shards_[static_cast<size_t>(keyspace_->ShardIndex(key))].absent, fetch, ttl_ms,
+             now_ms);
+    return true;
+  }
+  if (result.failure == Failure::kTooLarge && source == route.regional) {
+    // It need not come as a whole again to be found too large.
+    constexpr int64_t kTtlMs = 60'000;
+    Remember(&shards_[static_cast<size_t>(keyspace_->ShardIndex(key))].too_large, fetch,
+             route.ttl_ms == kNoTtl ? kTtlMs : route.ttl_ms, now_ms);
     return true;
   }
   if (result.outcome != Outcome::kValue || !result.value.storable || result.value.EndsBy(now_ms)) {

@@ -72,6 +72,9 @@ class Fetches {
   // Is the key known to be absent below? REQUIRES: the lock of the key's shard.
   bool IsKnownAbsent(const Route& route, int database, const keyspace::Key& key, int64_t now_ms);
 
+  // Is its value known to be larger than the route's max_value? REQUIRES: the same.
+  bool IsKnownTooLarge(const Route& route, int database, const keyspace::Key& key, int64_t now_ms);
+
   int64_t in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
   uint64_t limited() const { return limited_.load(std::memory_order_relaxed); }
 
@@ -82,6 +85,7 @@ class Fetches {
   struct PerShard {
     std::unordered_map<std::string, FetchPtr> in_flight;
     NegativeCache absent;
+    NegativeCache too_large;  // likewise of keys of the regional tier
   };
 
   void Start(FetchPtr fetch);
@@ -89,7 +93,8 @@ class Fetches {
   void AskOrigin(FetchPtr fetch);
   void Finish(FetchPtr fetch, GetResult result, const Upstream* source);
   // Fills the local tier; returns whether the fetch was still current.
-  bool Fill(Fetch& fetch, const GetResult& result);
+  bool Fill(Fetch& fetch, const GetResult& result, const Upstream* source);
+  void Remember(NegativeCache* cache, const Fetch& fetch, int64_t ttl_ms, int64_t now_ms) const;
   void StoreRegional(const Fetch& fetch, const Value& value);
   int64_t FreshUntilMs(const Fetch& fetch, const Value& value);
 

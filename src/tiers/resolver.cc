@@ -109,6 +109,9 @@ Resolver::Outcome Resolver::Resolve(Database& database, const Access& access,
       case KeyState::kTooMany:
         outcome.state = State::kTooMany;
         return outcome;
+      case KeyState::kTooLarge:
+        outcome.state = State::kTooLarge;
+        return outcome;
     }
   }
   return outcome;
@@ -137,6 +140,11 @@ Resolver::KeyState Resolver::ResolveKey(Database& database, const Access& access
     return KeyState::kKnown;
   }
   if (is_first_round) route.stats.local_misses.fetch_add(1, std::memory_order_relaxed);
+  if (fetches_->IsKnownTooLarge(route, database.index(), key, database.now_ms())) {
+    *error = TierError(route, "the value is larger than the route's max_value",
+                       "the key could not be read");
+    return KeyState::kTooLarge;
+  }
   if (parked->rounds >= limits_.resolve_rounds_max) {
     *error = TierError(
         route,
@@ -205,7 +213,9 @@ Resolver::KeyState Resolver::UseResult(Database& database, const Access& access,
       return KeyState::kKnown;
     case tiers::Outcome::kFailed:
       *error = TierError(route, result.detail, "the key could not be read");
-      return KeyState::kFailed;
+      return result.failure == Failure::kTooLarge && route.is_relayed() && !result.from_origin
+                 ? KeyState::kTooLarge
+                 : KeyState::kFailed;
     case tiers::Outcome::kValue:
       break;
   }

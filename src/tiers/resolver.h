@@ -83,10 +83,16 @@ class Resolver {
   // keys: the keys of the request. A request without keys is local.
   Plan MakePlan(const Access& access, std::span<const std::string_view> keys) const;
 
-  enum class State : uint8_t { kReady, kAwaiting, kFailed, kTooMany };
+  enum class State : uint8_t {
+    kReady,
+    kAwaiting,
+    kFailed,
+    kTooMany,
+    kTooLarge,  // for a copy; the regional tier, which has the last word, may be asked to run it
+  };
   struct Outcome {
     State state = State::kReady;
-    std::string error;  // of kFailed and kTooMany: a complete error text
+    std::string error;  // of kFailed, kTooMany and kTooLarge: a complete error text
   };
   // Makes the keys present or absent in database. parked: what the request has been told so far; it
   // is also who will be woken. overlay receives values that may be used but not kept.
@@ -134,7 +140,7 @@ class Resolver {
   SpillLedger& spill() { return *spill_; }
 
  private:
-  enum class KeyState : uint8_t { kKnown, kAwaiting, kFailed, kTooMany };
+  enum class KeyState : uint8_t { kKnown, kAwaiting, kFailed, kTooMany, kTooLarge };
   KeyState ResolveKey(keyspace::Database& database, const Access& access, const Route& route,
                       const keyspace::Key& key, const std::shared_ptr<ParkedRequest>& parked,
                       Overlay* overlay, std::string* error);
