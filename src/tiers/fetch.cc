@@ -25,6 +25,7 @@ struct Fetches::Fetch {
   uint32_t generation;  // of the regional connection the value came over
   int64_t start_us;
   int64_t deadline_us;
+  Ask ask;
   int64_t asked_ms;                                     // when the tier that answered was asked
   std::vector<std::shared_ptr<ParkedRequest>> waiters;  // guarded by the shard's lock
 
@@ -47,13 +48,15 @@ Fetches::Fetches(keyspace::Keyspace* keyspace, runtime::Loop* home, FetchLimits 
 
 Fetches::~Fetches() = default;
 
-Fetches::Started Fetches::Await(const Route& route, int database, const keyspace::Key& key,
+Fetches::Started Fetches::Await(const Route& route, int database, const keyspace::Key& key, Ask ask,
                                 std::shared_ptr<ParkedRequest> waiter) {
   PerShard& mine = shards_[static_cast<size_t>(keyspace_->ShardIndex(key))];
   const uint32_t version = keyspace_->ShardOf(key).version(key.table_hash());
   FetchPtr& slot = mine.in_flight[QualifiedKey(database, key.bytes)];
   // A superseded fetch answers those who already wait; whoever comes later needs a new one.
-  if (slot != nullptr && (slot->version == version || !rules_.join_checks_version)) {
+  const bool is_current =
+      slot != nullptr && (slot->version == version || !rules_.join_checks_version);
+  if (is_current && slot->ask == ask) {
     if (waiter == nullptr) return Started::kAwaiting;
     if (slot->waiters.size() >= static_cast<size_t>(limits_.waiters_per_fetch_max)) {
       limited_.fetch_add(1, std::memory_order_relaxed);
@@ -78,6 +81,7 @@ Fetches::Started Fetches::Await(const Route& route, int database, const keyspace
                                              0,
                                              now_us,
                                              now_us + route.timeout_ms * 1000,
+                                             ask,
                                              0,
                                              {}});
   if (waiter != nullptr) {
@@ -114,11 +118,10 @@ bool Fetches::IsKnownTooLarge(const Route& route, int database, const keyspace::
 // -------------------------------------------------------------
 
 void Fetches::Start(FetchPtr fetch) {
-  if (fetch->route->regional != nullptr) {
-    AskRegional(std::move(fetch));
-  } else {
-    AskOrigin(std::move(fetch));
-  }
+  const RegionalTier* regional = fetch->route->regional;
+  if (regional != nullptr && fetch->ask == Ask::kAllTiers) return AskRegional(std::move(fetch));
+  if (regional != nullptr) fetch->generation = static_cast<uint32_t>(regional->generation());
+  AskOrigin(std::move(fetch));
 }
 
 void Fetches::AskRegional(FetchPtr fetch) {
@@ -196,7 +199,8 @@ void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
   if (!is_current) route.stats.superseded.fetch_add(1, std::memory_order_relaxed);
   // A write that was acknowledged since is already behind this on the home loop or has changed the
   // version; so the put reaches the regional tier before any later write does.
-  if (is_current && is_new_below && result.outcome == Outcome::kValue && result.value.storable &&
+  if (is_current && is_new_below && fetch->ask == Ask::kAllTiers &&
+      result.outcome == Outcome::kValue && result.value.storable &&
       !result.value.EndsBy(home_->clock().NowMs())) {
     StoreRegional(*fetch, result.value);
   }

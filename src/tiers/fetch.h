@@ -64,9 +64,13 @@ class Fetches {
     kAwaiting,  // waiter will be answered
     kTooMany,   // a limit is reached: nothing was started
   };
+  enum class Ask : uint8_t {
+    kAllTiers,
+    kOriginOnly,  // what the regional tier still has is known not to be true
+  };
   // Joins the fetch of this key that is under way, or begins one. waiter may be null: then the
   // fetch runs ahead of a request that will want it. REQUIRES: the lock of the key's shard.
-  Started Await(const Route& route, int database, const keyspace::Key& key,
+  Started Await(const Route& route, int database, const keyspace::Key& key, Ask ask,
                 std::shared_ptr<ParkedRequest> waiter);
 
   // Is the key known to be absent below? REQUIRES: the lock of the key's shard.

@@ -135,10 +135,8 @@ Resolver::KeyState Resolver::ResolveKey(Database& database, const Access& access
     route.stats.negative_hits.fetch_add(1, std::memory_order_relaxed);
     return KeyState::kKnown;
   }
-  if (route.authority == Authority::kSpill &&
-      spill_->Recall(database, key, route) != SpillLedger::Recalled::kUnknown) {
-    return KeyState::kKnown;
-  }
+  Fetches::Ask ask = Fetches::Ask::kAllTiers;
+  if (!AskSpill(database, route, key, &ask)) return KeyState::kKnown;
   if (is_first_round) route.stats.local_misses.fetch_add(1, std::memory_order_relaxed);
   if (fetches_->IsKnownTooLarge(route, database.index(), key, database.now_ms())) {
     *error = TierError(route, "the value is larger than the route's max_value",
@@ -154,7 +152,7 @@ Resolver::KeyState Resolver::ResolveKey(Database& database, const Access& access
   }
   *error = RefusalToWait(*parked);
   if (!error->empty()) return KeyState::kTooMany;
-  if (fetches_->Await(route, database.index(), key, parked) == Fetches::Started::kTooMany) {
+  if (fetches_->Await(route, database.index(), key, ask, parked) == Fetches::Started::kTooMany) {
     *error = TierError(route, "too many fetches or waiters",
                        "try again, or raise limits.fetches_in_flight_max or "
                        "limits.waiters_per_fetch_max");
@@ -189,6 +187,17 @@ bool Resolver::UseCopy(Database& database, const Route& route, const Key& key) {
     return false;
   }
   return true;
+}
+
+// Must a key that is not here be fetched, as far as the spill ledger knows, and of whom?
+bool Resolver::AskSpill(Database& database, const Route& route, const Key& key, Fetches::Ask* ask) {
+  if (route.authority != Authority::kSpill) return true;
+  const SpillLedger::Recalled recalled = spill_->Recall(database, key, route);
+  // The value below has been given up, and the regional tier does not know it yet; an origin has
+  // never had it.
+  const bool is_gone = recalled == SpillLedger::Recalled::kAbsent;
+  if (is_gone && route.origin != nullptr) *ask = Fetches::Ask::kOriginOnly;
+  return recalled == SpillLedger::Recalled::kUnknown || *ask == Fetches::Ask::kOriginOnly;
 }
 
 // When the request first parked, which is after it came.
@@ -254,12 +263,10 @@ void Resolver::FetchAhead(Database& database, const Key& key) {
   if (route == nullptr || !route->has_tiers()) return;
   if (UseCopy(database, *route, key)) return;
   if (fetches_->IsKnownAbsent(*route, database.index(), key, database.now_ms())) return;
-  if (route->authority == Authority::kSpill &&
-      spill_->Recall(database, key, *route) != SpillLedger::Recalled::kUnknown) {
-    return;
-  }
+  Fetches::Ask ask = Fetches::Ask::kAllTiers;
+  if (!AskSpill(database, *route, key, &ask)) return;
   // Ahead of time and for nobody yet: when a limit is reached, the request will say so itself.
-  (void)fetches_->Await(*route, database.index(), key, nullptr);
+  (void)fetches_->Await(*route, database.index(), key, ask, nullptr);
 }
 
 // ---- Relay
@@ -465,7 +472,8 @@ std::vector<std::pair<std::string, std::string>> Resolver::Explain(Database& dat
     } else if (const auto pending = spill_->Pending(database.index(), key, database.now_ms());
                pending != SpillLedger::Recalled::kUnknown) {
       next = pending == SpillLedger::Recalled::kValue ? "answer from the spill ledger"
-                                                      : "answer absent (deleted here)";
+             : route->origin == nullptr               ? "answer absent (deleted here)"
+                                        : "fetch from origin " + std::string(route->origin->name());
     } else if (route->regional == nullptr) {
       next = "fetch from origin " + std::string(route->origin->name());
     } else {

@@ -144,6 +144,8 @@ class Resolver {
   KeyState ResolveKey(keyspace::Database& database, const Access& access, const Route& route,
                       const keyspace::Key& key, const std::shared_ptr<ParkedRequest>& parked,
                       Overlay* overlay, std::string* error);
+  bool AskSpill(keyspace::Database& database, const Route& route, const keyspace::Key& key,
+                Fetches::Ask* ask);
   bool UseCopy(keyspace::Database& database, const Route& route, const keyspace::Key& key);
   KeyState UseResult(keyspace::Database& database, const Access& access, const Route& route,
                      const keyspace::Key& key, const FetchResult& result, int64_t asked_ms,
