@@ -3,7 +3,10 @@
 #include <time.h>
 #include <uv.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <mutex>
+#include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -224,6 +227,11 @@ void UvLoop::Cancel(TimerId id) {
 
 std::unique_ptr<FdWatcher> UvLoop::Watch(int fd, base::Function<void(int)> on_events) {
   return std::make_unique<UvWatcher>(&impl_->loop, fd, std::move(on_events));
+}
+
+void SetHelperThreads(size_t count) {
+  constexpr size_t kMax = 1024;  // of libuv
+  setenv("UV_THREADPOOL_SIZE", std::to_string(std::min(count, kMax)).c_str(), /*overwrite=*/0);
 }
 
 void UvLoop::Offload(base::Task work, base::Task done) {

@@ -6,6 +6,7 @@
 //            destroyed are dropped unrun.
 // Threads:   Run() makes the calling thread the loop's thread. Post and Stop from any thread.
 
+#include <cstddef>
 #include <memory>
 
 #include "runtime/loop.h"
@@ -25,6 +26,10 @@ class SystemClock : public base::Clock {
  private:
   int64_t wall_minus_mono_us_;  // as it was at start-up
 };
+
+// Has Offload run so many tasks of all loops at once, unless the environment says otherwise
+// (UV_THREADPOOL_SIZE). REQUIRES: no other thread yet; before the first Offload of the process.
+void SetHelperThreads(size_t count);
 
 class UvLoop : public Loop {
  public:

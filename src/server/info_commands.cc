@@ -18,6 +18,7 @@
 #include "server/tracking.h"
 #include "server/version.h"
 #include "server/worker.h"
+#include "tiers/regional_lease.h"
 
 namespace terrace::server {
 namespace {

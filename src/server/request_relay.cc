@@ -84,7 +84,8 @@ RequestPath::Step RequestPath::FinishRelay(Connection& connection, const Work& w
     if (!args.empty()) return SendRelay(connection, work, route, std::move(args), 1, reply);
   }
   if (result.failure != tiers::Failure::kNone) {
-    reply.Error(Resolver::RelayError(route, result));
+    const bool writes = (work.command->flags & (commands::kWrite | commands::kMayReplicate)) != 0;
+    reply.Error(Resolver::RelayError(route, result, writes ? "write" : ""));
   } else {
     WriteRelayed(work.command->name, work.args, result.reply, reply);
     if (TracksReads()) [[unlikely]]
@@ -98,29 +99,36 @@ RequestPath::Step RequestPath::FinishRelay(Connection& connection, const Work& w
 // further. kDone when it is there, kParked when it will be, kAnswered when the error is the reply.
 RequestPath::Step RequestPath::BringIn(Connection& connection, const Work& work,
                                        resp::Reply& reply) {
-  std::vector<keyspace::Key> keys;
-  keyspace::ShardSet shards = 0;
+  Step step = Step::kDone;
   for (size_t i = 0; i < work.key_count(); ++i) {
     const tiers::Route* route = core_->resolver->routes().Match(work.key(i));
     if (route == nullptr || route->origin == nullptr) continue;
-    keys.push_back(work.AsKey(i));
-    shards |= core_->keyspace->SetOf(keys.back());
+    const keyspace::Key key = work.AsKey(i);
+    tiers::Overlay overlay;
+    keyspace::Database database(core_->keyspace, connection.database, now_ms_);
+    tiers::Access access;
+    access.needs_value = true;
+    Resolver::Outcome outcome;
+    {
+      keyspace::ShardLock lock(*core_->keyspace, core_->keyspace->SetOf(key));
+      outcome =
+          core_->resolver->Resolve(database, access, {&key, 1}, ParkedOf(connection), &overlay);
+    }
+    switch (outcome.state) {
+      case Resolver::State::kReady:
+      case Resolver::State::kTooLarge:  // it is there
+        break;
+      case Resolver::State::kAwaiting:
+        step = Step::kParked;
+        break;
+      case Resolver::State::kFailed:
+      case Resolver::State::kTooMany:
+        reply.Error(outcome.error);
+        Unpark(connection);
+        return Step::kAnswered;
+    }
   }
-  if (keys.empty()) return Step::kDone;
-  tiers::Overlay overlay;
-  keyspace::Database database(core_->keyspace, connection.database, now_ms_);
-  tiers::Access access;
-  access.needs_value = true;
-  Resolver::Outcome outcome;
-  {
-    keyspace::ShardLock lock(*core_->keyspace, shards);
-    outcome = core_->resolver->Resolve(database, access, keys, ParkedOf(connection), &overlay);
-  }
-  if (outcome.state == Resolver::State::kReady) return Step::kDone;
-  if (outcome.state == Resolver::State::kAwaiting) return Step::kParked;
-  reply.Error(outcome.error);
-  Unpark(connection);
-  return Step::kAnswered;
+  return step;
 }
 
 // What was read below is not among the copies here, so no change of it would be noticed.

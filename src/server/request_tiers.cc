@@ -169,6 +169,7 @@ void RequestPath::FetchAhead(Connection& connection, size_t parked_index) {
     const commands::Command* command = request.command;
     if (command == nullptr || !command->ArityFits(request.argument_count) ||
         !command->has(commands::kReadOnly) || command->has(commands::kNoLocks) ||
+        command->has(commands::kRunsBelow) ||
         command->ResolveFor(ArgsOf(request)) != commands::Resolve::kValue) {
       continue;
     }

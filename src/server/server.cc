@@ -50,6 +50,16 @@ int ThreadsOf(const Settings& settings) {
   return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
+// One for each read that a directory may have at work, as it may hang, and some for the names of
+// hosts.
+size_t HelperThreadsOf(const Settings& settings) {
+  size_t count = 4;
+  for (const OriginSettings& origin : settings.origins) {
+    if (origin.kind == OriginKind::kDirectory) count += origin.directory.concurrency_max;
+  }
+  return count;
+}
+
 std::vector<std::span<const commands::Command>> Families() {
   std::vector<std::span<const commands::Command>> families;
   for (const auto& family : commands::DataFamilies()) families.push_back(family);
@@ -128,6 +138,7 @@ Server::Server(const Startup& startup)
   core_.server = this;
   core_.cycles.emplace(clock_.MonoUs());
   core_.worker_count = static_cast<size_t>(threads);
+  runtime::SetHelperThreads(HelperThreadsOf(settings_));
   for (int i = 0; i < threads; ++i) {
     loops_.push_back(std::make_unique<runtime::UvLoop>(&clock_));
   }

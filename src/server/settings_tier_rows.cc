@@ -192,7 +192,8 @@ constexpr T::Row kRouteRows[] = {
                           "Part of the ttl that is taken off at random, so that copies made "
                           "together do not end together"),
     T::Number<&TS::max_value>("", "max_value", kBytes, 0, kInt64Max, "bytes", kRestart,
-                              "A larger value is refused with -TIER and not kept; 0: no limit"),
+                              "A larger value is never kept: read where it is on forward routes, "
+                              "else -TIER; 0: no limit"),
     T::Number<&TS::timeout_ms>("", "timeout", kDurationMs, 1, kIntMax, "duration", kRestart,
                                "Longest time to find one key in all tiers"),
     T::Number<&TS::regional_timeout_ms>("", "regional_timeout", kDurationMs, 1, kIntMax, "duration",

@@ -246,7 +246,7 @@ bool Fetches::Fill(Fetch& fetch, const GetResult& result, const Upstream* source
              now_ms);
     return true;
   }
-  if (result.failure == Failure::kTooLarge && source == route.regional) {
+  if (result.failure == Failure::kTooLarge && source == route.regional && route.is_relayed()) {
     // It need not come as a whole again to be found too large.
     constexpr int64_t kTtlMs = 60'000;
     Remember(&shards_[static_cast<size_t>(keyspace_->ShardIndex(key))].too_large, fetch,

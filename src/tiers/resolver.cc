@@ -139,8 +139,9 @@ Resolver::KeyState Resolver::ResolveKey(Database& database, const Access& access
   if (!AskSpill(database, route, key, &ask)) return KeyState::kKnown;
   if (is_first_round) route.stats.local_misses.fetch_add(1, std::memory_order_relaxed);
   if (fetches_->IsKnownTooLarge(route, database.index(), key, database.now_ms())) {
-    *error = TierError(route, "the value is larger than the route's max_value",
-                       "the key could not be read");
+    *error = TierError(
+        route, "regional " + std::string(route.regional->name()) + ": too_large (above max_value)",
+        "the key could not be read");
     return KeyState::kTooLarge;
   }
   if (parked->rounds >= limits_.resolve_rounds_max) {
@@ -422,8 +423,9 @@ std::string Resolver::RelayError(const Route& route, const RelayResult& result,
                    "regional " + std::string(route.regional->name()) + ": " +
                        std::string(FailureName(result.failure)) +
                        (result.detail.empty() ? "" : " (" + result.detail + ")"),
-                   unknown ? "the " + std::string(what) + " may or may not have happened"
-                           : "nothing was written");
+                   what.empty() ? "nothing could be read"
+                   : unknown    ? "the " + std::string(what) + " may or may not have happened"
+                                : "nothing was written");
 }
 
 // ---- Explain

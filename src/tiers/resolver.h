@@ -123,7 +123,7 @@ class Resolver {
   std::shared_ptr<ClientLease> NewLease(ClientLease::Purpose purpose, const Route& route) const {
     return std::make_shared<ClientLease>(purpose, &route, home_);
   }
-  // The error text of a relay that failed. what: "write", "transaction".
+  // The error text of a relay that failed. what: "write", "transaction", or empty for a read.
   static std::string RelayError(const Route& route, const RelayResult& result,
                                 std::string_view what = "write");
 

@@ -5,6 +5,8 @@ Each worker owns its keys, so that it knows what each may hold. Whatever is brok
   - every request is answered, within a bound, and errors name the tier;
   - on forward and spill routes nothing acknowledged is lost and nothing old is read; a write that
     "may or may not have happened" did or did not, and one of which "nothing was written" did not;
+  - a transaction on a forward route has happened as a whole or not at all; an element of a queue is
+    taken once, and none is left that somebody took;
   - an origin's answer is its value or an error, never nonsense and never "absent";
   - keys without a route notice nothing;
   - when the faults end, everything works again without a restart.
@@ -147,6 +149,110 @@ class Register(Worker):
             self.check(number, reply)
 
 
+class Pair(Worker):
+    """Two keys of a forward route that are only ever written together."""
+
+    def __init__(self, world, name):
+        super().__init__(world, name)
+        self.keys = [f'f:{name}:{one}' for one in 'xy']
+        self.possible = {None}
+        self.count = self.losses = 0
+
+    def run_as_one(self, *commands):
+        replies = self.client.pipeline([('MULTI',), *commands, ('EXEC',)])
+        self.answers += 1
+        reply = replies[-1]
+        if reply[0] == '-':
+            self.errors += 1
+            if not reply[1].startswith((b'TIER ', b'EXECABORT ')):
+                self.fault(f'{commands} -> {reply}')
+        return reply
+
+    def may_be_lost(self):
+        losing, losses = self.world.losses['f:']
+        if losing or losses != self.losses:
+            self.possible.add(None)
+        self.losses = losses
+
+    def step(self):
+        self.may_be_lost()
+        choice = self.rng.randrange(4)
+        if choice == 0:
+            self.check()
+        elif choice == 1:
+            # Nobody else writes here: a read under the watch is what is there.
+            if self.ask('WATCH', *self.keys)[0] == '-':
+                return
+            reply = self.ask('GET', self.keys[0])
+            self.may_be_lost()
+            if reply[0] != '-' and text_of(reply) not in self.possible:
+                self.fault(f'{self.keys[0]} is {reply} under a watch, not of {self.possible}')
+            self.write()
+        else:
+            self.write()
+        time.sleep(self.rng.random() * 0.01)
+
+    def write(self):
+        self.count += 1
+        value = b'%d' % self.count
+        reply = self.run_as_one(*(('SET', key, value) for key in self.keys))
+        if reply[0] == '*':
+            self.possible = {value}
+        elif reply[0] == '-' and b'may or may not' in reply[1]:
+            self.possible.add(value)
+
+    def check(self):
+        reply = self.run_as_one(*(('GET', key) for key in self.keys))
+        self.may_be_lost()
+        if reply[0] != '*':
+            return
+        x, y = (text_of(one) for one in reply[1])
+        if x != y or x not in self.possible:
+            self.fault(f'{self.keys} hold {x}, {y}; one of {self.possible} was written')
+        self.possible = {x}
+
+    def check_all(self):
+        self.run_as_one(('GET', self.keys[0]))  # a watch that was left is over now
+        if self.run_as_one(('GET', self.keys[0]))[0] != '*':
+            self.fault('transactions still fail after the faults')
+        self.check()
+
+
+class Queue(Worker):
+    """A list of a forward route: pushed here, and waited for."""
+
+    def __init__(self, world, name):
+        super().__init__(world, name)
+        self.key = f'f:{name}'
+        self.pushed, self.taken = set(), set()
+        self.count = 0
+
+    def step(self):
+        if self.rng.randrange(5) < 3:
+            self.count += 1
+            element = b'%d' % self.count
+            self.pushed.add(element)
+            self.ask('LPUSH', self.key, element)
+        else:
+            self.take(self.rng.choice((0.01, 0.5)))
+        time.sleep(self.rng.random() * 0.01)
+
+    def take(self, timeout_s):
+        reply = self.ask('BRPOP', self.key, timeout_s)
+        if reply[0] == '*':
+            element = text_of(reply[1][1])
+            if element not in self.pushed or element in self.taken:
+                self.fault(f'{element} was taken, which was not there')
+            self.taken.add(element)
+
+    def check_all(self):
+        self.ask('RPUSH', self.key, 'last')
+        self.pushed.add(b'last')
+        self.take(1)
+        if b'last' not in self.taken:
+            self.fault('what was pushed last is not the first to be taken')
+
+
 class Reader(Worker):
     """Keys whose values come from the origin."""
 
@@ -236,6 +342,7 @@ class ChaosTest(tiers_world.World):
         self.began = time.monotonic()
         self.workers = [Register(self, f'w{i}', prefix) for i, prefix in
                         enumerate(('f:', 'f:', 's:', 's:', 's:'))]
+        self.workers += [Pair(self, 'pair0'), Pair(self, 'pair1'), Queue(self, 'queue')]
         self.workers += [Reader(self, 'reader0'), Reader(self, 'reader1'),
                          Bystander(self, 'bystander')]
         for worker in self.workers:

@@ -1,7 +1,10 @@
 """Reads through the tiers: who is asked and how often, what is kept and for how long."""
 
 import os
+import pathlib
 import random
+import shutil
+import tempfile
 import time
 import unittest
 
@@ -74,10 +77,55 @@ class ReadTest(tiers_world.World):
                                                  max_value=1000)]))
         self.assertEqual(client.call('GET', 'p:1000'), b'x' * 1000)
         self.assert_tier_error(client.command('GET', 'p:1001'), b'api', b'p:')
-        self.client(redis).call('SET', 'p:5000', random.Random(1).randbytes(5000))
-        self.assert_tier_error(client.command('GET', 'p:5000'), b'near', b'p:')
         self.assertEqual(self.client(redis).call('EXISTS', 'p:1001'), 0)
         self.assertEqual(client.call('GET', 'p:1000'), b'x' * 1000)
+
+    def test_a_value_over_max_value_is_read_where_it_is_on_a_forward_route(self):
+        redis, spilled = self.start_redis(), self.start_redis()
+        client = self.client(self.start_terrace(
+            [regional(redis), regional(spilled, 'deep'),
+             route('p:', regional='near', max_value=1000), route('q:', regional='near'),
+             route('s:', regional='deep', write='spill', max_value=1000)]))
+        below, large = self.client(redis), random.Random(1).randbytes(5000)
+        below.call('SET', 'p:1', large)
+        below.call('SET', 'p:2', 'small')
+        below.call('HSET', 'p:h', *[f'{i}' for i in range(2000)])
+        below.call('SET', 'q:1', 'v')
+        for _ in range(3):
+            self.assertEqual(client.call('GET', 'p:1'), large)
+            self.assertEqual(client.call('MGET', 'p:2', 'p:1', 'q:1'), [b'small', large, b'v'])
+            self.assertEqual(client.call('GETRANGE', 'p:1', 10, 12), large[10:13])
+        self.assertEqual(self.client(proto=3).command('HGETALL', 'p:h')[0], '%')
+        self.assertEqual(client.call('HLEN', 'p:h'), 1000)
+        # It came as a whole once; after a write it may be small again.
+        dumps = below.call('INFO', 'commandstats').decode()
+        self.assertIn('cmdstat_dump:calls=4,', dumps)
+        self.assertEqual(client.call('SET', 'p:1', 'tiny'), b'OK')
+        for _ in range(3):
+            self.assertEqual(client.call('GET', 'p:1'), b'tiny')
+        self.assertIn('cmdstat_dump:calls=5,', below.call('INFO', 'commandstats').decode())
+        # With keys of other routes there is nobody who could answer all of it.
+        client.call('SET', 'plain', 'v')
+        below.call('SET', 'p:1', large)
+        self.client(spilled).call('SET', 's:1', large)
+        self.assert_tier_error(client.command('MGET', 'p:h', 'plain'), b'max_value', b'p:')
+        self.assert_tier_error(client.command('GET', 's:1'), b'deep', b's:')
+
+    def test_random_picks_are_made_on_the_regional_tier(self):
+        redis = self.start_redis()
+        client = self.client(self.start_terrace([regional(redis), route('p:', regional='near')]))
+        below = self.client(redis)
+        below.call('SADD', 'p:s', 'a', 'b')
+        below.call('HSET', 'p:h', 'f', 'v')
+        below.call('ZADD', 'p:z', 1.5, 'm')
+        self.assertIn(client.call('SRANDMEMBER', 'p:s'), (b'a', b'b'))
+        self.assertEqual(sorted(client.call('SRANDMEMBER', 'p:s', 5)), [b'a', b'b'])
+        self.assertEqual(client.call('HRANDFIELD', 'p:h', 1, 'WITHVALUES'), [b'f', b'v'])
+        self.assertEqual(self.client(proto=3).command('ZRANDMEMBER', 'p:z', 1, 'WITHSCORES'),
+                         ('*', (('*', (('$', b'm'), (',', b'1.5'))),)))
+        below.call('SREM', 'p:s', 'a')
+        self.assertEqual(client.call('SRANDMEMBER', 'p:s'), b'b')
+        self.assertNotIn('cmdstat_dump', below.call('INFO', 'commandstats').decode())
 
     def test_the_lifetime_shown_is_that_of_the_regional_tier(self):
         redis = self.start_redis()
@@ -170,6 +218,18 @@ class SeveralRoutesTest(tiers_world.World):
 
 
 class DirectoryTest(tiers_world.World):
+
+    def test_there_is_a_helper_thread_for_each_read_that_may_be_at_work(self):
+        root = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, root)
+        (root / 'good').write_bytes(b'good')
+        tables = [('origin', {'name': name, 'kind': 'directory', 'path': str(root),
+                              'concurrency_max': 20}) for name in ('files', 'more')]
+        client = self.client(self.start_terrace(
+            tables + [route('', origin='files'), route('x', origin='more')], '--threads', '1'))
+        before = len(os.listdir(f'/proc/{self.server.pid}/task'))
+        self.assertEqual(client.call('GET', 'good'), b'good')
+        self.assertGreaterEqual(len(os.listdir(f'/proc/{self.server.pid}/task')) - before, 40)
 
     def test_keys_cannot_leave_the_directory(self):
         self.start_terrace([])

@@ -90,7 +90,8 @@ class ScriptTest(tiers_world.World):
     def test_read_only_variants_and_functions(self):
         client, below = self.start(), self.client(self.redis)
         client.command('SET', 'f:a', 'v')
-        self.assertEqual(client.call('EVAL_RO', "return redis.call('get', KEYS[1])", 1, 'f:a'), b'v')
+        script = "return redis.call('get', KEYS[1])"
+        self.assertEqual(client.call('EVAL_RO', script, 1, 'f:a'), b'v')
         self.assert_error(client.command('EVAL_RO', "return redis.call('del', KEYS[1])", 1, 'f:a'),
                           b'Write commands are not allowed')
         below.command('FUNCTION', 'LOAD', "#!lua name=lib\nredis.register_function('put', "

@@ -9,7 +9,7 @@ import unittest
 import black_box  # for the path to the helpers
 import resp_wire
 import tiers_world
-from tiers_world import info, regional, route
+from tiers_world import Answer, info, origin, regional, route
 
 MAXMEMORY = 3 * 1024 * 1024
 POLICY = ('--maxmemory', str(MAXMEMORY), '--maxmemory-policy', 'allkeys-lru')
@@ -66,6 +66,32 @@ class SpillTest(tiers_world.World):
                  for i, reply in zip(numbers, replies)
                  if reply != (('$', expected[i]) if expected[i] is not None else ('$-1',))]
         self.assertEqual(wrong[:5], [], f'{len(wrong)} of {len(numbers)} are wrong')
+
+    def test_a_deletion_that_waits_hides_the_copy_below_and_not_the_origin(self):
+        redis = self.start_redis()
+        web = self.start_origin(lambda path: Answer('from the origin'))
+        client = self.client(self.start_terrace(
+            [regional(redis), origin(web),
+             route('s:', regional='near', origin='api', write='spill', regional_timeout='5s',
+                   timeout='6s')]))
+        below = self.client(redis)
+        self.assertEqual(client.call('GET', 's:1'), b'from the origin')
+        self.eventually(lambda: below.call('EXISTS', 's:1') == 1)
+        below.call('SET', 's:1', 'old')
+        os.kill(redis.pid, signal.SIGSTOP)
+        try:
+            self.assertEqual(client.call('DEL', 's:1'), 1)
+            self.assertEqual(info(client)['spill_tombstones'], 1)
+            began = time.monotonic()
+            self.assertEqual(client.call('GET', 's:1'), b'from the origin')
+            self.assertLess(time.monotonic() - began, 3.0)
+            self.assertEqual(client.call('DEL', 's:1'), 1)
+            self.assertEqual(client.call('APPEND', 's:1', ', and more'), 25)
+            self.assertEqual(web.total, 3)
+        finally:
+            os.kill(redis.pid, signal.SIGCONT)
+        self.eventually(lambda: below.call('EXISTS', 's:1') == 0)
+        self.assertEqual(client.call('GET', 's:1'), b'from the origin, and more')
 
     def test_everything_written_is_read_back_with_its_lifetime(self):
         client = self.start()

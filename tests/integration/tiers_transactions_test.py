@@ -21,7 +21,7 @@ def array(*replies):
 
 
 def run(client, *commands):
-    """The replies of a transaction, sent in one piece as client libraries do; the last is EXEC's."""
+    """The replies of a transaction, sent in one piece as libraries do; the last is EXEC's."""
     return client.pipeline([('MULTI',), *commands, ('EXEC',)])
 
 
@@ -152,7 +152,8 @@ class TransactionTest(tiers_world.World):
         client = self.start()
         replies = run(client, ('BLPOP', 'f:l', 0), ('RPUSH', 'f:l', 'a'), ('BLPOP', 'f:l', 0),
                       ('XREAD', 'BLOCK', 0, 'STREAMS', 'f:x', '$'))
-        self.assertEqual(replies[-1], array(resp_wire.NIL_ARRAY, (':', 1), array(('$', b'f:l'), ('$', b'a')),
+        self.assertEqual(replies[-1], array(resp_wire.NIL_ARRAY, (':', 1),
+                                            array(('$', b'f:l'), ('$', b'a')),
                                resp_wire.NIL_ARRAY))
 
     def test_reads_see_what_the_origin_has(self):
@@ -192,8 +193,8 @@ class TransactionTest(tiers_world.World):
         self.assertEqual(client.command('EXEC'), ('-', b'ERR EXEC without MULTI'))
         self.redis.start()
         self.eventually(lambda: run(client, ('SET', 'f:a', 'v'))[-1] == array(resp_wire.OK))
-        self.assertEqual((info(client)['parked_requests'], info(client)['route0']['relays_in_flight']),
-                         (0, 0))
+        lines = info(client)
+        self.assertEqual((lines['parked_requests'], lines['route0']['relays_in_flight']), (0, 0))
 
 
 class KillTest(tiers_world.World):

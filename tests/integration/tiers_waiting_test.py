@@ -1,4 +1,4 @@
-"""Blocking commands on forward routes: the regional tier keeps the line, over leased connections."""
+"""Blocking commands on forward routes: the regional tier keeps the line."""
 
 import os
 import signal
@@ -50,7 +50,8 @@ class WaitingTest(tiers_world.World):
 
     def test_each_is_served_by_what_others_push_wherever_they_do(self):
         client, below = self.start(), self.client(self.redis)
-        pushes = ((('BLPOP', 'f:l', 'g:l', 0), ('RPUSH', 'g:l', 'a'), array(bulk('g:l'), bulk('a'))),
+        pushes = ((('BLPOP', 'f:l', 'g:l', 0), ('RPUSH', 'g:l', 'a'),
+                   array(bulk('g:l'), bulk('a'))),
                   (('BRPOP', 'f:l', 5), ('RPUSH', 'f:l', 'a'), array(bulk('f:l'), bulk('a'))),
                   (('BLMOVE', 'f:l', 'g:m', 'LEFT', 'RIGHT', 0), ('RPUSH', 'f:l', 'a'), bulk('a')),
                   (('BRPOPLPUSH', 'f:l', 'g:m', 0), ('RPUSH', 'f:l', 'b'), bulk('b')),
@@ -87,11 +88,11 @@ class WaitingTest(tiers_world.World):
         client, other = self.start(), self.client()
         for i in range(100):
             client.call('RPUSH', 'f:l', i, 'last')
-            self.assertEqual(other.call('LLEN', 'f:l'), i + 2)
-            self.assertEqual(client.call('BLPOP', 'f:l', 1)[1], b'%d' % i if i == 0 else b'last')
-            if i > 0:
-                client.call('RPUSH', 'f:l', 'last')
-            self.assertEqual(other.call('LLEN', 'f:l'), i + 1)
+            self.assertEqual(other.call('LLEN', 'f:l'), 2)
+            self.assertEqual(client.call('BLPOP', 'f:l', 1), [b'f:l', b'%d' % i])
+            self.assertEqual(other.call('LRANGE', 'f:l', 0, -1), [b'last'])
+            self.assertEqual(client.call('BLMOVE', 'f:l', 'g:m', 'LEFT', 'RIGHT', 1), b'last')
+            self.assertEqual(other.call('LLEN', 'g:m'), i + 1)
 
     def test_the_timeout_is_the_clients_and_nothing_is_taken_after_it(self):
         client, below = self.start(), self.client(self.redis)
@@ -106,8 +107,9 @@ class WaitingTest(tiers_world.World):
         below.call('RPUSH', 'f:l', 'a')
         time.sleep(0.1)
         self.assertEqual(below.call('LLEN', 'f:l'), 1)
-        for command in (('BLPOP', 'f:l', -1), ('BLPOP', 'f:l', 'x'), ('BLMPOP', 'x', 1, 'f:l', 'LEFT'),
-                        ('XREAD', 'BLOCK', -1, 'STREAMS', 'f:x', '$'), ('BLPOP', 'f:ready', 1),
+        for command in (('BLPOP', 'f:l', -1), ('BLPOP', 'f:l', 'x'),
+                        ('BLMPOP', 'x', 1, 'f:l', 'LEFT'), ('BLPOP', 'f:ready', 1),
+                        ('XREAD', 'BLOCK', -1, 'STREAMS', 'f:x', '$'),
                         ('BLPOP', 'f:l', '1e300')):
             self.assertEqual(client.command(*command), below.command(*command))
         self.assert_error(client.command('BLPOP', 'f:l', 'plain', 1), b'CROSSROUTE')
@@ -180,11 +182,12 @@ class WaitingTest(tiers_world.World):
         leases = self.leases(client)
         self.assertEqual((leases['in_use'], leases['max'], leases['refused']), (3, 3, 2))
         client.call('RPUSH', 'f:l', 1, 2, 3)
-        self.assertEqual({waiter.read()[1][1] for waiter in waiters}, {bulk('1'), bulk('2'), bulk('3')})
+        self.assertEqual({waiter.read()[1][1] for waiter in waiters},
+                         {bulk('1'), bulk('2'), bulk('3')})
         self.assertEqual(self.leases(client)['idle'], 3)
         self.eventually(lambda: self.leases(client)['idle'] == 0, timeout_s=3)
         below = self.client(self.redis)
-        self.eventually(lambda: b'connected_clients:2\r\n' in below.call('INFO', 'clients'))
+        self.eventually(lambda: below.call('CLIENT', 'LIST').count(b'name=terrace') == 1)
 
     def test_a_tier_that_is_lost_ends_the_wait_with_its_name(self):
         client = self.start()
@@ -203,13 +206,13 @@ class WaitingTest(tiers_world.World):
     def test_a_tier_that_hangs_is_waited_for_no_longer_than_said(self):
         client = self.start()
         waiter = self.client()
-        waiter.send('BLPOP', 'f:l', 0.5)
+        waiter.send('BLPOP', 'f:l', 2)
         self.wait_for_blocked(client, 1)
         os.kill(self.redis.pid, signal.SIGSTOP)
         began = time.monotonic()
         reply = waiter.read()
         os.kill(self.redis.pid, signal.SIGCONT)
-        self.assertLess(time.monotonic() - began, 2.0)
+        self.assertLess(time.monotonic() - began, 4.0)
         self.assert_tier_error(reply, b'near', b'f:')
         self.assert_error(reply, b'timeout')
 

@@ -127,14 +127,10 @@ void Client::AskString(const HotKey& key) {
   const uint64_t choice = rng.Below(has_origin ? 80 : 100);
   if (choice < 40) return Read(key);
   if (choice < 58) return Overwrite(key, 0);
-  if (choice < 66 && key.key_class != KeyClass::kOverlaid) {
-    return SendOne({"DEL", key.name}, PartOf(key, Kind::kDel));
-  }
+  if (choice < 66) return SendOne({"DEL", key.name}, PartOf(key, Kind::kDel));
   if (choice < 72) return SendOne({"EXISTS", key.name}, PartOf(key, Kind::kExists));
   const auto lifetime_ms = 1 + static_cast<int64_t>(rng.Below(30));
-  if (choice < 80) {
-    return key.key_class == KeyClass::kOverlaid ? Read(key) : Overwrite(key, lifetime_ms);
-  }
+  if (choice < 80) return Overwrite(key, lifetime_ms);
   if (choice < 85) {
     const std::string value = key.name + "=" + NewValue();
     return SendOne({"SET", key.name, value, "NX"}, PartOf(key, Kind::kSetNx, value));

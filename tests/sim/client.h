@@ -21,8 +21,7 @@ namespace terrace::sim {
 enum class KeyClass : uint8_t {
   kString,    // everything for strings
   kCounter,   // INCR, and what goes with it
-  kConstant,  // below it lies an origin that never changes; can be written and deleted
-  kOverlaid,  // likewise, but never deleted
+  kConstant,  // below it lies an origin that never changes
   kForeign,   // read-through: only the origin is written, behind our back
 };
 

@@ -79,8 +79,8 @@ void Simulation::MakeKeys() {
   add("s:s1", KeyClass::kString);
   add("s:c0", KeyClass::kCounter);
   add("o:k0", KeyClass::kConstant);
-  add("t:k0", KeyClass::kOverlaid);
-  add("t:k1", KeyClass::kOverlaid);
+  add("t:k0", KeyClass::kConstant);
+  add("t:k1", KeyClass::kConstant);
   add("p:r0", KeyClass::kForeign);
   add("l:r0", KeyClass::kForeign);
   add("l:r1", KeyClass::kForeign);
@@ -90,7 +90,7 @@ void Simulation::MakeKeys() {
     add("x:c0", KeyClass::kCounter);
   }
   for (const HotKey& key : board_.keys) {
-    if (key.key_class == KeyClass::kConstant || key.key_class == KeyClass::kOverlaid) {
+    if (key.key_class == KeyClass::kConstant) {
       origin_.SetForever(key.name, key.name + "@origin");
       history_.SetDefault(key.name, key.name + "@origin");
     } else if (key.key_class == KeyClass::kForeign) {
