@@ -3,9 +3,10 @@
 // RegionalConnection: one connection to one Redis server, from connect to loss. It hides hiredis
 // and the socket: above it there are only command bytes going out and replies coming in.
 //
-// Of hiredis it uses the connector and the reply reader, not the asynchronous context: version 0.14
-// of that aborts the process when a server sends a reply nobody asked for, and interprets command
-// names on its own.
+// Of hiredis it uses the connector only. Version 0.14 of its asynchronous context aborts the
+// process when a server sends a reply nobody asked for, and interprets command names on its own;
+// its reply reader gives up on arrays nested more than seven deep, which any client's script can
+// return.
 //
 // Promises:  replies are handed over in the order they arrive, each when complete. After
 //            OnConnectionLost, or an OnReply that returned kStop, the connection touches nothing of
@@ -16,9 +17,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "runtime/loop.h"
 #include "tiers/regional_wire.h"
+#include "tiers/reply_reader.h"
 #include "tiers/upstream.h"
 
 namespace terrace::tiers {
@@ -65,13 +68,14 @@ class RegionalConnection {
   void FinishConnect();
   void ReadSome();
   enum class Parse : uint8_t { kNeedsMore, kStopped };
-  Parse ParseChunk(const char* bytes, size_t size);
+  Parse ParseChunk(std::string_view bytes);
   void Flush();
   void Lose(Failure failure, std::string detail);
 
   runtime::Loop* const loop_;
   RegionalConnectionHandler* const handler_;
   std::unique_ptr<Hiredis> hiredis_;
+  ReplyReader reader_;
   std::unique_ptr<runtime::FdWatcher> watcher_;
   bool connected_ = false;
   bool in_read_ = false;  // replies are being handed over; they end with a flush

@@ -117,6 +117,13 @@ class ScriptTest(tiers_world.World):
         self.assertEqual(client.call('GET', 'p:1'), b'17')
         self.assertEqual(web.total, 1)
 
+    def test_a_reply_may_be_nested_as_deep_as_the_server_allows(self):
+        client, below = self.start(), self.client(self.redis)
+        script = 'local t = {} for i = 1, ARGV[1] do t = {t} end return t'
+        for depth in (6, 7, 8, 9, 50):
+            self.assertEqual(client.command('EVAL', script, 1, 'f:a', depth),
+                             below.command('EVAL', script, 1, 'f:a', depth))
+
     def test_a_script_that_takes_too_long_has_an_unknown_outcome(self):
         self.redis = self.start_redis()
         self.start_terrace([regional(self.redis, stall_grace='200ms'),
