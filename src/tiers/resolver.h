@@ -48,6 +48,9 @@ struct Access {
   bool runs_below = false;  // never on copies: the regional tier runs it, also when it only reads
 };
 
+// A complete error text: what is wrong, with which route, and what to do or what that means.
+std::string TierError(const Route& route, const std::string& what, const std::string& advice);
+
 // Detached entries made for one request; freed with it.
 class Overlay {
  public:
