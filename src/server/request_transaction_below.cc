@@ -110,6 +110,7 @@ RequestPath::Step RequestPath::FinishBelow(Connection& connection, resp::Reply& 
   const std::unique_ptr<Transaction> transaction = std::move(connection.transaction);
   const tiers::Route& route =
       transaction->below() != nullptr ? *transaction->below() : transaction->lease()->route();
+  transaction->EndLease();
   transaction->Unwatch(*core_->keyspace);
   connection.detours = static_cast<uint8_t>(connection.detours & ~Connection::kQueues);
   connection.view.queued_commands.store(-1, std::memory_order_relaxed);
