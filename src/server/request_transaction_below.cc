@@ -107,11 +107,11 @@ RequestPath::Step RequestPath::SendBelow(Connection& connection, resp::Reply& re
 
 RequestPath::Step RequestPath::FinishBelow(Connection& connection, resp::Reply& reply) {
   // What runs may look at the connection, or reset it: to them the transaction is over.
+  const tiers::Route& route = connection.transaction->below() != nullptr
+                                  ? *connection.transaction->below()
+                                  : connection.transaction->lease()->route();
+  EndWatching(connection, *core_->keyspace);
   const std::unique_ptr<Transaction> transaction = std::move(connection.transaction);
-  const tiers::Route& route =
-      transaction->below() != nullptr ? *transaction->below() : transaction->lease()->route();
-  transaction->EndLease();
-  transaction->Unwatch(*core_->keyspace);
   connection.detours = static_cast<uint8_t>(connection.detours & ~Connection::kQueues);
   connection.view.queued_commands.store(-1, std::memory_order_relaxed);
   const std::shared_ptr<tiers::ParkedRequest> parked = connection.parked;

@@ -96,7 +96,11 @@ void LeasedConnection::Lose(Failure failure, const std::string& detail) {
   loop_->Cancel(std::exchange(connect_timer_, runtime::kNoTimer));
   connection_.reset();
   on_lost_(*this);
-  queue_.Lose(failure, detail);
+  if (failure == Failure::kClosing) {
+    queue_.Close();
+  } else {
+    queue_.Lose(failure, detail);
+  }
   queue_.Despair(detail);
 }
 

@@ -32,6 +32,8 @@ std::optional<int64_t> ParseNumber(std::string_view text) {
 ReplyReader::Status ReplyReader::Next(ReplyForm form, RegionalReply* reply) {
   if (!error_.empty()) return Status::kError;
   if (missing_ == 0) {
+    // The form of what comes next may not be known before something of it is there.
+    if (position_ == input_.size()) return Status::kIncomplete;
     form_ = form;
     reply_ = RegionalReply();
     missing_ = 1;

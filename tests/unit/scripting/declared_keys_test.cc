@@ -24,6 +24,8 @@ namespace {
 // Runs nothing; remembers whether a command had a key that begins with what no given key does.
 class WatchingExecutor : public commands::Executor {
  public:
+  std::string WhyDenied(const commands::Command&, commands::Args, Denial) override { return ""; }
+  bool MayReadEveryKey(const commands::Command&, commands::Args) const override { return true; }
   bool HoldsAllLocks() const override { return false; }
   void Run(const commands::Command& command, commands::Args args, commands::Session&,
            resp::Reply& reply) override {

@@ -9,6 +9,7 @@
 
 #include "support/fake_loop.h"
 #include "tiers/regional.h"
+#include "tiers/regional_lease.h"
 
 namespace terrace::tiers {
 namespace {
