@@ -148,6 +148,7 @@ class ClientCommandTest(black_box.TerraceTest):
         digest = client.call('SCRIPT', 'LOAD', reader)
         client.call('FUNCTION', 'LOAD', 'REPLACE', '#!lua name=pausing\nredis.register_function{'
                     "function_name='reads', callback=function() return 1 end, flags={'no-writes'}}")
+        self.addCleanup(admin.command, 'CLIENT', 'UNPAUSE')
         admin.command('CLIENT', 'PAUSE', '60000', 'WRITE')
         self.assertEqual(client.call('EVAL', reader, '0'), 1)
         self.assertEqual(client.call('EVALSHA', digest, '0'), 1)
