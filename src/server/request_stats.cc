@@ -58,9 +58,8 @@ void RequestPath::NoteSlow(const commands::Command& command, commands::Args args
   SlowlogEntry entry;
   entry.unix_s = unix_s;
   entry.duration_us = us;
-  // What a script runs is no client's own.
-  if (script_depth_ == 0) {
-    entry.client_address = running_->view.peer_address;
+  entry.client_address = running_->view.peer_address;
+  {
     std::lock_guard lock(running_->view.names_mutex);
     entry.client_name = running_->view.name;
   }

@@ -24,6 +24,19 @@ class SlowCommandsTest(black_box.TerraceTest):
         ip, port = client.socket.getsockname()
         self.assertEqual((address, name), (f'{ip}:{port}'.encode(), b'slow'))
 
+    def test_what_a_script_runs_has_its_client(self):
+        client = self.client()
+        client.command('CLIENT', 'SETNAME', 'scripted')
+        client.command('CONFIG', 'SET', 'slowlog-log-slower-than', '0')
+        client.command('SLOWLOG', 'RESET')
+        client.command('EVAL', "redis.call('PING')", '0')
+        client.command('CONFIG', 'SET', 'slowlog-log-slower-than', '-1')
+        script, ping = client.call('SLOWLOG', 'GET', '2')
+        self.assertEqual((script[3][0], ping[3]), (b'EVAL', [b'PING']))
+        ip, port = client.socket.getsockname()
+        for entry in (script, ping):
+            self.assertEqual(entry[4:], [f'{ip}:{port}'.encode(), b'scripted'])
+
     def test_the_slow_log_keeps_the_newest_and_shortens_long_commands(self):
         client = self.client()
         client.command('CONFIG', 'SET', 'slowlog-max-len', '2', 'slowlog-log-slower-than', '0')
