@@ -82,7 +82,7 @@ class ReadTest(tiers_world.World):
 
     def dumps_of(self, below, key):
         """How often this key has been asked for as a whole; the slow log shows every command."""
-        asked = ('*', [('$', b'DUMP'), ('$', key)])
+        asked = ('*', (('$', b'DUMP'), ('$', key)))
         entries = below.command('SLOWLOG', 'GET', '-1')[1]
         return sum(fields[3] == asked for _, fields in entries)
 
