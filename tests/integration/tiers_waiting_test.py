@@ -103,7 +103,7 @@ class WaitingTest(tiers_world.World):
             self.assertGreater(time.monotonic() - began, 0.65)
             self.assertLess(time.monotonic() - began, 1.6)
         self.assertEqual(self.client().command('BLMOVE', 'f:l', 'f:m', 'LEFT', 'LEFT', 0.05),
-                         resp_wire.NIL_BULK)
+                         resp_wire.NIL_ARRAY)
         below.call('RPUSH', 'f:l', 'a')
         time.sleep(0.1)
         self.assertEqual(below.call('LLEN', 'f:l'), 1)
