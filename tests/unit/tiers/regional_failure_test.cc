@@ -27,12 +27,17 @@ class Load {
       if (result.failure == Failure::kNone) {
         Ask();
       } else {
-        loop_->get()->After(1, [this] { Ask(); });
+        ++patient_;
+        loop_->get()->After(1, [this] {
+          --patient_;
+          Ask();
+        });
       }
     });
   }
   void Stop() { stopped_ = true; }
-  bool done() const { return answered_ == answers_.size(); }
+  // Nothing is asked, nor about to be: a caller that waits to ask again still holds this.
+  bool done() const { return answered_ == answers_.size() && patient_ == 0; }
   size_t acknowledged() const { return acknowledged_; }
   size_t asked() const { return answers_.size(); }
   bool ExactlyOnce() const {
@@ -48,6 +53,7 @@ class Load {
   bool stopped_ = false;
   std::vector<int> answers_;
   size_t answered_ = 0;
+  size_t patient_ = 0;
   size_t acknowledged_ = 0;
   size_t unsent_ = 0;
 };
