@@ -55,6 +55,7 @@ Simulation::Simulation(uint64_t seed, uint64_t requests, const tiers::Rules& rul
   core_.users = &users_;
   core_.resolver = resolver_.get();
   core_.messaging = &messaging_;
+  core_.scripts = &scripts_;
   core_.worker_count = kWorkers;
   for (int i = 0; i < kWorkers; ++i) {
     lanes_.push_back(std::make_unique<SimLane>(&loop_, i + 1));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "scripting/script_store.h"
 #include "server/core.h"
 #include "server/messaging.h"
 #include "server/settings.h"
@@ -73,6 +74,7 @@ class Simulation {
   std::unique_ptr<tiers::SpillLedger> spill_;
   std::unique_ptr<tiers::Resolver> resolver_;
   server::Messaging messaging_{SimLoop::kLanes - 1};
+  scripting::ScriptStore scripts_;
   server::Core core_;
   server::AclUsers users_{&registry_, &core_.hot.acl_generation};
   std::vector<std::unique_ptr<SimLane>> lanes_;
