@@ -231,10 +231,8 @@ TEST(DumpObjects, ReadsWhatOlderServersWrote) {
   };
   for (const auto& [type, body] : cases) {
     SCOPED_TRACE(std::string(type) + " " + std::to_string(body[0]));
-    const std::string old = [&] {
-      std::string bytes = body + std::string("\x09\x00", 2);
-      return bytes + LittleEndian(base::Crc64(bytes), 8);
-    }();
+    const std::string versioned = body + std::string("\x09\x00", 2);
+    const std::string old = versioned + LittleEndian(base::Crc64(versioned), 8);
     ASSERT_EQ(redis->Call({"RESTORE", "k", "0", old, "REPLACE"}).Print(), "+OK");
     EXPECT_EQ(redis->Call({"TYPE", "k"}).text, type);
     const DumpValue value = Decode(old);
