@@ -7,10 +7,10 @@
 namespace terrace::base {
 namespace {
 
-constexpr size_t kBlockBytes = 64;
-using State = std::array<uint32_t, 5>;
+constexpr size_t kSha1BlockBytes = 64;
+using Sha1State = std::array<uint32_t, 5>;
 
-void AddBlock(State& state, const unsigned char* block) {
+void AddBlock(Sha1State& state, const unsigned char* block) {
   std::array<uint32_t, 80> words;
   for (size_t i = 0; i < 16; ++i) {
     words[i] = uint32_t{block[4 * i]} << 24 | uint32_t{block[4 * i + 1]} << 16 |
@@ -42,27 +42,28 @@ void AddBlock(State& state, const unsigned char* block) {
     b = a;
     a = next;
   }
-  const State round = {a, b, c, d, e};
+  const Sha1State round = {a, b, c, d, e};
   for (size_t i = 0; i < state.size(); ++i) state[i] += round[i];
 }
 
 }  // namespace
 
 std::string Sha1Hex(std::string_view bytes) {
-  State state = {0x67452301u, 0xefcdab89u, 0x98badcfeu, 0x10325476u, 0xc3d2e1f0u};
+  Sha1State state = {0x67452301u, 0xefcdab89u, 0x98badcfeu, 0x10325476u, 0xc3d2e1f0u};
   const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
   size_t left = bytes.size();
-  for (; left >= kBlockBytes; left -= kBlockBytes, data += kBlockBytes) AddBlock(state, data);
+  for (; left >= kSha1BlockBytes; left -= kSha1BlockBytes, data += kSha1BlockBytes)
+    AddBlock(state, data);
   // The rest, a one bit, zeros, and the length in bits fill one block or two.
-  std::array<unsigned char, 2 * kBlockBytes> tail = {};
+  std::array<unsigned char, 2 * kSha1BlockBytes> tail = {};
   for (size_t i = 0; i < left; ++i) tail[i] = data[i];
   tail[left] = 0x80;
-  const size_t tail_bytes = left + 9 <= kBlockBytes ? kBlockBytes : 2 * kBlockBytes;
+  const size_t tail_bytes = left + 9 <= kSha1BlockBytes ? kSha1BlockBytes : 2 * kSha1BlockBytes;
   const uint64_t bits = uint64_t{bytes.size()} * 8;
   for (size_t i = 0; i < 8; ++i) {
     tail[tail_bytes - 1 - i] = static_cast<unsigned char>(bits >> (8 * i));
   }
-  for (size_t at = 0; at < tail_bytes; at += kBlockBytes) AddBlock(state, tail.data() + at);
+  for (size_t at = 0; at < tail_bytes; at += kSha1BlockBytes) AddBlock(state, tail.data() + at);
 
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;

@@ -7,8 +7,8 @@
 namespace terrace::base {
 namespace {
 
-constexpr size_t kBlockBytes = 64;
-using State = std::array<uint32_t, 8>;
+constexpr size_t kSha256BlockBytes = 64;
+using Sha256State = std::array<uint32_t, 8>;
 
 // The first 32 bits of the fractions of the cube roots of the first 64 primes.
 constexpr std::array<uint32_t, 64> kRounds = {
@@ -23,7 +23,7 @@ constexpr std::array<uint32_t, 64> kRounds = {
     0x748f82eeu, 0x78a5636fu, 0x84c87814u, 0x8cc70208u, 0x90befffau, 0xa4506cebu, 0xbef9a3f7u,
     0xc67178f2u};
 
-void AddBlock(State& state, const unsigned char* block) {
+void AddBlock(Sha256State& state, const unsigned char* block) {
   std::array<uint32_t, 64> words;
   for (size_t i = 0; i < 16; ++i) {
     words[i] = uint32_t{block[4 * i]} << 24 | uint32_t{block[4 * i + 1]} << 16 |
@@ -50,28 +50,30 @@ void AddBlock(State& state, const unsigned char* block) {
     b = a;
     a = first + second;
   }
-  const State round = {a, b, c, d, e, f, g, h};
+  const Sha256State round = {a, b, c, d, e, f, g, h};
   for (size_t i = 0; i < state.size(); ++i) state[i] += round[i];
 }
 
 }  // namespace
 
 std::string Sha256Hex(std::string_view bytes) {
-  State state = {0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa54ff53au,
-                 0x510e527fu, 0x9b05688cu, 0x1f83d9abu, 0x5be0cd19u};
+  Sha256State state = {0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa54ff53au,
+                       0x510e527fu, 0x9b05688cu, 0x1f83d9abu, 0x5be0cd19u};
   const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
   size_t left = bytes.size();
-  for (; left >= kBlockBytes; left -= kBlockBytes, data += kBlockBytes) AddBlock(state, data);
+  for (; left >= kSha256BlockBytes; left -= kSha256BlockBytes, data += kSha256BlockBytes)
+    AddBlock(state, data);
   // The rest, a one bit, zeros, and the length in bits fill one block or two.
-  std::array<unsigned char, 2 * kBlockBytes> tail = {};
+  std::array<unsigned char, 2 * kSha256BlockBytes> tail = {};
   for (size_t i = 0; i < left; ++i) tail[i] = data[i];
   tail[left] = 0x80;
-  const size_t tail_bytes = left + 9 <= kBlockBytes ? kBlockBytes : 2 * kBlockBytes;
+  const size_t tail_bytes =
+      left + 9 <= kSha256BlockBytes ? kSha256BlockBytes : 2 * kSha256BlockBytes;
   const uint64_t bits = uint64_t{bytes.size()} * 8;
   for (size_t i = 0; i < 8; ++i) {
     tail[tail_bytes - 1 - i] = static_cast<unsigned char>(bits >> (8 * i));
   }
-  for (size_t at = 0; at < tail_bytes; at += kBlockBytes) AddBlock(state, tail.data() + at);
+  for (size_t at = 0; at < tail_bytes; at += kSha256BlockBytes) AddBlock(state, tail.data() + at);
 
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;

@@ -22,7 +22,7 @@ struct FieldType {
   int bits;
 };
 
-struct Operation {
+struct FieldOperation {
   Action action;
   Overflow overflow;
   FieldType type;
@@ -132,8 +132,8 @@ std::optional<Overflow> ParseOverflow(Call& call, size_t argument) {
 }
 
 // nullopt after an error.
-std::optional<std::vector<Operation>> ParseOperations(Call& call) {
-  std::vector<Operation> operations;
+std::optional<std::vector<FieldOperation>> ParseOperations(Call& call) {
+  std::vector<FieldOperation> operations;
   Overflow overflow = Overflow::kWrap;
   for (size_t i = 2; i < call.argc();) {
     const size_t left = call.argc() - i - 1;
@@ -169,18 +169,18 @@ std::optional<std::vector<Operation>> ParseOperations(Call& call) {
 
 // ---- Commands ----------------------------------------------------------------------------------
 
-void ReplyFields(Call& call, const std::vector<Operation>& operations) {
+void ReplyFields(Call& call, const std::vector<FieldOperation>& operations) {
   const StringValue value = ReadString(call, 1);
   if (value.wrong_type) return;
   call.reply.Array(operations.size());
-  for (const Operation& operation : operations) {
+  for (const FieldOperation& operation : operations) {
     const uint64_t field = ReadField(value.text(), operation.offset, operation.type.bits);
     call.reply.Integer(Wrap(operation.type, field));
   }
 }
 
 // Runs one operation on the bytes and replies its result; true when it wrote something new.
-bool Run(Call& call, const Operation& operation, char* bytes, size_t size) {
+bool Apply(Call& call, const FieldOperation& operation, char* bytes, size_t size) {
   const FieldType type = operation.type;
   const int64_t old = Wrap(type, ReadField({bytes, size}, operation.offset, type.bits));
   if (operation.action == Action::kGet) {
@@ -203,7 +203,7 @@ void Bitfield(Call& call) {
   const auto operations = ParseOperations(call);
   if (!operations) return;
   size_t size = 0;  // that the writes need
-  for (const Operation& operation : *operations) {
+  for (const FieldOperation& operation : *operations) {
     if (operation.action == Action::kGet) continue;
     const uint64_t last_bit = operation.offset + static_cast<uint64_t>(operation.type.bits) - 1;
     size = std::max(size, static_cast<size_t>(last_bit >> 3) + 1);
@@ -217,8 +217,8 @@ void Bitfield(Call& call) {
   char* const bytes = call.db.EditString(key, size);
   call.reply.Array(operations->size());
   bool changed = size > old_size;
-  for (const Operation& operation : *operations) {
-    changed |= Run(call, operation, bytes, size);
+  for (const FieldOperation& operation : *operations) {
+    changed |= Apply(call, operation, bytes, size);
   }
   if (changed) StringChanged(call, key, kSetbit);
 }
@@ -226,14 +226,14 @@ void Bitfield(Call& call) {
 void BitfieldRo(Call& call) {
   const auto operations = ParseOperations(call);
   if (!operations) return;
-  for (const Operation& operation : *operations) {
+  for (const FieldOperation& operation : *operations) {
     if (operation.action == Action::kGet) continue;
     return call.reply.Error("ERR BITFIELD_RO only supports the GET subcommand");
   }
   ReplyFields(call, *operations);
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kBitfieldCommands[] = {
     {.name = "bitfield",
      .arity = -2,
      .flags = kWrite | kDenyOom,
@@ -258,6 +258,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> BitfieldCommands() { return kCommands; }
+std::span<const Command> BitfieldCommands() { return kBitfieldCommands; }
 
 }  // namespace terrace::commands

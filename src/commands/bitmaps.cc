@@ -178,33 +178,33 @@ void Bitpos(Call& call) {
   call.reply.Integer(found);
 }
 
-enum class Operation : uint8_t { kAnd, kOr, kXor, kNot };
+enum class BitOperation : uint8_t { kAnd, kOr, kXor, kNot };
 
-std::optional<Operation> ParseOperation(const Call& call) {
-  if (call.Is(1, "and")) return Operation::kAnd;
-  if (call.Is(1, "or")) return Operation::kOr;
-  if (call.Is(1, "xor")) return Operation::kXor;
-  if (call.Is(1, "not")) return Operation::kNot;
+std::optional<BitOperation> ParseOperation(const Call& call) {
+  if (call.Is(1, "and")) return BitOperation::kAnd;
+  if (call.Is(1, "or")) return BitOperation::kOr;
+  if (call.Is(1, "xor")) return BitOperation::kXor;
+  if (call.Is(1, "not")) return BitOperation::kNot;
   return std::nullopt;
 }
 
 // Combines a string into the result, which is as long as the longest of all; short ones count as
 // padded with zeros. Plain loops over bytes: the compiler makes them wide.
-void Combine(Operation operation, std::string_view text, std::string* result) {
+void Combine(BitOperation operation, std::string_view text, std::string* result) {
   char* const out = result->data();
   const size_t size = text.size();
   switch (operation) {
-    case Operation::kAnd:
+    case BitOperation::kAnd:
       for (size_t i = 0; i < size; ++i) out[i] = static_cast<char>(out[i] & text[i]);
       std::fill(out + size, out + result->size(), '\0');
       break;
-    case Operation::kOr:
+    case BitOperation::kOr:
       for (size_t i = 0; i < size; ++i) out[i] = static_cast<char>(out[i] | text[i]);
       break;
-    case Operation::kXor:
+    case BitOperation::kXor:
       for (size_t i = 0; i < size; ++i) out[i] = static_cast<char>(out[i] ^ text[i]);
       break;
-    case Operation::kNot:
+    case BitOperation::kNot:
       for (size_t i = 0; i < size; ++i) out[i] = static_cast<char>(~text[i]);
       break;
   }
@@ -213,7 +213,7 @@ void Combine(Operation operation, std::string_view text, std::string* result) {
 void Bitop(Call& call) {
   const auto operation = ParseOperation(call);
   if (!operation) return call.reply.SyntaxError();
-  if (*operation == Operation::kNot && call.argc() != 4) {
+  if (*operation == BitOperation::kNot && call.argc() != 4) {
     return call.reply.Error("ERR BITOP NOT must be called with a single source key.");
   }
   std::vector<StringValue> sources;
@@ -230,13 +230,13 @@ void Bitop(Call& call) {
   }
   std::string result(sources.front().text());
   result.resize(size, '\0');
-  if (*operation == Operation::kNot) Combine(*operation, sources.front().text(), &result);
+  if (*operation == BitOperation::kNot) Combine(*operation, sources.front().text(), &result);
   for (size_t i = 1; i < sources.size(); ++i) Combine(*operation, sources[i].text(), &result);
   call.db.SetString(target, result, keyspace::kNoDeadline, events::kSet)->mark_raw();
   call.reply.Integer(static_cast<int64_t>(size));
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kBitmapCommands[] = {
     {.name = "setbit",
      .arity = 4,
      .flags = kWrite | kDenyOom,
@@ -291,6 +291,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> BitmapCommands() { return kCommands; }
+std::span<const Command> BitmapCommands() { return kBitmapCommands; }
 
 }  // namespace terrace::commands

@@ -108,7 +108,7 @@ void Persist(Call& call) {
   call.reply.Integer(had_deadline);
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kKeyExpiryCommands[] = {
     {.name = "expire",
      .arity = -3,
      .flags = kWrite | kFast,
@@ -203,6 +203,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> KeyExpiryCommands() { return kCommands; }
+std::span<const Command> KeyExpiryCommands() { return kKeyExpiryCommands; }
 
 }  // namespace terrace::commands

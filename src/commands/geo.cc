@@ -9,6 +9,7 @@
 #include "commands/geo_arguments.h"
 #include "commands/geo_math.h"
 #include "commands/registry.h"
+#include "commands/type_row.h"
 #include "commands/typed.h"
 #include "commands/zset_add.h"
 
@@ -91,29 +92,15 @@ void Geodist(Call& call) {
                 DistanceM(DecodePoint(BitsOfScore(*a)), DecodePoint(BitsOfScore(*b))) / unit_m);
 }
 
-constexpr Command Row(std::string_view name, int arity, uint32_t flags, Handler handler,
-                      std::string_view summary) {
-  return {.name = name,
-          .arity = arity,
-          .flags = flags,
-          .categories = kGeo,
-          .keys = {1, 1, 1},
-          .resolve = Resolve::kValue,
-          .handler = handler,
-          .group = "geo",
-          .since = "3.2.0",
-          .summary = summary};
-}
-
-constexpr Command kCommands[] = {
-    Row("geoadd", -5, kWrite | kDenyOom, Geoadd, "Adds members at positions."),
-    Row("geodist", -4, kReadOnly, Geodist, "Returns the distance between two members."),
-    Row("geohash", -2, kReadOnly, Geohash, "Returns the geohashes of members."),
-    Row("geopos", -2, kReadOnly, Geopos, "Returns the positions of members."),
+constexpr Command kGeoCommands[] = {
+    GeoRow("geoadd", -5, kWrite | kDenyOom, Geoadd, "3.2.0", "Adds members at positions."),
+    GeoRow("geodist", -4, kReadOnly, Geodist, "3.2.0", "Returns the distance between two members."),
+    GeoRow("geohash", -2, kReadOnly, Geohash, "3.2.0", "Returns the geohashes of members."),
+    GeoRow("geopos", -2, kReadOnly, Geopos, "3.2.0", "Returns the positions of members."),
 };
 
 }  // namespace
 
-std::span<const Command> GeoCommands() { return kCommands; }
+std::span<const Command> GeoCommands() { return kGeoCommands; }
 
 }  // namespace terrace::commands

@@ -10,6 +10,7 @@
 #include "commands/geo_arguments.h"
 #include "commands/geo_math.h"
 #include "commands/registry.h"
+#include "commands/type_row.h"
 #include "commands/typed.h"
 
 namespace terrace::commands {
@@ -331,37 +332,24 @@ bool FindRadiusByMemberKeys(Args args, std::vector<int>* positions) {
   return FindStoreKeys(args, 5, positions);
 }
 
-constexpr Command Row(std::string_view name, int arity, uint32_t flags, Handler handler,
-                      std::string_view since, std::string_view summary, KeySpec keys = {1, 1, 1}) {
-  return {.name = name,
-          .arity = arity,
-          .flags = flags,
-          .categories = kGeo,
-          .keys = keys,
-          .resolve = Resolve::kValue,
-          .handler = handler,
-          .group = "geo",
-          .since = since,
-          .summary = summary};
-}
-
 constexpr uint32_t kMayStore = kWrite | kDenyOom | kMovableKeys;
 
-constexpr Command kCommands[] = {
-    Row("georadius", -6, kMayStore, Georadius, "3.2.0", "Returns members within a circle.",
-        {.find = FindRadiusKeys}),
-    Row("georadius_ro", -6, kReadOnly, GeoradiusRo, "3.2.10", "GEORADIUS without STORE."),
-    Row("georadiusbymember", -5, kMayStore, Georadiusbymember, "3.2.0",
-        "Returns members within a circle around a member.", {.find = FindRadiusByMemberKeys}),
-    Row("georadiusbymember_ro", -5, kReadOnly, GeoradiusbymemberRo, "3.2.10",
-        "GEORADIUSBYMEMBER without STORE."),
-    Row("geosearch", -7, kReadOnly, Geosearch, "6.2.0", "Returns members within a circle or box."),
-    Row("geosearchstore", -8, kWrite | kDenyOom, Geosearchstore, "6.2.0",
-        "Stores what GEOSEARCH returns.", {1, 2, 1}),
+constexpr Command kGeoSearchCommands[] = {
+    GeoRow("georadius", -6, kMayStore, Georadius, "3.2.0", "Returns members within a circle.",
+           {.find = FindRadiusKeys}),
+    GeoRow("georadius_ro", -6, kReadOnly, GeoradiusRo, "3.2.10", "GEORADIUS without STORE."),
+    GeoRow("georadiusbymember", -5, kMayStore, Georadiusbymember, "3.2.0",
+           "Returns members within a circle around a member.", {.find = FindRadiusByMemberKeys}),
+    GeoRow("georadiusbymember_ro", -5, kReadOnly, GeoradiusbymemberRo, "3.2.10",
+           "GEORADIUSBYMEMBER without STORE."),
+    GeoRow("geosearch", -7, kReadOnly, Geosearch, "6.2.0",
+           "Returns members within a circle or box."),
+    GeoRow("geosearchstore", -8, kWrite | kDenyOom, Geosearchstore, "6.2.0",
+           "Stores what GEOSEARCH returns.", {1, 2, 1}),
 };
 
 }  // namespace
 
-std::span<const Command> GeoSearchCommands() { return kCommands; }
+std::span<const Command> GeoSearchCommands() { return kGeoSearchCommands; }
 
 }  // namespace terrace::commands

@@ -6,6 +6,7 @@
 #include "base/numbers.h"
 #include "commands/call.h"
 #include "commands/registry.h"
+#include "commands/type_row.h"
 #include "commands/typed.h"
 
 namespace terrace::commands {
@@ -26,7 +27,7 @@ constexpr int64_t kUnixMsMax = ((int64_t{1} << 48) - 2) >> 2;
 enum class Unit : int64_t { kMilliseconds = 1, kSeconds = 1000 };
 // Is the time counted from now, or from 1970?
 enum class Origin : uint8_t { kNow, kEpoch };
-enum class Condition : uint8_t { kNone, kNx, kXx, kGt, kLt };
+enum class ExpireCondition : uint8_t { kNone, kNx, kXx, kGt, kLt };
 
 // "FIELDS count field ..." from this argument on: the first field's argument, or nullopt after an
 // error.
@@ -70,27 +71,27 @@ std::optional<int64_t> ParseUnixMs(Call& call, Unit unit, Origin origin) {
   return *time * factor + now_ms;
 }
 
-Condition ParseCondition(const Call& call, size_t argument) {
-  if (call.Is(argument, "nx")) return Condition::kNx;
-  if (call.Is(argument, "xx")) return Condition::kXx;
-  if (call.Is(argument, "gt")) return Condition::kGt;
-  if (call.Is(argument, "lt")) return Condition::kLt;
-  return Condition::kNone;
+ExpireCondition ParseCondition(const Call& call, size_t argument) {
+  if (call.Is(argument, "nx")) return ExpireCondition::kNx;
+  if (call.Is(argument, "xx")) return ExpireCondition::kXx;
+  if (call.Is(argument, "gt")) return ExpireCondition::kGt;
+  if (call.Is(argument, "lt")) return ExpireCondition::kLt;
+  return ExpireCondition::kNone;
 }
 
 // A field without a deadline counts as one that expires last.
-bool IsMet(Condition condition, int64_t old_ms, int64_t new_ms) {
+bool IsMet(ExpireCondition condition, int64_t old_ms, int64_t new_ms) {
   const bool has_old = old_ms != Hash::kNoDeadline;
   switch (condition) {
-    case Condition::kNone:
+    case ExpireCondition::kNone:
       return true;
-    case Condition::kNx:
+    case ExpireCondition::kNx:
       return !has_old;
-    case Condition::kXx:
+    case ExpireCondition::kXx:
       return has_old;
-    case Condition::kGt:
+    case ExpireCondition::kGt:
       return has_old && old_ms < new_ms;
-    case Condition::kLt:
+    case ExpireCondition::kLt:
       return !has_old || old_ms > new_ms;
   }
   return false;
@@ -101,8 +102,8 @@ void Expire(Call& call, Unit unit, Origin origin) {
   if (hash.wrong_type()) return;
   const std::optional<int64_t> unix_ms = ParseUnixMs(call, unit, origin);
   if (!unix_ms) return;
-  const Condition condition = ParseCondition(call, 3);
-  const auto first = ParseFields(call, condition == Condition::kNone ? 3 : 4,
+  const ExpireCondition condition = ParseCondition(call, 3);
+  const auto first = ParseFields(call, condition == ExpireCondition::kNone ? 3 : 4,
                                  "ERR Parameter `numFields` should be greater than 0");
   if (!first) return;
   if (!hash.exists()) return ReplyForAll(call, *first, kNoField);
@@ -188,38 +189,27 @@ void Hpersist(Call& call) {
   if (changed) hash.Commit({'h', "hpersist"});
 }
 
-constexpr Command Row(std::string_view name, int arity, uint32_t flags, Handler handler,
-                      std::string_view summary) {
-  return {.name = name,
-          .arity = arity,
-          .flags = flags,
-          .categories = kHash,
-          .keys = {1, 1, 1},
-          .resolve = Resolve::kValue,
-          .handler = handler,
-          .group = "hash",
-          .since = "7.4.0",
-          .summary = summary};
-}
-
 constexpr uint32_t kSets = kWrite | kDenyOom | kFast;
-constexpr uint32_t kReads = kReadOnly | kFast;
 
-constexpr Command kCommands[] = {
-    Row("hexpire", -6, kSets, Hexpire, "Lets fields expire after seconds."),
-    Row("hexpireat", -6, kSets, Hexpireat, "Lets fields expire at a Unix time in seconds."),
-    Row("hexpiretime", -5, kReads, Hexpiretime, "Returns when fields expire, in Unix seconds."),
-    Row("hpersist", -5, kWrite | kFast, Hpersist, "Takes the deadlines off fields."),
-    Row("hpexpire", -6, kSets, Hpexpire, "Lets fields expire after milliseconds."),
-    Row("hpexpireat", -6, kSets, Hpexpireat, "Lets fields expire at a Unix time in milliseconds."),
-    Row("hpexpiretime", -5, kReads, Hpexpiretime,
-        "Returns when fields expire, in Unix milliseconds."),
-    Row("hpttl", -5, kReads, Hpttl, "Returns how long fields live on, in milliseconds."),
-    Row("httl", -5, kReads, Httl, "Returns how long fields live on, in seconds."),
+constexpr Command kHashExpiryCommands[] = {
+    HashRow("hexpire", -6, kSets, Hexpire, "7.4.0", "Lets fields expire after seconds."),
+    HashRow("hexpireat", -6, kSets, Hexpireat, "7.4.0",
+            "Lets fields expire at a Unix time in seconds."),
+    HashRow("hexpiretime", -5, kReads, Hexpiretime, "7.4.0",
+            "Returns when fields expire, in Unix seconds."),
+    HashRow("hpersist", -5, kWrite | kFast, Hpersist, "7.4.0", "Takes the deadlines off fields."),
+    HashRow("hpexpire", -6, kSets, Hpexpire, "7.4.0", "Lets fields expire after milliseconds."),
+    HashRow("hpexpireat", -6, kSets, Hpexpireat, "7.4.0",
+            "Lets fields expire at a Unix time in milliseconds."),
+    HashRow("hpexpiretime", -5, kReads, Hpexpiretime, "7.4.0",
+            "Returns when fields expire, in Unix milliseconds."),
+    HashRow("hpttl", -5, kReads, Hpttl, "7.4.0",
+            "Returns how long fields live on, in milliseconds."),
+    HashRow("httl", -5, kReads, Httl, "7.4.0", "Returns how long fields live on, in seconds."),
 };
 
 }  // namespace
 
-std::span<const Command> HashExpiryCommands() { return kCommands; }
+std::span<const Command> HashExpiryCommands() { return kHashExpiryCommands; }
 
 }  // namespace terrace::commands

@@ -8,6 +8,7 @@
 #include "commands/random_picks.h"
 #include "commands/registry.h"
 #include "commands/scan_options.h"
+#include "commands/type_row.h"
 #include "commands/typed.h"
 
 namespace terrace::commands {
@@ -21,8 +22,6 @@ constexpr KeyEvent kHdel{'h', "hdel"};
 constexpr KeyEvent kHincrby{'h', "hincrby"};
 constexpr KeyEvent kHincrbyfloat{'h', "hincrbyfloat"};
 
-const keyspace::EncodingLimits& LimitsOf(const Call& call) { return call.limits.encoding; }
-
 // Sets the pairs from the third argument on; the number of new fields, or nullopt after an error.
 std::optional<int64_t> SetPairs(Call& call) {
   if (call.argc() % 2 != 0) {
@@ -32,10 +31,10 @@ std::optional<int64_t> SetPairs(Call& call) {
   }
   Draft<Hash> hash(call, 1);
   if (hash.wrong_type()) return std::nullopt;
-  hash->Reserve((call.argc() - 2) / 2, LimitsOf(call));
+  hash->Reserve((call.argc() - 2) / 2, call.limits.encoding);
   int64_t created = 0;
   for (size_t i = 2; i < call.argc(); i += 2) {
-    created += hash->Set(call.args[i], call.args[i + 1], LimitsOf(call));
+    created += hash->Set(call.args[i], call.args[i + 1], call.limits.encoding);
   }
   hash.Commit(kHset);
   return created;
@@ -53,7 +52,7 @@ void Hsetnx(Call& call) {
   Draft<Hash> hash(call, 1);
   if (hash.wrong_type()) return;
   if (hash.exists() && hash->Contains(call.args[2], call.now_ms())) return call.reply.Integer(0);
-  hash->Set(call.args[2], call.args[3], LimitsOf(call));
+  hash->Set(call.args[2], call.args[3], call.limits.encoding);
   hash.Commit(kHset);
   call.reply.Integer(1);
 }
@@ -73,7 +72,8 @@ void Hincrby(Call& call) {
   if (__builtin_add_overflow(value, *increment, &value)) {
     return call.reply.Error("ERR increment or decrement would overflow");
   }
-  hash->Set(call.args[2], base::FormatInt64(value, buffer), LimitsOf(call), Hash::Deadlines::kKeep);
+  hash->Set(call.args[2], base::FormatInt64(value, buffer), call.limits.encoding,
+            Hash::Deadlines::kKeep);
   hash.Commit(kHincrby);
   call.reply.Integer(value);
 }
@@ -96,7 +96,7 @@ void Hincrbyfloat(Call& call) {
     return call.reply.Error("ERR increment would produce NaN or Infinity");
   }
   const std::string text = base::FormatLongDouble(value);
-  hash->Set(call.args[2], text, LimitsOf(call), Hash::Deadlines::kKeep);
+  hash->Set(call.args[2], text, call.limits.encoding, Hash::Deadlines::kKeep);
   hash.Commit(kHincrbyfloat);
   call.reply.Bulk(text);
 }
@@ -253,43 +253,31 @@ void Hrandfield(Call& call) {
   call.reply.EndArray(mark, replies);
 }
 
-constexpr Command Row(std::string_view name, int arity, uint32_t flags, Handler handler,
-                      std::string_view since, std::string_view summary) {
-  return {.name = name,
-          .arity = arity,
-          .flags = flags,
-          .categories = kHash,
-          .keys = {1, 1, 1},
-          .resolve = Resolve::kValue,
-          .handler = handler,
-          .group = "hash",
-          .since = since,
-          .summary = summary};
-}
-
-constexpr uint32_t kAdds = kWrite | kDenyOom | kFast;
-
-constexpr Command kCommands[] = {
-    Row("hdel", -3, kWrite | kFast, Hdel, "2.0.0", "Removes fields; the last one takes the key."),
-    Row("hexists", 3, kReadOnly | kFast, Hexists, "2.0.0", "Tells whether a field exists."),
-    Row("hget", 3, kReadOnly | kFast, Hget, "2.0.0", "Returns the value of a field."),
-    Row("hgetall", 2, kReadOnly, Hgetall, "2.0.0", "Returns all fields with their values."),
-    Row("hincrby", 4, kAdds, Hincrby, "2.0.0", "Adds an integer to the value of a field."),
-    Row("hincrbyfloat", 4, kAdds, Hincrbyfloat, "2.6.0", "Adds a float to the value of a field."),
-    Row("hkeys", 2, kReadOnly, Hkeys, "2.0.0", "Returns all fields."),
-    Row("hlen", 2, kReadOnly | kFast, Hlen, "2.0.0", "Counts the fields."),
-    Row("hmget", -3, kReadOnly | kFast, Hmget, "2.0.0", "Returns the values of several fields."),
-    Row("hmset", -4, kAdds, Hmset, "2.0.0", "Sets several fields; HSET replaces it."),
-    Row("hrandfield", -2, kReadOnly | kRunsBelow, Hrandfield, "6.2.0", "Returns random fields."),
-    Row("hscan", -3, kReadOnly, Hscan, "2.8.0", "Walks over the fields in steps."),
-    Row("hset", -4, kAdds, Hset, "2.0.0", "Sets fields to values."),
-    Row("hsetnx", 4, kAdds, Hsetnx, "2.0.0", "Sets a field unless it exists."),
-    Row("hstrlen", 3, kReadOnly | kFast, Hstrlen, "3.2.0", "Returns the length of a value."),
-    Row("hvals", 2, kReadOnly, Hvals, "2.0.0", "Returns all values."),
+constexpr Command kHashCommands[] = {
+    HashRow("hdel", -3, kWrite | kFast, Hdel, "2.0.0",
+            "Removes fields; the last one takes the key."),
+    HashRow("hexists", 3, kReadOnly | kFast, Hexists, "2.0.0", "Tells whether a field exists."),
+    HashRow("hget", 3, kReadOnly | kFast, Hget, "2.0.0", "Returns the value of a field."),
+    HashRow("hgetall", 2, kReadOnly, Hgetall, "2.0.0", "Returns all fields with their values."),
+    HashRow("hincrby", 4, kAdds, Hincrby, "2.0.0", "Adds an integer to the value of a field."),
+    HashRow("hincrbyfloat", 4, kAdds, Hincrbyfloat, "2.6.0",
+            "Adds a float to the value of a field."),
+    HashRow("hkeys", 2, kReadOnly, Hkeys, "2.0.0", "Returns all fields."),
+    HashRow("hlen", 2, kReadOnly | kFast, Hlen, "2.0.0", "Counts the fields."),
+    HashRow("hmget", -3, kReadOnly | kFast, Hmget, "2.0.0",
+            "Returns the values of several fields."),
+    HashRow("hmset", -4, kAdds, Hmset, "2.0.0", "Sets several fields; HSET replaces it."),
+    HashRow("hrandfield", -2, kReadOnly | kRunsBelow, Hrandfield, "6.2.0",
+            "Returns random fields."),
+    HashRow("hscan", -3, kReadOnly, Hscan, "2.8.0", "Walks over the fields in steps."),
+    HashRow("hset", -4, kAdds, Hset, "2.0.0", "Sets fields to values."),
+    HashRow("hsetnx", 4, kAdds, Hsetnx, "2.0.0", "Sets a field unless it exists."),
+    HashRow("hstrlen", 3, kReadOnly | kFast, Hstrlen, "3.2.0", "Returns the length of a value."),
+    HashRow("hvals", 2, kReadOnly, Hvals, "2.0.0", "Returns all values."),
 };
 
 }  // namespace
 
-std::span<const Command> HashCommands() { return kCommands; }
+std::span<const Command> HashCommands() { return kHashCommands; }
 
 }  // namespace terrace::commands

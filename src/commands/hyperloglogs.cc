@@ -212,7 +212,7 @@ void Pfselftest(Call& call) {
   failure.empty() ? call.reply.Ok() : call.reply.Error(failure);
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kHyperLogLogCommands[] = {
     {.name = "pfadd",
      .arity = -2,
      .flags = kWrite | kDenyOom | kFast,
@@ -265,6 +265,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> HyperLogLogCommands() { return kCommands; }
+std::span<const Command> HyperLogLogCommands() { return kHyperLogLogCommands; }
 
 }  // namespace terrace::commands

@@ -90,7 +90,7 @@ void Copy(Call& call) {
   call.reply.Integer(copies);
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kKeyCommands[] = {
     {.name = "del",
      .arity = -2,
      .flags = kWrite | kSplitsByKey,
@@ -185,6 +185,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> KeyCommands() { return kCommands; }
+std::span<const Command> KeyCommands() { return kKeyCommands; }
 
 }  // namespace terrace::commands

@@ -117,7 +117,7 @@ Resolve RestoreResolve(Args args) {
   return Resolve::kValue;
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kKeyDumpCommands[] = {
     {.name = "dump",
      .arity = 2,
      .flags = kReadOnly,
@@ -142,6 +142,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> KeyDumpCommands() { return kCommands; }
+std::span<const Command> KeyDumpCommands() { return kKeyDumpCommands; }
 
 }  // namespace terrace::commands

@@ -103,7 +103,7 @@ void Swapdb(Call& call) {
   call.reply.Ok();
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kKeyspaceWalkCommands[] = {
     {.name = "keys",
      .arity = 2,
      .flags = kReadOnly | kAllShards,
@@ -164,6 +164,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> KeyspaceWalkCommands() { return kCommands; }
+std::span<const Command> KeyspaceWalkCommands() { return kKeyspaceWalkCommands; }
 
 }  // namespace terrace::commands

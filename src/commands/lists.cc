@@ -106,12 +106,12 @@ void Linsert(Call& call) {
 }
 
 // The elements that LRANGE and LTRIM speak of, of a list of this size.
-struct Range {
+struct ElementRange {
   size_t first = 0;
   size_t count = 0;
 };
 
-Range RangeOf(int64_t start, int64_t stop, size_t list_size) {
+ElementRange RangeOf(int64_t start, int64_t stop, size_t list_size) {
   const auto size = static_cast<int64_t>(list_size);
   if (start < 0) start = std::max<int64_t>(start + size, 0);
   if (stop < 0) stop += size;
@@ -128,7 +128,7 @@ void Lrange(Call& call) {
   const auto list = Find<List>(call, 1);
   if (list.wrong_type) return;
   if (!list) return call.reply.Array(0);
-  const Range range = RangeOf(*start, *stop, list.object->size());
+  const ElementRange range = RangeOf(*start, *stop, list.object->size());
   call.reply.Array(range.count);
   if (range.count == 0) return;
   List::Cursor at = list.object->Seek(static_cast<int64_t>(range.first));
@@ -145,7 +145,7 @@ void Ltrim(Call& call) {
   Draft<List> list(call, 1);
   if (list.wrong_type()) return;
   if (!list.exists()) return call.reply.Ok();
-  const Range kept = RangeOf(*start, *stop, list->size());
+  const ElementRange kept = RangeOf(*start, *stop, list->size());
   list->Erase(kept.first + kept.count, list->size(), call.limits.encoding);
   list->Erase(0, kept.first, call.limits.encoding);
   list.Commit({'l', "ltrim"});
@@ -277,7 +277,7 @@ void Lmpop(Call& call) {
   if (!PopFromFirst(call, *arguments)) call.reply.NullArray();
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kListCommands[] = {
     {.name = "lpush",
      .arity = -3,
      .flags = kWrite | kDenyOom | kFast,
@@ -452,6 +452,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> ListCommands() { return kCommands; }
+std::span<const Command> ListCommands() { return kListCommands; }
 
 }  // namespace terrace::commands

@@ -49,7 +49,7 @@ void Blmpop(Call& call) {
   WaitForKeys(call, Type::kList, arguments->first_key, arguments->key_count, *deadline_ms);
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kListBlockingCommands[] = {
     BlockingRow(
         kList, "list", "blpop", -3, 0, {1, -2, 1}, Blpop, "2.0.0",
         "Takes the first element of the first of several lists that has one, or waits for one."),
@@ -67,6 +67,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> ListBlockingCommands() { return kCommands; }
+std::span<const Command> ListBlockingCommands() { return kListBlockingCommands; }
 
 }  // namespace terrace::commands

@@ -81,7 +81,7 @@ void Help(Call& call) {
   ReplyHelp(call, kLines);
 }
 
-constexpr Command kSubcommands[] = {
+constexpr Command kObjectSubcommands[] = {
     {.name = "object|encoding",
      .arity = 3,
      .flags = kReadOnly,
@@ -132,17 +132,17 @@ constexpr Command kSubcommands[] = {
      .summary = "Returns how many keys share a value."},
 };
 
-constexpr Command kCommands[] = {
+constexpr Command kObjectCommands[] = {
     {.name = "object",
      .arity = -2,
      .group = "generic",
      .since = "2.2.3",
      .summary = "Tells what is known about a key beside its value.",
-     .subcommands = kSubcommands},
+     .subcommands = kObjectSubcommands},
 };
 
 }  // namespace
 
-std::span<const Command> ObjectCommands() { return kCommands; }
+std::span<const Command> ObjectCommands() { return kObjectCommands; }
 
 }  // namespace terrace::commands

@@ -1,17 +1,17 @@
 #include "commands/registry.h"
 
 #include "base/check.h"
+#include "base/letters.h"
 #include "commands/key_access.h"
 
 namespace terrace::commands {
 namespace {
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
 // FNV-1a over the lower-cased name: names are short.
 uint64_t HashName(std::string_view name) {
   uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(Lower(c))) * 0x100000001b3u;
+  for (const char c : name)
+    hash = (hash ^ static_cast<uint8_t>(base::LowerCase(c))) * 0x100000001b3u;
   return hash ^ (hash >> 29);
 }
 
@@ -20,7 +20,7 @@ uint64_t HashName(std::string_view name) {
 bool SameName(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (size_t i = 0; i < a.size(); ++i) {
-    if (Lower(a[i]) != b[i]) return false;
+    if (base::LowerCase(a[i]) != b[i]) return false;
   }
   return true;
 }

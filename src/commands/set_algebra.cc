@@ -9,6 +9,7 @@
 #include "commands/call.h"
 #include "commands/numkeys.h"
 #include "commands/registry.h"
+#include "commands/type_row.h"
 #include "commands/typed.h"
 
 namespace terrace::commands {
@@ -16,8 +17,6 @@ namespace {
 
 using keyspace::KeyEvent;
 using keyspace::Set;
-
-const keyspace::EncodingLimits& LimitsOf(const Call& call) { return call.limits.encoding; }
 
 // The sets of these arguments, nullptr for an absent key; nullopt after an error.
 std::optional<std::vector<const Set*>> FindAll(Call& call, size_t first, size_t count) {
@@ -64,7 +63,7 @@ std::unique_ptr<Set> Unite(const Call& call, const std::vector<const Set*>& sets
   auto result = std::make_unique<Set>();
   for (const Set* set : sets) {
     if (set == nullptr) continue;
-    set->ForEach([&](std::string_view member) { result->Add(member, LimitsOf(call)); });
+    set->ForEach([&](std::string_view member) { result->Add(member, call.limits.encoding); });
   }
   return result;
 }
@@ -113,7 +112,7 @@ void Sinterstore(Call& call) {
   if (!sets) return;
   auto result = std::make_unique<Set>();
   Intersect(*sets, [&](std::string_view member) {
-    result->Add(member, LimitsOf(call));
+    result->Add(member, call.limits.encoding);
     return true;
   });
   Store(call, std::move(result), {'s', "sinterstore"});
@@ -129,7 +128,7 @@ void Sdiffstore(Call& call) {
   const auto sets = FindAll(call, 2, call.argc() - 2);
   if (!sets) return;
   auto result = std::make_unique<Set>();
-  Subtract(*sets, [&](std::string_view member) { result->Add(member, LimitsOf(call)); });
+  Subtract(*sets, [&](std::string_view member) { result->Add(member, call.limits.encoding); });
   Store(call, std::move(result), {'s', "sdiffstore"});
 }
 
@@ -145,39 +144,26 @@ void Sintercard(Call& call) {
   call.reply.Integer(static_cast<int64_t>(count));
 }
 
-constexpr Command Row(std::string_view name, int arity, uint32_t flags, Handler handler,
-                      std::string_view since, std::string_view summary, KeySpec keys) {
-  return {.name = name,
-          .arity = arity,
-          .flags = flags,
-          .categories = kSet,
-          .keys = keys,
-          .resolve = Resolve::kValue,
-          .handler = handler,
-          .group = "set",
-          .since = since,
-          .summary = summary};
-}
-
 constexpr KeySpec kAllKeys{1, -1, 1};
 constexpr KeySpec kNumkeysFirst{.find = FindNumkeysAtOne};
-constexpr uint32_t kStores = kWrite | kDenyOom;
 
-constexpr Command kCommands[] = {
-    Row("sdiff", -2, kReadOnly, Sdiff, "1.0.0",
-        "Returns the members of the first set that are in no other.", kAllKeys),
-    Row("sdiffstore", -3, kStores, Sdiffstore, "1.0.0", "Stores what SDIFF returns.", kAllKeys),
-    Row("sinter", -2, kReadOnly, Sinter, "1.0.0", "Returns the members that all sets have.",
-        kAllKeys),
-    Row("sintercard", -3, kReadOnly | kMovableKeys, Sintercard, "7.0.0",
-        "Counts the members that all sets have.", kNumkeysFirst),
-    Row("sinterstore", -3, kStores, Sinterstore, "1.0.0", "Stores what SINTER returns.", kAllKeys),
-    Row("sunion", -2, kReadOnly, Sunion, "1.0.0", "Returns the members of all sets.", kAllKeys),
-    Row("sunionstore", -3, kStores, Sunionstore, "1.0.0", "Stores what SUNION returns.", kAllKeys),
+constexpr Command kSetAlgebraCommands[] = {
+    SetRow("sdiff", -2, kReadOnly, Sdiff, "1.0.0",
+           "Returns the members of the first set that are in no other.", kAllKeys),
+    SetRow("sdiffstore", -3, kStores, Sdiffstore, "1.0.0", "Stores what SDIFF returns.", kAllKeys),
+    SetRow("sinter", -2, kReadOnly, Sinter, "1.0.0", "Returns the members that all sets have.",
+           kAllKeys),
+    SetRow("sintercard", -3, kReadOnly | kMovableKeys, Sintercard, "7.0.0",
+           "Counts the members that all sets have.", kNumkeysFirst),
+    SetRow("sinterstore", -3, kStores, Sinterstore, "1.0.0", "Stores what SINTER returns.",
+           kAllKeys),
+    SetRow("sunion", -2, kReadOnly, Sunion, "1.0.0", "Returns the members of all sets.", kAllKeys),
+    SetRow("sunionstore", -3, kStores, Sunionstore, "1.0.0", "Stores what SUNION returns.",
+           kAllKeys),
 };
 
 }  // namespace
 
-std::span<const Command> SetAlgebraCommands() { return kCommands; }
+std::span<const Command> SetAlgebraCommands() { return kSetAlgebraCommands; }
 
 }  // namespace terrace::commands

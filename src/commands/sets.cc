@@ -7,6 +7,7 @@
 #include "commands/random_picks.h"
 #include "commands/registry.h"
 #include "commands/scan_options.h"
+#include "commands/type_row.h"
 #include "commands/typed.h"
 
 namespace terrace::commands {
@@ -19,19 +20,17 @@ constexpr KeyEvent kSadd{'s', "sadd"};
 constexpr KeyEvent kSrem{'s', "srem"};
 constexpr KeyEvent kSpop{'s', "spop"};
 
-const keyspace::EncodingLimits& LimitsOf(const Call& call) { return call.limits.encoding; }
-
 void Sadd(Call& call) {
   Draft<Set> set(call, 1);
   if (set.wrong_type()) return;
   const size_t count = call.argc() - 2;
   if (set.exists()) {
-    set->Reserve(count, LimitsOf(call));
+    set->Reserve(count, call.limits.encoding);
   } else {
-    set.Create(Set::For(call.args[2], count, LimitsOf(call)));
+    set.Create(Set::For(call.args[2], count, call.limits.encoding));
   }
   int64_t added = 0;
-  for (size_t i = 2; i < call.argc(); ++i) added += set->Add(call.args[i], LimitsOf(call));
+  for (size_t i = 2; i < call.argc(); ++i) added += set->Add(call.args[i], call.limits.encoding);
   if (added > 0) set.Commit(kSadd);
   call.reply.Integer(added);
 }
@@ -62,8 +61,8 @@ void Smove(Call& call) {
     source.Commit(kSrem);
   }
   Draft<Set> target(call, 2);
-  if (!target.exists()) target.Create(Set::For(member, 1, LimitsOf(call)));
-  if (target->Add(member, LimitsOf(call))) target.Commit(kSadd);
+  if (!target.exists()) target.Create(Set::For(member, 1, call.limits.encoding));
+  if (target->Add(member, call.limits.encoding)) target.Commit(kSadd);
   call.reply.Integer(1);
 }
 
@@ -195,37 +194,23 @@ void Spop(Call& call) {
   set.Commit(kSpop);
 }
 
-constexpr Command Row(std::string_view name, int arity, uint32_t flags, Handler handler,
-                      std::string_view since, std::string_view summary, KeySpec keys = {1, 1, 1}) {
-  return {.name = name,
-          .arity = arity,
-          .flags = flags,
-          .categories = kSet,
-          .keys = keys,
-          .resolve = Resolve::kValue,
-          .handler = handler,
-          .group = "set",
-          .since = since,
-          .summary = summary};
-}
-
-constexpr uint32_t kReads = kReadOnly | kFast;
-
-constexpr Command kCommands[] = {
-    Row("sadd", -3, kWrite | kDenyOom | kFast, Sadd, "1.0.0", "Adds members."),
-    Row("scard", 2, kReads, Scard, "1.0.0", "Counts the members."),
-    Row("sismember", 3, kReads, Sismember, "1.0.0", "Tells whether a member is in the set."),
-    Row("smembers", 2, kReadOnly, Smembers, "1.0.0", "Returns all members."),
-    Row("smismember", -3, kReads, Smismember, "6.2.0", "Tells which of several are members."),
-    Row("smove", 4, kWrite | kFast, Smove, "1.0.0", "Moves a member to another set.", {1, 2, 1}),
-    Row("spop", -2, kWrite | kFast, Spop, "1.0.0", "Removes random members and returns them."),
-    Row("srandmember", -2, kReadOnly | kRunsBelow, Srandmember, "1.0.0", "Returns random members."),
-    Row("srem", -3, kWrite | kFast, Srem, "1.0.0", "Removes members; the last one takes the key."),
-    Row("sscan", -3, kReadOnly, Sscan, "2.8.0", "Walks over the members in steps."),
+constexpr Command kSetCommands[] = {
+    SetRow("sadd", -3, kWrite | kDenyOom | kFast, Sadd, "1.0.0", "Adds members."),
+    SetRow("scard", 2, kReads, Scard, "1.0.0", "Counts the members."),
+    SetRow("sismember", 3, kReads, Sismember, "1.0.0", "Tells whether a member is in the set."),
+    SetRow("smembers", 2, kReadOnly, Smembers, "1.0.0", "Returns all members."),
+    SetRow("smismember", -3, kReads, Smismember, "6.2.0", "Tells which of several are members."),
+    SetRow("smove", 4, kWrite | kFast, Smove, "1.0.0", "Moves a member to another set.", {1, 2, 1}),
+    SetRow("spop", -2, kWrite | kFast, Spop, "1.0.0", "Removes random members and returns them."),
+    SetRow("srandmember", -2, kReadOnly | kRunsBelow, Srandmember, "1.0.0",
+           "Returns random members."),
+    SetRow("srem", -3, kWrite | kFast, Srem, "1.0.0",
+           "Removes members; the last one takes the key."),
+    SetRow("sscan", -3, kReadOnly, Sscan, "2.8.0", "Walks over the members in steps."),
 };
 
 }  // namespace
 
-std::span<const Command> SetCommands() { return kCommands; }
+std::span<const Command> SetCommands() { return kSetCommands; }
 
 }  // namespace terrace::commands

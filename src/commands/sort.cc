@@ -31,7 +31,7 @@ constexpr keyspace::KeyEvent kSortstore{'l', "sortstore"};
 
 enum class Access : uint8_t { kReadOnly, kMayStore };
 
-struct Options {
+struct SortOptions {
   bool descending = false;
   bool by_text = false;
   int64_t offset = 0;
@@ -49,8 +49,8 @@ struct Element {
 };
 
 // nullopt after an error.
-std::optional<Options> ParseOptions(Call& call, Access access) {
-  Options options;
+std::optional<SortOptions> ParseOptions(Call& call, Access access) {
+  SortOptions options;
   // BY and GET name keys that nobody has checked.
   const auto is_denied = [&] {
     return call.executor != nullptr && !call.executor->MayReadEveryKey(call.command, call.args);
@@ -146,7 +146,7 @@ std::optional<std::string> Lookup(Call& call, const Pattern& pattern, std::strin
 
 // ---- Sorting -----------------------------------------------------------------------------------
 
-std::vector<Element> Load(const Entry* entry, const Options& options) {
+std::vector<Element> Load(const Entry* entry, const SortOptions& options) {
   std::vector<Element> elements;
   if (entry == nullptr) return elements;
   const auto add = [&](std::string_view text) { elements.push_back({std::string(text), 0, {}}); };
@@ -178,7 +178,7 @@ std::optional<double> ParseWeight(const std::string& text) {
 }
 
 // False when an element has no number to sort by.
-bool Weigh(Call& call, const Options& options, std::vector<Element>& elements) {
+bool Weigh(Call& call, const SortOptions& options, std::vector<Element>& elements) {
   const Pattern pattern = TakeApart(options.by.value_or("#"));
   bool all_numbers = true;
   for (Element& element : elements) {
@@ -202,7 +202,7 @@ bool IsBefore(const Element& a, const Element& b, bool by_text) {
 }
 
 // The part of the elements that LIMIT leaves.
-std::pair<size_t, size_t> Limit(const Options& options, size_t size) {
+std::pair<size_t, size_t> Limit(const SortOptions& options, size_t size) {
   const auto total = static_cast<int64_t>(size);
   const int64_t begin = std::clamp<int64_t>(options.offset, 0, total);
   const int64_t count = options.count < 0 ? total : std::min(options.count, total);
@@ -211,7 +211,7 @@ std::pair<size_t, size_t> Limit(const Options& options, size_t size) {
 
 // Calls emit with the text of each element, or with what GET says about it.
 template <typename Emit>
-void ForEachResult(Call& call, const Options& options, std::span<const Element> elements,
+void ForEachResult(Call& call, const SortOptions& options, std::span<const Element> elements,
                    Emit emit) {
   std::vector<Pattern> patterns;
   for (const std::string_view text : options.get) patterns.push_back(TakeApart(text));
@@ -224,7 +224,7 @@ void ForEachResult(Call& call, const Options& options, std::span<const Element> 
   }
 }
 
-void Store(Call& call, const Options& options, std::span<const Element> elements) {
+void Store(Call& call, const SortOptions& options, std::span<const Element> elements) {
   const keyspace::Key target = call.key(options.store_argument);
   auto list = std::make_unique<List>();
   ForEachResult(call, options, elements, [&](std::optional<std::string_view> value) {
@@ -239,7 +239,7 @@ void Store(Call& call, const Options& options, std::span<const Element> elements
   call.reply.Integer(static_cast<int64_t>(size));
 }
 
-void Run(Call& call, Access access) {
+void RunSort(Call& call, Access access) {
   auto options = ParseOptions(call, access);
   if (!options) return;
   const Entry* const entry = call.db.Read(call.key(1));
@@ -277,8 +277,8 @@ void Run(Call& call, Access access) {
   });
 }
 
-void Sort(Call& call) { Run(call, Access::kMayStore); }
-void SortRo(Call& call) { Run(call, Access::kReadOnly); }
+void Sort(Call& call) { RunSort(call, Access::kMayStore); }
+void SortRo(Call& call) { RunSort(call, Access::kReadOnly); }
 
 // The key to sort and the last one to store in.
 bool FindSortKeys(Args args, std::vector<int>* positions) {
@@ -298,7 +298,7 @@ bool FindSortKeys(Args args, std::vector<int>* positions) {
   return true;
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kSortCommands[] = {
     {.name = "sort",
      .arity = -2,
      .flags = kWrite | kDenyOom | kMovableKeys | kAllShards,
@@ -323,6 +323,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> SortCommands() { return kCommands; }
+std::span<const Command> SortCommands() { return kSortCommands; }
 
 }  // namespace terrace::commands

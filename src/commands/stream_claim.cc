@@ -25,7 +25,7 @@ KeyEvent ClaimEvent(bool consumer_is_new) {
 }
 
 // The group of arguments 1 and 2; replies the error and returns nullptr when there is none.
-StreamGroup* RequireGroup(Call& call, Draft<Stream>& stream) {
+StreamGroup* RequireGroupOf(Call& call, Draft<Stream>& stream) {
   if (stream.wrong_type()) return nullptr;
   StreamGroup* group = stream.exists() ? stream->FindGroup(call.args[2]) : nullptr;
   if (group == nullptr) ReplyNoGroup(call, call.args[1], call.args[2]);
@@ -129,7 +129,7 @@ bool Claim(const Stream& stream, StreamGroup* group, StreamConsumer* consumer, S
 
 void Xclaim(Call& call) {
   Draft<Stream> stream(call, 1);
-  StreamGroup* group = RequireGroup(call, stream);
+  StreamGroup* group = RequireGroupOf(call, stream);
   if (group == nullptr) return;
   const std::optional<ClaimOptions> options = ParseClaim(call);
   if (!options) return;
@@ -225,7 +225,7 @@ void Xautoclaim(Call& call) {
   const std::optional<AutoClaimOptions> options = ParseAutoClaim(call);
   if (!options) return;
   Draft<Stream> stream(call, 1);
-  StreamGroup* group = RequireGroup(call, stream);
+  StreamGroup* group = RequireGroupOf(call, stream);
   if (group == nullptr) return;
   const int64_t now_ms = StreamNowMs(call);
   bool is_new;
@@ -246,7 +246,7 @@ void Xautoclaim(Call& call) {
   stream.Commit(ClaimEvent(is_new));
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kStreamClaimCommands[] = {
     {.name = "xclaim",
      .arity = -6,
      .flags = kWrite | kFast,
@@ -271,6 +271,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> StreamClaimCommands() { return kCommands; }
+std::span<const Command> StreamClaimCommands() { return kStreamClaimCommands; }
 
 }  // namespace terrace::commands

@@ -276,7 +276,7 @@ void Xpending(Call& call) {
   is_summary ? ReplyPendingSummary(call, *group) : ReplyPendingEntries(call, *group, *options);
 }
 
-constexpr Command kSubcommands[] = {
+constexpr Command kStreamGroupSubcommands[] = {
     {.name = "xgroup|create",
      .arity = -5,
      .flags = kWrite | kDenyOom,
@@ -337,13 +337,13 @@ constexpr Command kSubcommands[] = {
      .summary = "Returns help on the subcommands."},
 };
 
-constexpr Command kCommands[] = {
+constexpr Command kStreamGroupCommands[] = {
     {.name = "xgroup",
      .arity = -2,
      .group = "stream",
      .since = "5.0.0",
      .summary = "Manages the consumer groups of a stream.",
-     .subcommands = kSubcommands},
+     .subcommands = kStreamGroupSubcommands},
     {.name = "xack",
      .arity = -4,
      .flags = kWrite | kFast,
@@ -368,6 +368,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> StreamGroupCommands() { return kCommands; }
+std::span<const Command> StreamGroupCommands() { return kStreamGroupCommands; }
 
 }  // namespace terrace::commands

@@ -215,7 +215,7 @@ void XinfoHelp(Call& call) {
   ReplyHelp(call, kLines);
 }
 
-constexpr Command kSubcommands[] = {
+constexpr Command kStreamInfoSubcommands[] = {
     {.name = "xinfo|stream",
      .arity = -3,
      .flags = kReadOnly,
@@ -256,17 +256,17 @@ constexpr Command kSubcommands[] = {
      .summary = "Returns help on the subcommands."},
 };
 
-constexpr Command kCommands[] = {
+constexpr Command kStreamInfoCommands[] = {
     {.name = "xinfo",
      .arity = -2,
      .group = "stream",
      .since = "5.0.0",
      .summary = "Shows the inside of streams.",
-     .subcommands = kSubcommands},
+     .subcommands = kStreamInfoSubcommands},
 };
 
 }  // namespace
 
-std::span<const Command> StreamInfoCommands() { return kCommands; }
+std::span<const Command> StreamInfoCommands() { return kStreamInfoCommands; }
 
 }  // namespace terrace::commands

@@ -20,9 +20,9 @@ using keyspace::StreamReader;
 
 constexpr KeyEvent kCreateConsumer{'t', "xgroup-createconsumer"};
 
-class Parser {
+class ReadParser {
  public:
-  explicit Parser(Call& call) : call_(call) {
+  explicit ReadParser(Call& call) : call_(call) {
     options_.in_group = call.command.name == "xreadgroup";
   }
 
@@ -258,7 +258,7 @@ void Read(Call& call) {
   call.Block(std::move(wait));
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kStreamReadCommands[] = {
     {.name = "xread",
      .arity = -4,
      .flags = kReadOnly | kBlocking | kMovableKeys,
@@ -301,7 +301,7 @@ bool FindStreamKeys(Args args, std::vector<int>* positions) {
   return false;
 }
 
-std::optional<StreamReadOptions> ParseStreamRead(Call& call) { return Parser(call).Parse(); }
+std::optional<StreamReadOptions> ParseStreamRead(Call& call) { return ReadParser(call).Parse(); }
 
 bool ServeStreamRead(Call& call, const StreamReadOptions& options) {
   Answer answer(call.reply);
@@ -312,6 +312,6 @@ bool ServeStreamRead(Call& call, const StreamReadOptions& options) {
   return answer.End();
 }
 
-std::span<const Command> StreamReadCommands() { return kCommands; }
+std::span<const Command> StreamReadCommands() { return kStreamReadCommands; }
 
 }  // namespace terrace::commands

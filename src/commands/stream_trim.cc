@@ -10,9 +10,9 @@ namespace {
 using keyspace::StreamNewId;
 using keyspace::StreamTrim;
 
-class Parser {
+class TrimParser {
  public:
-  Parser(Call& call, StreamOptionsOf command)
+  TrimParser(Call& call, StreamOptionsOf command)
       : call_(call), is_add_(command == StreamOptionsOf::kXadd) {}
 
   std::optional<StreamAddOptions> Parse() {
@@ -127,7 +127,7 @@ class Parser {
 }  // namespace
 
 std::optional<StreamAddOptions> ParseStreamOptions(Call& call, StreamOptionsOf command) {
-  return Parser(call, command).Parse();
+  return TrimParser(call, command).Parse();
 }
 
 }  // namespace terrace::commands

@@ -192,7 +192,7 @@ void Xsetid(Call& call) {
   call.reply.Ok();
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kStreamCommands[] = {
     {.name = "xadd",
      .arity = -5,
      .flags = kWrite | kDenyOom | kFast,
@@ -267,6 +267,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> StreamCommands() { return kCommands; }
+std::span<const Command> StreamCommands() { return kStreamCommands; }
 
 }  // namespace terrace::commands

@@ -29,7 +29,7 @@ constexpr TimeOrigin OriginOf(Lifetime lifetime) {
 
 enum class Condition : uint8_t { kNone, kIfAbsent, kIfPresent };
 
-struct Options {
+struct SetOptions {
   Condition condition = Condition::kNone;
   bool get = false;
   Lifetime lifetime = Lifetime::kUnset;
@@ -54,7 +54,7 @@ bool Choose(Choice& current, Choice choice) {
   return true;
 }
 
-bool ParseSetOption(const Call& call, size_t& argument, Options& options) {
+bool ParseSetOption(const Call& call, size_t& argument, SetOptions& options) {
   if (call.Is(argument, "nx")) return Choose(options.condition, Condition::kIfAbsent);
   if (call.Is(argument, "xx")) return Choose(options.condition, Condition::kIfPresent);
   if (call.Is(argument, "keepttl")) return Choose(options.lifetime, Lifetime::kKeep);
@@ -68,7 +68,7 @@ bool ParseSetOption(const Call& call, size_t& argument, Options& options) {
   return Choose(options.lifetime, lifetime);
 }
 
-bool ParseGetexOption(const Call& call, size_t& argument, Options& options) {
+bool ParseGetexOption(const Call& call, size_t& argument, SetOptions& options) {
   if (call.Is(argument, "persist")) return Choose(options.lifetime, Lifetime::kPersist);
   const Lifetime lifetime = LifetimeNamed(call, argument, argument + 1 < call.argc());
   if (lifetime == Lifetime::kUnset) return false;
@@ -95,7 +95,7 @@ void Store(Call& call, std::string_view value, int64_t unix_ms) {
   call.db.Changed(key, entry, events::kExpire);
 }
 
-void SetWithOptions(Call& call, const Options& options) {
+void SetWithOptions(Call& call, const SetOptions& options) {
   std::optional<int64_t> unix_ms;
   if (options.time_argument != 0) {
     unix_ms = ParsePositiveUnixMs(call, options.time_argument, UnitOf(options.lifetime),
@@ -120,12 +120,12 @@ void SetWithOptions(Call& call, const Options& options) {
   if (!options.get) call.reply.Ok();
 }
 
-void Set(Call& call) {
+void SetCommand(Call& call) {
   if (call.argc() == 3) [[likely]] {
     call.db.SetString(call.key(1), call.args[2], kNoDeadline, events::kSet);
     return call.reply.Ok();
   }
-  Options options;
+  SetOptions options;
   for (size_t i = 3; i < call.argc(); ++i) {
     if (!ParseSetOption(call, i, options)) return call.reply.SyntaxError();
   }
@@ -177,7 +177,7 @@ void Getdel(Call& call) {
 }
 
 void Getex(Call& call) {
-  Options options;
+  SetOptions options;
   for (size_t i = 2; i < call.argc(); ++i) {
     if (!ParseGetexOption(call, i, options)) return call.reply.SyntaxError();
   }
@@ -224,7 +224,7 @@ bool ArePairs(Call& call) {
   return false;
 }
 
-void SetPairs(Call& call) {
+void SetAll(Call& call) {
   for (size_t i = 1; i < call.argc(); i += 2) {
     call.db.SetString(call.key(i), call.args[i + 1], kNoDeadline, events::kSet);
   }
@@ -232,7 +232,7 @@ void SetPairs(Call& call) {
 
 void Mset(Call& call) {
   if (!ArePairs(call)) return;
-  SetPairs(call);
+  SetAll(call);
   call.reply.Ok();
 }
 
@@ -241,11 +241,11 @@ void Msetnx(Call& call) {
   for (size_t i = 1; i < call.argc(); i += 2) {
     if (call.db.Write(call.key(i)) != nullptr) return call.reply.Integer(0);
   }
-  SetPairs(call);
+  SetAll(call);
   call.reply.Integer(1);
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kStringCommands[] = {
     {.name = "get",
      .arity = 2,
      .flags = kReadOnly | kFast,
@@ -261,7 +261,7 @@ constexpr Command kCommands[] = {
      .flags = kWrite | kDenyOom,
      .categories = kString,
      .keys = {1, 1, 1},
-     .handler = Set,
+     .handler = SetCommand,
      .group = "string",
      .since = "1.0.0",
      .summary =
@@ -358,6 +358,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> StringCommands() { return kCommands; }
+std::span<const Command> StringCommands() { return kStringCommands; }
 
 }  // namespace terrace::commands

@@ -11,7 +11,7 @@
 namespace terrace::commands {
 namespace {
 
-struct Options {
+struct LcsOptions {
   bool length_only = false;
   bool ranges = false;
   bool range_lengths = false;
@@ -19,7 +19,7 @@ struct Options {
 };
 
 // A run of bytes that both strings share, by its first and last position in each.
-struct Range {
+struct MatchedRange {
   uint32_t a_first;
   uint32_t a_last;
   uint32_t b_first;
@@ -61,7 +61,7 @@ template <typename OnByte, typename OnRange>
 void WalkBack(std::string_view a, std::string_view b, Lengths& lengths, OnByte on_byte,
               OnRange on_range) {
   bool open = false;
-  Range range{};
+  MatchedRange range{};
   const auto close = [&] {
     if (open) on_range(range);
     open = false;
@@ -96,7 +96,7 @@ void WalkBack(std::string_view a, std::string_view b, Lengths& lengths, OnByte o
 }
 
 // False, and the error replied, when the arguments make no sense.
-bool ParseOptions(Call& call, Options& options) {
+bool ParseOptions(Call& call, LcsOptions& options) {
   for (size_t i = 3; i < call.argc(); ++i) {
     if (call.Is(i, "idx")) {
       options.ranges = true;
@@ -120,7 +120,7 @@ bool ParseOptions(Call& call, Options& options) {
   return true;
 }
 
-void ReplyRanges(Call& call, const Options& options, std::string_view a, std::string_view b,
+void ReplyRanges(Call& call, const LcsOptions& options, std::string_view a, std::string_view b,
                  Lengths& lengths) {
   resp::Reply& reply = call.reply;
   reply.Map(2);
@@ -129,7 +129,7 @@ void ReplyRanges(Call& call, const Options& options, std::string_view a, std::st
   size_t count = 0;
   WalkBack(
       a, b, lengths, [](char) {},
-      [&](const Range& range) {
+      [&](const MatchedRange& range) {
         if (range.length() < options.range_length_min) return;
         ++count;
         reply.Array(options.range_lengths ? 3 : 2);
@@ -153,7 +153,7 @@ void Lcs(Call& call) {
       (entry_b != nullptr && !entry_b->is_string())) {
     return call.reply.Error("ERR The specified keys must contain string values");
   }
-  Options options;
+  LcsOptions options;
   if (!ParseOptions(call, options)) return;
   const std::string_view a = entry_a != nullptr ? entry_a->string() : std::string_view();
   const std::string_view b = entry_b != nullptr ? entry_b->string() : std::string_view();
@@ -176,11 +176,11 @@ void Lcs(Call& call) {
   std::string common(length, '\0');
   auto at = common.rbegin();
   WalkBack(
-      a, b, lengths, [&](char byte) { *at++ = byte; }, [](const Range&) {});
+      a, b, lengths, [&](char byte) { *at++ = byte; }, [](const MatchedRange&) {});
   call.reply.Bulk(common);
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kStringLcsCommands[] = {
     {.name = "lcs",
      .arity = -3,
      .flags = kReadOnly,
@@ -195,6 +195,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> StringLcsCommands() { return kCommands; }
+std::span<const Command> StringLcsCommands() { return kStringLcsCommands; }
 
 }  // namespace terrace::commands

@@ -66,7 +66,7 @@ void Incrbyfloat(Call& call) {
   call.reply.Bulk(text);
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kStringNumericCommands[] = {
     {.name = "incr",
      .arity = 2,
      .flags = kWrite | kDenyOom | kFast,
@@ -121,6 +121,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> StringNumericCommands() { return kCommands; }
+std::span<const Command> StringNumericCommands() { return kStringNumericCommands; }
 
 }  // namespace terrace::commands

@@ -75,7 +75,7 @@ void Strlen(Call& call) {
   if (!value.wrong_type) call.reply.Integer(static_cast<int64_t>(value.text().size()));
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kStringRangeCommands[] = {
     {.name = "append",
      .arity = 3,
      .flags = kWrite | kDenyOom | kFast,
@@ -130,6 +130,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> StringRangeCommands() { return kCommands; }
+std::span<const Command> StringRangeCommands() { return kStringRangeCommands; }
 
 }  // namespace terrace::commands

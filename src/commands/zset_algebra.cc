@@ -11,6 +11,7 @@
 #include "commands/call.h"
 #include "commands/numkeys.h"
 #include "commands/registry.h"
+#include "commands/type_row.h"
 #include "commands/typed.h"
 #include "commands/zset_ranges.h"
 
@@ -261,42 +262,31 @@ void Zintercard(Call& call) {
   call.reply.Integer(static_cast<int64_t>(count));
 }
 
-constexpr Command Row(std::string_view name, int arity, uint32_t flags, Handler handler,
-                      std::string_view since, std::string_view summary, KeySpec keys) {
-  return {.name = name,
-          .arity = arity,
-          .flags = flags | kMovableKeys,
-          .categories = kSortedSet,
-          .keys = keys,
-          .resolve = Resolve::kValue,
-          .handler = handler,
-          .group = "sorted-set",
-          .since = since,
-          .summary = summary};
-}
+constexpr uint32_t kReadsSources = kReadOnly | kMovableKeys;
+constexpr uint32_t kStoresSources = kStores | kMovableKeys;
 
 constexpr KeySpec kSources{.find = FindNumkeysAtOne};
 constexpr KeySpec kTargetAndSources{.find = FindDestinationAndNumkeys};
-constexpr uint32_t kStores = kWrite | kDenyOom;
 
-constexpr Command kCommands[] = {
-    Row("zdiff", -3, kReadOnly, Zdiff, "6.2.0",
-        "Returns the members of the first set that are in no other.", kSources),
-    Row("zdiffstore", -4, kStores, Zdiffstore, "6.2.0", "Stores what ZDIFF returns.",
-        kTargetAndSources),
-    Row("zinter", -3, kReadOnly, Zinter, "6.2.0", "Returns the members that all sets have.",
-        kSources),
-    Row("zintercard", -3, kReadOnly, Zintercard, "7.0.0", "Counts the members that all sets have.",
-        kSources),
-    Row("zinterstore", -4, kStores, Zinterstore, "2.0.0", "Stores what ZINTER returns.",
-        kTargetAndSources),
-    Row("zunion", -3, kReadOnly, Zunion, "6.2.0", "Returns the members of all sets.", kSources),
-    Row("zunionstore", -4, kStores, Zunionstore, "2.0.0", "Stores what ZUNION returns.",
-        kTargetAndSources),
+constexpr Command kSortedSetAlgebraCommands[] = {
+    SortedSetRow("zdiff", -3, kReadsSources, Zdiff, "6.2.0",
+                 "Returns the members of the first set that are in no other.", kSources),
+    SortedSetRow("zdiffstore", -4, kStoresSources, Zdiffstore, "6.2.0",
+                 "Stores what ZDIFF returns.", kTargetAndSources),
+    SortedSetRow("zinter", -3, kReadsSources, Zinter, "6.2.0",
+                 "Returns the members that all sets have.", kSources),
+    SortedSetRow("zintercard", -3, kReadsSources, Zintercard, "7.0.0",
+                 "Counts the members that all sets have.", kSources),
+    SortedSetRow("zinterstore", -4, kStoresSources, Zinterstore, "2.0.0",
+                 "Stores what ZINTER returns.", kTargetAndSources),
+    SortedSetRow("zunion", -3, kReadsSources, Zunion, "6.2.0", "Returns the members of all sets.",
+                 kSources),
+    SortedSetRow("zunionstore", -4, kStoresSources, Zunionstore, "2.0.0",
+                 "Stores what ZUNION returns.", kTargetAndSources),
 };
 
 }  // namespace
 
-std::span<const Command> SortedSetAlgebraCommands() { return kCommands; }
+std::span<const Command> SortedSetAlgebraCommands() { return kSortedSetAlgebraCommands; }
 
 }  // namespace terrace::commands

@@ -7,6 +7,7 @@
 
 #include "commands/call.h"
 #include "commands/registry.h"
+#include "commands/type_row.h"
 #include "commands/typed.h"
 #include "commands/zset_ranges.h"
 
@@ -17,7 +18,7 @@ using keyspace::Zset;
 
 enum class By : uint8_t { kAny, kRank, kScore, kLex };  // kAny: an option says
 enum class Direction : uint8_t { kAny, kUp, kDown };
-enum class Store : uint8_t { kNo, kYes };
+enum class RangeTo : uint8_t { kReply, kKey };
 
 struct RangeArguments {
   By by = By::kAny;
@@ -29,9 +30,9 @@ struct RangeArguments {
 };
 
 // The options from this argument on; false after an error.
-bool ParseOptions(Call& call, size_t argument, Store store, RangeArguments* arguments) {
+bool ParseOptions(Call& call, size_t argument, RangeTo to, RangeArguments* arguments) {
   for (size_t i = argument; i < call.argc(); ++i) {
-    if (store == Store::kNo && call.Is(i, "withscores")) {
+    if (to == RangeTo::kReply && call.Is(i, "withscores")) {
       arguments->with_scores = true;
     } else if (call.Is(i, "limit") && i + 2 < call.argc()) {
       const auto offset = call.Integer(i + 1);
@@ -119,7 +120,8 @@ void Walk(const Zset& zset, const RankRange& ranks, Direction direction, Visit v
 
 void Range(Call& call, By by, Direction direction) {
   RangeArguments arguments{.by = by, .direction = direction};
-  if (!ParseOptions(call, 4, Store::kNo, &arguments) || !ParseRange(call, 2, &arguments)) return;
+  if (!ParseOptions(call, 4, RangeTo::kReply, &arguments) || !ParseRange(call, 2, &arguments))
+    return;
   const auto zset = Find<Zset>(call, 1);
   if (zset.wrong_type) return;
   if (!zset) return call.reply.Array(0);
@@ -138,7 +140,7 @@ void Zrevrangebylex(Call& call) { Range(call, By::kLex, Direction::kDown); }
 
 void Zrangestore(Call& call) {
   RangeArguments arguments;
-  if (!ParseOptions(call, 5, Store::kYes, &arguments) || !ParseRange(call, 3, &arguments)) return;
+  if (!ParseOptions(call, 5, RangeTo::kKey, &arguments) || !ParseRange(call, 3, &arguments)) return;
   const auto source = Find<Zset>(call, 2);
   if (source.wrong_type) return;
   auto result = std::make_unique<Zset>();
@@ -154,35 +156,25 @@ void Zrangestore(Call& call) {
   call.reply.Integer(count);
 }
 
-constexpr Command Row(std::string_view name, int arity, uint32_t flags, Handler handler,
-                      std::string_view since, std::string_view summary, KeySpec keys = {1, 1, 1}) {
-  return {.name = name,
-          .arity = arity,
-          .flags = flags,
-          .categories = kSortedSet,
-          .keys = keys,
-          .resolve = Resolve::kValue,
-          .handler = handler,
-          .group = "sorted-set",
-          .since = since,
-          .summary = summary};
-}
-
-constexpr Command kCommands[] = {
-    Row("zrange", -4, kReadOnly, Zrange, "1.2.0", "Returns members by rank, score or text."),
-    Row("zrangebylex", -4, kReadOnly, Zrangebylex, "2.8.9", "Returns members between two texts."),
-    Row("zrangebyscore", -4, kReadOnly, Zrangebyscore, "1.0.5", "Returns members by score."),
-    Row("zrangestore", -5, kWrite | kDenyOom, Zrangestore, "6.2.0", "Stores what ZRANGE returns.",
-        {1, 2, 1}),
-    Row("zrevrange", -4, kReadOnly, Zrevrange, "1.2.0", "Returns members by descending rank."),
-    Row("zrevrangebylex", -4, kReadOnly, Zrevrangebylex, "2.8.9",
-        "Returns members between two texts, downwards."),
-    Row("zrevrangebyscore", -4, kReadOnly, Zrevrangebyscore, "2.2.0",
-        "Returns members by score, downwards."),
+constexpr Command kSortedSetRangeCommands[] = {
+    SortedSetRow("zrange", -4, kReadOnly, Zrange, "1.2.0",
+                 "Returns members by rank, score or text."),
+    SortedSetRow("zrangebylex", -4, kReadOnly, Zrangebylex, "2.8.9",
+                 "Returns members between two texts."),
+    SortedSetRow("zrangebyscore", -4, kReadOnly, Zrangebyscore, "1.0.5",
+                 "Returns members by score."),
+    SortedSetRow("zrangestore", -5, kWrite | kDenyOom, Zrangestore, "6.2.0",
+                 "Stores what ZRANGE returns.", {1, 2, 1}),
+    SortedSetRow("zrevrange", -4, kReadOnly, Zrevrange, "1.2.0",
+                 "Returns members by descending rank."),
+    SortedSetRow("zrevrangebylex", -4, kReadOnly, Zrevrangebylex, "2.8.9",
+                 "Returns members between two texts, downwards."),
+    SortedSetRow("zrevrangebyscore", -4, kReadOnly, Zrevrangebyscore, "2.2.0",
+                 "Returns members by score, downwards."),
 };
 
 }  // namespace
 
-std::span<const Command> SortedSetRangeCommands() { return kCommands; }
+std::span<const Command> SortedSetRangeCommands() { return kSortedSetRangeCommands; }
 
 }  // namespace terrace::commands

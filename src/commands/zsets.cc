@@ -11,6 +11,7 @@
 #include "commands/random_picks.h"
 #include "commands/registry.h"
 #include "commands/scan_options.h"
+#include "commands/type_row.h"
 #include "commands/typed.h"
 #include "commands/zset_add.h"
 #include "commands/zset_pop.h"
@@ -54,9 +55,9 @@ void Zmscore(Call& call) {
   for (size_t i = 2; i < call.argc(); ++i) ReplyScore(call, zset, call.args[i]);
 }
 
-enum class Direction : uint8_t { kUp, kDown };
+enum class RankFrom : uint8_t { kLowest, kHighest };
 
-void ReplyRank(Call& call, Direction direction) {
+void ReplyRank(Call& call, RankFrom from) {
   if (call.argc() > 4) {
     return call.reply.Error("ERR wrong number of arguments for '" + std::string(call.command.name) +
                             "' command");
@@ -67,14 +68,14 @@ void ReplyRank(Call& call, Direction direction) {
   if (zset.wrong_type) return;
   const auto rank = zset ? zset.object->Rank(call.args[2]) : std::nullopt;
   if (!rank) return with_score ? call.reply.NullArray() : call.reply.Null();
-  const size_t shown = direction == Direction::kUp ? *rank : zset.object->size() - 1 - *rank;
+  const size_t shown = from == RankFrom::kLowest ? *rank : zset.object->size() - 1 - *rank;
   if (with_score) call.reply.Array(2);
   call.reply.Integer(static_cast<int64_t>(shown));
   if (with_score) call.reply.Double(*zset.object->Score(call.args[2]));
 }
 
-void Zrank(Call& call) { ReplyRank(call, Direction::kUp); }
-void Zrevrank(Call& call) { ReplyRank(call, Direction::kDown); }
+void Zrank(Call& call) { ReplyRank(call, RankFrom::kLowest); }
+void Zrevrank(Call& call) { ReplyRank(call, RankFrom::kHighest); }
 
 template <typename Range>
 void ReplyCount(Call& call, const std::optional<Range>& range) {
@@ -201,47 +202,42 @@ void Zmpop(Call& call) {
   if (!PopMembersFromFirst(call, *arguments)) call.reply.NullArray();
 }
 
-constexpr Command Row(std::string_view name, int arity, uint32_t flags, Handler handler,
-                      std::string_view since, std::string_view summary, KeySpec keys = {1, 1, 1}) {
-  return {.name = name,
-          .arity = arity,
-          .flags = flags,
-          .categories = kSortedSet,
-          .keys = keys,
-          .resolve = Resolve::kValue,
-          .handler = handler,
-          .group = "sorted-set",
-          .since = since,
-          .summary = summary};
-}
-
-constexpr uint32_t kReads = kReadOnly | kFast;
-constexpr uint32_t kAdds = kWrite | kDenyOom | kFast;
-
-constexpr Command kCommands[] = {
-    Row("zadd", -4, kAdds, Zadd, "1.2.0", "Adds members with scores, or changes their scores."),
-    Row("zcard", 2, kReads, Zcard, "1.2.0", "Counts the members."),
-    Row("zcount", 4, kReads, Zcount, "2.0.0", "Counts the members with scores in a range."),
-    Row("zincrby", 4, kAdds, Zincrby, "1.2.0", "Adds to the score of a member."),
-    Row("zlexcount", 4, kReads, Zlexcount, "2.8.9", "Counts the members between two texts."),
-    Row("zmpop", -4, kWrite | kMovableKeys, Zmpop, "7.0.0",
-        "Pops members of the first set that has any.", {.find = FindNumkeysAtOne}),
-    Row("zmscore", -3, kReads, Zmscore, "6.2.0", "Returns the scores of several members."),
-    Row("zpopmax", -2, kWrite | kFast, Zpopmax, "5.0.0", "Pops the members with highest scores."),
-    Row("zpopmin", -2, kWrite | kFast, Zpopmin, "5.0.0", "Pops the members with lowest scores."),
-    Row("zrandmember", -2, kReadOnly | kRunsBelow, Zrandmember, "6.2.0", "Returns random members."),
-    Row("zrank", -3, kReads, Zrank, "2.0.0", "Returns a member's rank by ascending score."),
-    Row("zrem", -3, kWrite | kFast, Zrem, "1.2.0", "Removes members; the last takes the key."),
-    Row("zremrangebylex", 4, kWrite, Zremrangebylex, "2.8.9", "Removes members between two texts."),
-    Row("zremrangebyrank", 4, kWrite, Zremrangebyrank, "2.0.0", "Removes members by rank."),
-    Row("zremrangebyscore", 4, kWrite, Zremrangebyscore, "1.2.0", "Removes members by score."),
-    Row("zrevrank", -3, kReads, Zrevrank, "2.0.0", "Returns a member's rank by descending score."),
-    Row("zscan", -3, kReadOnly, Zscan, "2.8.0", "Walks over the members in steps."),
-    Row("zscore", 3, kReads, Zscore, "1.2.0", "Returns the score of a member."),
+constexpr Command kSortedSetCommands[] = {
+    SortedSetRow("zadd", -4, kAdds, Zadd, "1.2.0",
+                 "Adds members with scores, or changes their scores."),
+    SortedSetRow("zcard", 2, kReads, Zcard, "1.2.0", "Counts the members."),
+    SortedSetRow("zcount", 4, kReads, Zcount, "2.0.0",
+                 "Counts the members with scores in a range."),
+    SortedSetRow("zincrby", 4, kAdds, Zincrby, "1.2.0", "Adds to the score of a member."),
+    SortedSetRow("zlexcount", 4, kReads, Zlexcount, "2.8.9",
+                 "Counts the members between two texts."),
+    SortedSetRow("zmpop", -4, kWrite | kMovableKeys, Zmpop, "7.0.0",
+                 "Pops members of the first set that has any.", {.find = FindNumkeysAtOne}),
+    SortedSetRow("zmscore", -3, kReads, Zmscore, "6.2.0", "Returns the scores of several members."),
+    SortedSetRow("zpopmax", -2, kWrite | kFast, Zpopmax, "5.0.0",
+                 "Pops the members with highest scores."),
+    SortedSetRow("zpopmin", -2, kWrite | kFast, Zpopmin, "5.0.0",
+                 "Pops the members with lowest scores."),
+    SortedSetRow("zrandmember", -2, kReadOnly | kRunsBelow, Zrandmember, "6.2.0",
+                 "Returns random members."),
+    SortedSetRow("zrank", -3, kReads, Zrank, "2.0.0",
+                 "Returns a member's rank by ascending score."),
+    SortedSetRow("zrem", -3, kWrite | kFast, Zrem, "1.2.0",
+                 "Removes members; the last takes the key."),
+    SortedSetRow("zremrangebylex", 4, kWrite, Zremrangebylex, "2.8.9",
+                 "Removes members between two texts."),
+    SortedSetRow("zremrangebyrank", 4, kWrite, Zremrangebyrank, "2.0.0",
+                 "Removes members by rank."),
+    SortedSetRow("zremrangebyscore", 4, kWrite, Zremrangebyscore, "1.2.0",
+                 "Removes members by score."),
+    SortedSetRow("zrevrank", -3, kReads, Zrevrank, "2.0.0",
+                 "Returns a member's rank by descending score."),
+    SortedSetRow("zscan", -3, kReadOnly, Zscan, "2.8.0", "Walks over the members in steps."),
+    SortedSetRow("zscore", 3, kReads, Zscore, "1.2.0", "Returns the score of a member."),
 };
 
 }  // namespace
 
-std::span<const Command> SortedSetCommands() { return kCommands; }
+std::span<const Command> SortedSetCommands() { return kSortedSetCommands; }
 
 }  // namespace terrace::commands

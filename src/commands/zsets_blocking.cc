@@ -40,7 +40,7 @@ void Bzmpop(Call& call) {
   WaitForKeys(call, Type::kZset, arguments->first_key, arguments->key_count, *deadline_ms);
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kSortedSetBlockingCommands[] = {
     BlockingRow(
         kSortedSet, "sorted-set", "bzpopmin", -3, kFast, {1, -2, 1}, Bzpopmin, "5.0.0",
         "Takes the lowest member of the first of several sorted sets that has one, or waits."),
@@ -55,6 +55,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> SortedSetBlockingCommands() { return kCommands; }
+std::span<const Command> SortedSetBlockingCommands() { return kSortedSetBlockingCommands; }
 
 }  // namespace terrace::commands

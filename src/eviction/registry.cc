@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 
+#include "base/letters.h"
 #include "eviction/builtin.h"
 
 namespace terrace::eviction {
@@ -22,19 +23,13 @@ constexpr std::array kPolicies = {
     PolicyInfo{"s3-fifo", "small and main FIFO queues with a ghost of the evicted", MakeS3Fifo},
 };
 
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
-}
-
 }  // namespace
 
 std::span<const PolicyInfo> Policies() { return kPolicies; }
 
 const PolicyInfo* FindPolicy(std::string_view name) {
   for (const PolicyInfo& info : kPolicies) {
-    if (EqualsIgnoringCase(info.name, name)) return &info;
+    if (base::SameWord(info.name, name)) return &info;
   }
   return nullptr;
 }

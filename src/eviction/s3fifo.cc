@@ -34,10 +34,10 @@
 namespace terrace::eviction {
 namespace {
 
-constexpr uint32_t kNumberBits = 26;
-constexpr Word kNumberMask = (Word{1} << kNumberBits) - 1;
-constexpr Word kInMain = Word{1} << kNumberBits;
-constexpr Word kIdentityMask = kInMain | kNumberMask;
+constexpr uint32_t kS3NumberBits = 26;
+constexpr Word kS3NumberMask = (Word{1} << kS3NumberBits) - 1;
+constexpr Word kInMain = Word{1} << kS3NumberBits;
+constexpr Word kIdentityMask = kInMain | kS3NumberMask;
 constexpr uint32_t kHitsShift = 30;
 constexpr Word kOneHit = Word{1} << kHitsShift;
 constexpr Word kHitsMask = Word{3} << kHitsShift;
@@ -118,7 +118,7 @@ class S3FifoPolicy final : public EvictionPolicy {
 
  private:
   struct Queue {
-    SlotQueue slots{kNumberBits};
+    SlotQueue slots{kS3NumberBits};
     Word tag = 0;
     uint64_t bytes = 0;
     uint64_t evictions = 0;
@@ -132,7 +132,7 @@ class S3FifoPolicy final : public EvictionPolicy {
   Queue& QueueOf(Word word) { return word & kInMain ? main_ : small_; }
 
   static Word Identity(const Queue& queue, uint64_t number) {
-    return queue.tag | (static_cast<Word>(number) & kNumberMask);
+    return queue.tag | (static_cast<Word>(number) & kS3NumberMask);
   }
 
   void Enter(Queue& queue, uint32_t hash, Word& word, uint32_t charge) {
@@ -141,7 +141,7 @@ class S3FifoPolicy final : public EvictionPolicy {
   }
 
   void Leave(Queue& queue, uint32_t hash, Word word, uint32_t charge) {
-    queue.slots.Erase(hash, word & kNumberMask);
+    queue.slots.Erase(hash, word & kS3NumberMask);
     queue.bytes -= charge;
   }
 
@@ -151,7 +151,7 @@ class S3FifoPolicy final : public EvictionPolicy {
     if (!queue.slots.Next(0, &slot)) return false;
     const Word identity = Identity(queue, slot.number);
     if (residents.Find(slot.hash, identity, kIdentityMask, head)) return true;
-    queue.slots.Erase(slot.hash, identity & kNumberMask);
+    queue.slots.Erase(slot.hash, identity & kS3NumberMask);
     return false;
   }
 

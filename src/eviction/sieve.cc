@@ -16,8 +16,8 @@
 namespace terrace::eviction {
 namespace {
 
-constexpr uint32_t kNumberBits = 26;
-constexpr Word kNumberMask = (Word{1} << kNumberBits) - 1;
+constexpr uint32_t kSieveNumberBits = 26;
+constexpr Word kSieveNumberMask = (Word{1} << kSieveNumberBits) - 1;
 constexpr Word kVisited = Word{1} << 31;
 constexpr uint64_t kNoChunk = ~uint64_t{0};
 
@@ -26,13 +26,13 @@ class SievePolicy final : public EvictionPolicy {
   std::string_view name() const override { return "sieve"; }
 
   void OnInsert(uint32_t hash, Word& word, uint32_t charge, uint32_t now_ms) override {
-    word = static_cast<Word>(queue_.Push(hash)) & kNumberMask;
+    word = static_cast<Word>(queue_.Push(hash)) & kSieveNumberMask;
   }
 
   void OnHit(uint32_t hash, Word& word, uint32_t now_ms) override { word |= kVisited; }
 
   void OnRemove(uint32_t hash, Word& word, uint32_t charge, RemoveCause cause) override {
-    queue_.Erase(hash, word & kNumberMask);
+    queue_.Erase(hash, word & kSieveNumberMask);
     if (cause == RemoveCause::kEvicted) ++evictions_;
   }
 
@@ -49,8 +49,8 @@ class SievePolicy final : public EvictionPolicy {
         MergeThin(residents, slot.number);
         continue;
       }
-      const Word number = static_cast<Word>(slot.number) & kNumberMask;
-      if (!residents.Find(slot.hash, number, kNumberMask, victim)) {
+      const Word number = static_cast<Word>(slot.number) & kSieveNumberMask;
+      if (!residents.Find(slot.hash, number, kSieveNumberMask, victim)) {
         queue_.Erase(slot.hash, number);
       } else if (*victim->word & kVisited) {
         *victim->word &= ~kVisited;
@@ -80,8 +80,8 @@ class SievePolicy final : public EvictionPolicy {
     SlotQueue::Slot slot;
     for (uint64_t from = 0; queue_.Next(from, &slot); from = slot.number + 1) {
       Resident found;
-      TERRACE_CHECK(residents.Find(slot.hash, static_cast<Word>(slot.number) & kNumberMask,
-                                   kNumberMask, &found));
+      TERRACE_CHECK(residents.Find(slot.hash, static_cast<Word>(slot.number) & kSieveNumberMask,
+                                   kSieveNumberMask, &found));
       ++found_count;
     }
     TERRACE_CHECK(found_count == queue_.size());
@@ -97,13 +97,13 @@ class SievePolicy final : public EvictionPolicy {
   void MergeThin(Residents& residents, uint64_t number) {
     queue_.MergeThinChunks(number, [&](uint32_t hash, uint64_t from, uint64_t to) {
       Resident moved;
-      const Word old_number = static_cast<Word>(from) & kNumberMask;
-      if (!residents.Find(hash, old_number, kNumberMask, &moved)) return;
-      *moved.word = (*moved.word & ~kNumberMask) | (static_cast<Word>(to) & kNumberMask);
+      const Word old_number = static_cast<Word>(from) & kSieveNumberMask;
+      if (!residents.Find(hash, old_number, kSieveNumberMask, &moved)) return;
+      *moved.word = (*moved.word & ~kSieveNumberMask) | (static_cast<Word>(to) & kSieveNumberMask);
     });
   }
 
-  SlotQueue queue_{kNumberBits};
+  SlotQueue queue_{kSieveNumberBits};
   uint64_t hand_ = 0;  // slots before it were spared in this sweep
   uint64_t hand_chunk_ = kNoChunk;
   uint64_t evictions_ = 0;

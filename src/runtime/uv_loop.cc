@@ -14,6 +14,14 @@
 #include "base/check.h"
 
 namespace terrace::runtime {
+
+struct TimerHandle {
+  uv_timer_t timer;
+  TimerId id;
+  base::Task task;
+  void* owner;
+};
+
 namespace {
 
 int64_t ReadClockUs(clockid_t id) {
@@ -70,13 +78,6 @@ class UvWatcher : public FdWatcher {
  private:
   PollHandle* handle_;
   int events_ = 0;
-};
-
-struct TimerHandle {
-  uv_timer_t timer;
-  TimerId id;
-  base::Task task;
-  void* owner;
 };
 
 struct OffloadRequest {

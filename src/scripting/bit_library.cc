@@ -82,7 +82,7 @@ int ToHex(lua_State* lua) {
   return 1;
 }
 
-constexpr luaL_Reg kFunctions[] = {
+constexpr luaL_Reg kBitFunctions[] = {
     {"tobit", ToBit},    {"bnot", Not},        {"band", And},     {"bor", Or},
     {"bxor", Xor},       {"lshift", Left},     {"rshift", Right}, {"arshift", ArithmeticRight},
     {"rol", RotateLeft}, {"ror", RotateRight}, {"bswap", Swap},   {"tohex", ToHex},
@@ -93,7 +93,7 @@ constexpr luaL_Reg kFunctions[] = {
 
 void PushBitLibrary(lua_State* lua) {
   lua_newtable(lua);
-  luaL_register(lua, nullptr, kFunctions);
+  luaL_register(lua, nullptr, kBitFunctions);
 }
 
 }  // namespace terrace::scripting

@@ -10,10 +10,8 @@
 namespace terrace::scripting {
 namespace {
 
-using Function = LibraryBuilder::Function;
-
 // Numbers count as strings, as they do for Lua.
-std::optional<std::string> StringAt(lua_State* lua, int index) {
+std::optional<std::string> StringArgument(lua_State* lua, int index) {
   if (lua_isstring(lua, index) == 0) return std::nullopt;
   size_t size;
   const char* text = lua_tolstring(lua, index, &size);
@@ -25,7 +23,7 @@ bool ReadFlags(lua_State* lua, uint32_t* flags) {
   for (int i = 1;; ++i) {
     lua_rawgeti(lua, -1, i);
     if (lua_isnil(lua, -1)) break;
-    const auto name = StringAt(lua, -1);
+    const auto name = StringArgument(lua, -1);
     lua_pop(lua, 1);
     const uint32_t flag = name ? FindFlag(*name, NameCase::kAny) : 0;
     if (flag == 0) return false;
@@ -37,16 +35,16 @@ bool ReadFlags(lua_State* lua, uint32_t* flags) {
 
 // Reads one named argument, whose value is on top; "" or the error.
 std::string ReadNamed(lua_State* lua, const std::string& self, std::string_view name,
-                      Function* function, bool* has_name) {
+                      LibraryBuilder::Function* function, bool* has_name) {
   if (commands::SameName(name, "function_name")) {
-    const auto text = StringAt(lua, -1);
+    const auto text = StringArgument(lua, -1);
     if (!text) return "function_name argument given to " + self + " must be a string";
     function->name = *text;
     *has_name = true;
     return "";
   }
   if (commands::SameName(name, "description")) {
-    const auto text = StringAt(lua, -1);
+    const auto text = StringArgument(lua, -1);
     if (!text) return "description argument given to " + self + " must be a string";
     function->description = *text;
     function->has_description = true;
@@ -72,7 +70,7 @@ std::string ReadNamed(lua_State* lua, const std::string& self, std::string_view 
   return "unknown argument given to " + self;
 }
 
-std::string ReadTable(lua_State* lua, const std::string& self, Function* function) {
+std::string ReadTable(lua_State* lua, const std::string& self, LibraryBuilder::Function* function) {
   if (!lua_istable(lua, 1)) {
     return "calling " + self +
            " with a single argument is only applicable to Lua table "
@@ -97,8 +95,9 @@ std::string ReadTable(lua_State* lua, const std::string& self, Function* functio
   return "";
 }
 
-std::string ReadPositions(lua_State* lua, const std::string& self, Function* function) {
-  const auto name = StringAt(lua, 1);
+std::string ReadPositions(lua_State* lua, const std::string& self,
+                          LibraryBuilder::Function* function) {
+  const auto name = StringArgument(lua, 1);
   if (!name) return "first argument to " + self + " must be a string";
   if (!lua_isfunction(lua, 2)) {
     return "second argument to " + self + " must be a function";
@@ -109,7 +108,7 @@ std::string ReadPositions(lua_State* lua, const std::string& self, Function* fun
   return "";
 }
 
-std::string Read(lua_State* lua, const std::string& self, Function* function) {
+std::string Read(lua_State* lua, const std::string& self, LibraryBuilder::Function* function) {
   switch (lua_gettop(lua)) {
     case 1:
       return ReadTable(lua, self, function);
@@ -123,7 +122,7 @@ std::string Read(lua_State* lua, const std::string& self, Function* function) {
 }  // namespace
 
 std::string LibraryBuilder::Register(lua_State* lua, std::string_view api) {
-  Function function;
+  LibraryBuilder::Function function;
   std::string error = Read(lua, std::string(api) + ".register_function", &function);
   if (error.empty() && !IsFunctionName(function.name)) {
     error =

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/letters.h"
 #include "scripting/script_flags.h"
 
 namespace terrace::scripting {
@@ -12,7 +13,7 @@ LibrarySet::Pointer LibrarySet::FindLibrary(std::string_view name) const {
 }
 
 LibrarySet::Found LibrarySet::FindFunction(std::string_view name) const {
-  const auto found = functions_.find(LowerCase(name));
+  const auto found = functions_.find(base::LowerCase(name));
   return found != functions_.end() ? found->second : Found();
 }
 
@@ -29,14 +30,14 @@ size_t LibrarySet::bytes() const {
 
 std::string LibrarySet::Collision(const Library& library) const {
   for (const Function& function : library.functions) {
-    if (functions_.contains(LowerCase(function.name))) return function.name;
+    if (functions_.contains(base::LowerCase(function.name))) return function.name;
   }
   return "";
 }
 
 void LibrarySet::Add(Pointer library) {
   for (const Function& function : library->functions) {
-    functions_[LowerCase(function.name)] = {library, &function};
+    functions_[base::LowerCase(function.name)] = {library, &function};
   }
   libraries_[library->name] = std::move(library);
 }
@@ -45,7 +46,7 @@ void LibrarySet::Remove(std::string_view name) {
   const auto found = libraries_.find(name);
   if (found == libraries_.end()) return;
   for (const Function& function : found->second->functions) {
-    functions_.erase(LowerCase(function.name));
+    functions_.erase(base::LowerCase(function.name));
   }
   libraries_.erase(found);
 }

@@ -11,7 +11,7 @@ namespace terrace::scripting {
 namespace {
 
 // Tables deeper than this are written as nil, which also ends tables that contain themselves.
-constexpr int kDepthMax = 16;
+constexpr int kPackedDepthMax = 16;
 
 // First bytes of values, see the MessagePack specification.
 enum Tag : uint8_t {
@@ -59,7 +59,7 @@ class Packer {
         PackNumber(lua_tonumber(lua_, -1));
         break;
       case LUA_TTABLE:
-        if (depth < kDepthMax) {
+        if (depth < kPackedDepthMax) {
           PackTable(depth);
           break;
         }
@@ -177,7 +177,7 @@ class Packer {
   std::string out_;
 };
 
-int Pack(lua_State* lua) {
+int MsgpackPack(lua_State* lua) {
   const int count = lua_gettop(lua);
   if (count == 0) return luaL_argerror(lua, 0, "MessagePack pack needs input.");
   luaL_checkstack(lua, 2, "in function cmsgpack.pack");
@@ -322,7 +322,7 @@ int UnpackFrom(lua_State* lua, Mode mode, lua_Integer limit, lua_Integer offset)
   return count + 1;
 }
 
-int Unpack(lua_State* lua) {
+int MsgpackUnpack(lua_State* lua) {
   return UnpackFrom(lua, Mode::kAll, std::numeric_limits<int>::max(), 0);
 }
 int UnpackOne(lua_State* lua) {
@@ -332,21 +332,21 @@ int UnpackLimit(lua_State* lua) {
   const lua_Integer limit = luaL_checkinteger(lua, 2);
   const lua_Integer offset = luaL_optinteger(lua, 3, 0);
   // Neither a limit nor an offset asks for everything.
-  if (limit == 0 && offset == 0) return Unpack(lua);
+  if (limit == 0 && offset == 0) return MsgpackUnpack(lua);
   return UnpackFrom(lua, Mode::kSome, limit, offset);
 }
 
-constexpr luaL_Reg kFunctions[] = {{"pack", Pack},
-                                   {"unpack", Unpack},
-                                   {"unpack_one", UnpackOne},
-                                   {"unpack_limit", UnpackLimit},
-                                   {nullptr, nullptr}};
+constexpr luaL_Reg kMsgpackFunctions[] = {{"pack", MsgpackPack},
+                                          {"unpack", MsgpackUnpack},
+                                          {"unpack_one", UnpackOne},
+                                          {"unpack_limit", UnpackLimit},
+                                          {nullptr, nullptr}};
 
 }  // namespace
 
 void PushMessagePackLibrary(lua_State* lua) {
   lua_newtable(lua);
-  luaL_register(lua, nullptr, kFunctions);
+  luaL_register(lua, nullptr, kMsgpackFunctions);
   lua_pushliteral(lua, "cmsgpack");
   lua_setfield(lua, -2, "_NAME");
 }

@@ -276,7 +276,7 @@ int RegisterFunction(lua_State* lua) {
   return error.empty() ? 0 : Raise(lua, error);
 }
 
-constexpr luaL_Reg kFunctions[] = {
+constexpr luaL_Reg kApiFunctions[] = {
     {"call", RedisCall},           {"pcall", RedisPCall},        {"log", WriteLog},
     {"setresp", SetProtocol},      {"sha1hex", Sha1Of},          {"error_reply", ErrorReply},
     {"status_reply", StatusReply}, {"set_repl", SetPropagation}, {"acl_check_cmd", AclCheckCommand},
@@ -339,7 +339,7 @@ void SetVersion(lua_State* lua, std::string_view version) {
 void SetCommandTables(lua_State* lua, const Vm& vm) {
   for (const Api* api : {&kRedis, &kServer}) {
     lua_newtable(lua);
-    SetFunctions(lua, kFunctions, *api);
+    SetFunctions(lua, kApiFunctions, *api);
     if (vm.kind() == Vm::Kind::kScript) SetFunctions(lua, kScriptFunctions, *api);
     SetConstants(lua, kLogLevels);
     SetConstants(lua, kPropagations);

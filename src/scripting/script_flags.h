@@ -50,8 +50,6 @@ struct LibraryHead {
 };
 [[nodiscard]] std::string ParseLibraryHead(std::string_view code, LibraryHead* head);
 
-std::string LowerCase(std::string_view text);
-
 // Letters, digits and '_', at least one.
 bool IsFunctionName(std::string_view name);
 

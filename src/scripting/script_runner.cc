@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "base/letters.h"
 #include "base/sha1.h"
 #include "scripting/script_flags.h"
 
@@ -140,7 +141,7 @@ void ScriptRunner::EvalDigest(commands::Call& call, Writes writes) {
   const auto key_count = ParseKeyCount(call, "");
   if (!key_count) return;
   const Compiled* compiled = FindDigest(call.args[1]);
-  if (compiled == nullptr) compiled = FindDigest(LowerCase(call.args[1]));
+  if (compiled == nullptr) compiled = FindDigest(base::LowerCase(call.args[1]));
   if (compiled == nullptr) return ReplyNoScript(call);
   RunScript(call, *compiled, writes, *key_count);
 }

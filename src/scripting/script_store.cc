@@ -1,5 +1,7 @@
 #include "scripting/script_store.h"
 
+#include "base/letters.h"
+
 namespace terrace::scripting {
 namespace {
 
@@ -10,7 +12,7 @@ constexpr size_t kScriptOverheadBytes = sizeof(Script) + 64;
 
 ScriptStore::Pointer ScriptStore::Find(std::string_view digest) const {
   std::lock_guard lock(mutex_);
-  const auto found = scripts_.find(LowerCase(digest));
+  const auto found = scripts_.find(base::LowerCase(digest));
   return found != scripts_.end() ? found->second : nullptr;
 }
 

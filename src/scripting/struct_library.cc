@@ -154,7 +154,7 @@ void AddFloat(luaL_Buffer* buffer, Float number, Order order) {
   luaL_addlstring(buffer, text, sizeof(number));
 }
 
-int Pack(lua_State* lua) {
+int StructPack(lua_State* lua) {
   Format format(lua);
   int argument = 2;
   size_t position = 0;
@@ -214,7 +214,7 @@ lua_Number ReadFloat(const char* data, Order order) {
   return number;
 }
 
-int Unpack(lua_State* lua) {
+int StructUnpack(lua_State* lua) {
   Format format(lua);
   size_t size;
   const char* data = luaL_checklstring(lua, 2, &size);
@@ -290,14 +290,14 @@ int Size(lua_State* lua) {
   return 1;
 }
 
-constexpr luaL_Reg kFunctions[] = {
-    {"pack", Pack}, {"unpack", Unpack}, {"size", Size}, {nullptr, nullptr}};
+constexpr luaL_Reg kStructFunctions[] = {
+    {"pack", StructPack}, {"unpack", StructUnpack}, {"size", Size}, {nullptr, nullptr}};
 
 }  // namespace
 
 void PushStructLibrary(lua_State* lua) {
   lua_newtable(lua);
-  luaL_register(lua, nullptr, kFunctions);
+  luaL_register(lua, nullptr, kStructFunctions);
 }
 
 }  // namespace terrace::scripting

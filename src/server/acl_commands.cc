@@ -267,12 +267,13 @@ void AclHelp(Call& call) {
   commands::ReplyHelp(call, kLines);
 }
 
-constexpr uint32_t kHelp = commands::kLoading | commands::kStale | commands::kNoLocks;
-constexpr uint32_t kPlain = kHelp | commands::kNoScript;
-constexpr uint32_t kAdmin = kPlain | commands::kAdmin;
+constexpr uint32_t kAclHelpFlags = commands::kLoading | commands::kStale | commands::kNoLocks;
+constexpr uint32_t kAclFlags = kAclHelpFlags | commands::kNoScript;
+constexpr uint32_t kAclAdminFlags = kAclFlags | commands::kAdmin;
 
-constexpr Command Row(std::string_view name, int arity, uint32_t flags, commands::Handler handler,
-                      std::string_view since, std::string_view summary) {
+constexpr Command AclRow(std::string_view name, int arity, uint32_t flags,
+                         commands::Handler handler, std::string_view since,
+                         std::string_view summary) {
   return {.name = name,
           .arity = arity,
           .flags = flags,
@@ -282,33 +283,34 @@ constexpr Command Row(std::string_view name, int arity, uint32_t flags, commands
           .summary = summary};
 }
 
-constexpr Command kSubcommands[] = {
-    Row("acl|cat", -2, kPlain, AclCat, "6.0.0", "Lists categories, or the commands of one."),
-    Row("acl|deluser", -3, kAdmin, AclDelUser, "6.0.0", "Removes users."),
-    Row("acl|dryrun", -4, kAdmin, AclDryRun, "7.0.0", "Tells whether a user may run a command."),
-    Row("acl|genpass", -2, kPlain, AclGenPass, "6.0.0", "Makes a random password."),
-    Row("acl|getuser", 3, kAdmin, AclGetUser, "6.0.0", "Describes a user."),
-    Row("acl|help", 2, kHelp, AclHelp, "6.0.0", "Describes the subcommands."),
-    Row("acl|list", 2, kAdmin, AclList, "6.0.0", "Lists users as rules."),
-    Row("acl|load", 2, kAdmin, AclLoad, "6.0.0", "Reads the users from the ACL file."),
-    Row("acl|log", -2, kAdmin, AclShowLog, "6.0.0", "Shows what was refused to whom."),
-    Row("acl|save", 2, kAdmin, AclSave, "6.0.0", "Writes the users to the ACL file."),
-    Row("acl|setuser", -3, kAdmin, AclSetUser, "6.0.0", "Makes or changes a user."),
-    Row("acl|users", 2, kAdmin, AclUserNames, "6.0.0", "Lists the names of users."),
-    Row("acl|whoami", 2, kPlain, AclWhoAmI, "6.0.0", "Answers who this connection is."),
+constexpr Command kAclSubcommands[] = {
+    AclRow("acl|cat", -2, kAclFlags, AclCat, "6.0.0", "Lists categories, or the commands of one."),
+    AclRow("acl|deluser", -3, kAclAdminFlags, AclDelUser, "6.0.0", "Removes users."),
+    AclRow("acl|dryrun", -4, kAclAdminFlags, AclDryRun, "7.0.0",
+           "Tells whether a user may run a command."),
+    AclRow("acl|genpass", -2, kAclFlags, AclGenPass, "6.0.0", "Makes a random password."),
+    AclRow("acl|getuser", 3, kAclAdminFlags, AclGetUser, "6.0.0", "Describes a user."),
+    AclRow("acl|help", 2, kAclHelpFlags, AclHelp, "6.0.0", "Describes the subcommands."),
+    AclRow("acl|list", 2, kAclAdminFlags, AclList, "6.0.0", "Lists users as rules."),
+    AclRow("acl|load", 2, kAclAdminFlags, AclLoad, "6.0.0", "Reads the users from the ACL file."),
+    AclRow("acl|log", -2, kAclAdminFlags, AclShowLog, "6.0.0", "Shows what was refused to whom."),
+    AclRow("acl|save", 2, kAclAdminFlags, AclSave, "6.0.0", "Writes the users to the ACL file."),
+    AclRow("acl|setuser", -3, kAclAdminFlags, AclSetUser, "6.0.0", "Makes or changes a user."),
+    AclRow("acl|users", 2, kAclAdminFlags, AclUserNames, "6.0.0", "Lists the names of users."),
+    AclRow("acl|whoami", 2, kAclFlags, AclWhoAmI, "6.0.0", "Answers who this connection is."),
 };
 
-constexpr Command kCommands[] = {
+constexpr Command kAclCommands[] = {
     {.name = "acl",
      .arity = -2,
      .group = "server",
      .since = "6.0.0",
      .summary = "A container for access control commands.",
-     .subcommands = kSubcommands},
+     .subcommands = kAclSubcommands},
 };
 
 }  // namespace
 
-std::span<const Command> AclCommands() { return kCommands; }
+std::span<const Command> AclCommands() { return kAclCommands; }
 
 }  // namespace terrace::server

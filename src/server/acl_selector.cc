@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/glob.h"
+#include "base/letters.h"
 #include "commands/categories.h"
 #include "commands/key_access.h"
 
@@ -18,14 +19,6 @@ using commands::SameName;
 using Denied = AclVerdict::Denied;
 
 constexpr uint8_t kReadWrite = kKeyRead | kKeyWrite;
-
-std::string LowerCase(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return lower;
-}
-
-bool SameWord(std::string_view a, std::string_view b) { return LowerCase(a) == LowerCase(b); }
 
 // Words end at a zero byte, as everywhere in Redis.
 std::string_view WordOf(std::string_view rule) { return rule.substr(0, rule.find('\0')); }
@@ -168,7 +161,7 @@ AclError AclSelector::AllowArgument(std::string_view name, size_t bar) {
   } else {
     std::vector<std::string>& known = first_arguments_[command->id];
     const bool is_known = std::any_of(known.begin(), known.end(), [&](const std::string& other) {
-      return SameWord(other, argument);
+      return base::SameWord(other, argument);
     });
     if (!is_known) known.emplace_back(argument);
   }
@@ -205,7 +198,7 @@ void AclSelector::Change(const Command& command, bool allow) {
 
 // A rule takes the place of an earlier one for the same, and of those for its subcommands.
 void AclSelector::Remember(std::string_view rule, bool allow) {
-  const std::string name = LowerCase(rule);
+  const std::string name = base::LowerCase(rule);
   std::erase_if(command_rules_, [&](std::string_view other) {
     other.remove_prefix(1);
     return other == name || other.starts_with(name + "|");
@@ -245,7 +238,7 @@ AclVerdict AclSelector::CheckCommand(const AclRequest& request) const {
   const auto known = first_arguments_.find(command.id);
   if (known == first_arguments_.end() || request.args.size() < 2) return {Denied::kCommand, 0};
   for (const std::string& argument : known->second) {
-    if (SameWord(argument, request.args[1])) return {};
+    if (base::SameWord(argument, request.args[1])) return {};
   }
   return {Denied::kCommand, 0};
 }

@@ -128,13 +128,13 @@ void Role(Call& call) {
   call.reply.Array(0);
 }
 
-constexpr uint32_t kPlain = kNoScript | kLoading | kStale | commands::kTakesLocks;
+constexpr uint32_t kAdminFlags = kNoScript | kLoading | kStale | commands::kTakesLocks;
 
-constexpr Command Sub(std::string_view name, int arity, commands::Handler handler,
-                      std::string_view since, std::string_view summary) {
+constexpr Command ConfigRow(std::string_view name, int arity, commands::Handler handler,
+                            std::string_view since, std::string_view summary) {
   return {.name = name,
           .arity = arity,
-          .flags = kPlain | kAdmin,
+          .flags = kAdminFlags | kAdmin,
           .categories = kDangerous,
           .handler = handler,
           .group = "server",
@@ -153,11 +153,11 @@ void ModuleHelp(Call& call) {
 }
 
 constexpr Command kConfigSubcommands[] = {
-    Sub("config|get", -3, ConfigGet, "2.0.0", "Answers the values of settings."),
-    Sub("config|set", -4, ConfigSet, "2.0.0", "Changes settings, all or none."),
-    Sub("config|rewrite", 2, ConfigRewrite, "2.8.0", "Saves what was changed at run time."),
-    Sub("config|resetstat", 2, ConfigResetStat, "2.0.0", "Sets the statistics to zero."),
-    Sub("config|reload", 2, ConfigReload, "7.2.0", "Reads the configuration file again."),
+    ConfigRow("config|get", -3, ConfigGet, "2.0.0", "Answers the values of settings."),
+    ConfigRow("config|set", -4, ConfigSet, "2.0.0", "Changes settings, all or none."),
+    ConfigRow("config|rewrite", 2, ConfigRewrite, "2.8.0", "Saves what was changed at run time."),
+    ConfigRow("config|resetstat", 2, ConfigResetStat, "2.0.0", "Sets the statistics to zero."),
+    ConfigRow("config|reload", 2, ConfigReload, "7.2.0", "Reads the configuration file again."),
     {.name = "config|help",
      .arity = 2,
      .flags = kLoading | kStale | kNoLocks,
@@ -209,7 +209,7 @@ constexpr Command kModuleSubcommands[] = {
      .summary = "Describes the subcommands."},
 };
 
-constexpr Command kCommands[] = {
+constexpr Command kAdminCommands[] = {
     {.name = "module",
      .arity = -2,
      .group = "server",
@@ -231,7 +231,7 @@ constexpr Command kCommands[] = {
      .summary = "Answers the server's time."},
     {.name = "shutdown",
      .arity = -1,
-     .flags = kPlain | kAdmin | commands::kNoMulti | commands::kAllowBusy,
+     .flags = kAdminFlags | kAdmin | commands::kNoMulti | commands::kAllowBusy,
      .categories = kDangerous,
      .handler = Shutdown,
      .group = "server",
@@ -270,7 +270,7 @@ constexpr Command kCommands[] = {
      .summary = "Answers the version, below a small picture."},
     {.name = "role",
      .arity = 1,
-     .flags = kPlain | kFast,
+     .flags = kAdminFlags | kFast,
      .categories = kDangerous | commands::kAdminCategory,
      .handler = Role,
      .group = "server",
@@ -280,6 +280,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> AdminCommands() { return kCommands; }
+std::span<const Command> AdminCommands() { return kAdminCommands; }
 
 }  // namespace terrace::server

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/letters.h"
 #include "base/numbers.h"
 #include "commands/registry.h"
 #include "server/commands.h"
@@ -54,12 +55,6 @@ struct Filter {
   }
 };
 
-std::string LowerCase(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = static_cast<char>(std::tolower(c));
-  return lower;
-}
-
 bool IsClientType(const std::string& type) {
   return type == "normal" || type == "master" || type == "replica" || type == "slave" ||
          type == "pubsub";
@@ -67,7 +62,7 @@ bool IsClientType(const std::string& type) {
 
 // Replies the error and returns false when it is no client type.
 bool ReadType(Call& call, size_t at, Filter* filter) {
-  filter->type = LowerCase(call.args[at]);
+  filter->type = base::LowerCase(call.args[at]);
   if (IsClientType(*filter->type)) return true;
   call.reply.Error("ERR Unknown client type '" + std::string(call.args[at]) + "'");
   return false;
@@ -189,7 +184,7 @@ void ClientSetInfo(Call& call) {
     return call.reply.Error("ERR Unrecognized option '" + std::string(call.args[2]) + "'");
   }
   if (!IsPrintableWord(call.args[3])) {
-    return call.reply.Error("ERR " + LowerCase(call.args[2]) +
+    return call.reply.Error("ERR " + base::LowerCase(call.args[2]) +
                             " cannot contain spaces, newlines or special characters.");
   }
   std::lock_guard lock(view.names_mutex);
@@ -277,15 +272,15 @@ void ClientHelp(Call& call) {
   commands::ReplyHelp(call, kLines);
 }
 
-constexpr uint32_t kHelp = kLoading | kStale | kNoLocks;
-constexpr uint32_t kPlain = kHelp | kNoScript;
+constexpr uint32_t kClientHelpFlags = kLoading | kStale | kNoLocks;
+constexpr uint32_t kClientFlags = kClientHelpFlags | kNoScript;
 
-constexpr Command Sub(std::string_view name, int arity, commands::Handler handler,
-                      std::string_view since, std::string_view summary, uint32_t flags = 0,
-                      uint32_t categories = 0) {
+constexpr Command ClientRow(std::string_view name, int arity, commands::Handler handler,
+                            std::string_view since, std::string_view summary, uint32_t flags = 0,
+                            uint32_t categories = 0) {
   return {.name = name,
           .arity = arity,
-          .flags = kPlain | flags,
+          .flags = kClientFlags | flags,
           .categories = kConnection | categories,
           .handler = handler,
           .group = "connection",
@@ -293,36 +288,37 @@ constexpr Command Sub(std::string_view name, int arity, commands::Handler handle
           .summary = summary};
 }
 
-constexpr Command kSubcommands[] = {
-    Sub("client|id", 2, ClientId, "5.0.0", "Answers the id of this connection."),
-    Sub("client|info", 2, ClientInfo, "6.2.0", "Describes this connection."),
-    Sub("client|list", -2, ClientList, "2.4.0", "Lists connections.", kAdmin, kDangerous),
-    Sub("client|kill", -3, ClientKill, "2.4.0", "Closes connections.", kAdmin, kDangerous),
-    Sub("client|setname", 3, ClientSetName, "2.6.9", "Names this connection."),
-    Sub("client|getname", 2, ClientGetName, "2.6.9", "Answers the name of this connection."),
-    Sub("client|setinfo", 4, ClientSetInfo, "7.2.0", "Tells the client library's name or version."),
-    Sub("client|no-evict", 3, ClientNoEvict, "7.0.0",
-        "Spares this connection from client eviction.", kAdmin, kDangerous),
-    Sub("client|no-touch", 3, ClientNoTouch, "7.2.0",
-        "Keeps what this connection reads from counting as used."),
-    Sub("client|unblock", -3, ClientUnblock, "5.0.0", "Ends the wait of a blocked connection.",
-        kAdmin | commands::kTakesLocks, kDangerous),
-    Sub("client|pause", -3, ClientPauseStart, "3.0.0", "Holds up requests for a time.", kAdmin,
-        kDangerous),
-    Sub("client|unpause", 2, ClientPauseEnd, "6.2.0", "Ends what CLIENT PAUSE began.", kAdmin,
-        kDangerous),
-    Sub("client|reply", 3, ClientReply, "3.2.0", "Switches replies on, off, or skips one."),
-    Sub("client|tracking", -3, ClientTracking, "6.0.0",
-        "Switches the announcement of changes of what this connection has read."),
-    Sub("client|trackinginfo", 2, ClientTrackingInfo, "6.2.0",
-        "Describes how this connection tracks."),
-    Sub("client|caching", 3, ClientCaching, "6.0.0",
-        "Says whether the keys of the next command are tracked."),
-    Sub("client|getredir", 2, ClientGetRedirection, "6.0.0",
-        "Answers which connection hears in this one's place."),
+constexpr Command kClientSubcommands[] = {
+    ClientRow("client|id", 2, ClientId, "5.0.0", "Answers the id of this connection."),
+    ClientRow("client|info", 2, ClientInfo, "6.2.0", "Describes this connection."),
+    ClientRow("client|list", -2, ClientList, "2.4.0", "Lists connections.", kAdmin, kDangerous),
+    ClientRow("client|kill", -3, ClientKill, "2.4.0", "Closes connections.", kAdmin, kDangerous),
+    ClientRow("client|setname", 3, ClientSetName, "2.6.9", "Names this connection."),
+    ClientRow("client|getname", 2, ClientGetName, "2.6.9", "Answers the name of this connection."),
+    ClientRow("client|setinfo", 4, ClientSetInfo, "7.2.0",
+              "Tells the client library's name or version."),
+    ClientRow("client|no-evict", 3, ClientNoEvict, "7.0.0",
+              "Spares this connection from client eviction.", kAdmin, kDangerous),
+    ClientRow("client|no-touch", 3, ClientNoTouch, "7.2.0",
+              "Keeps what this connection reads from counting as used."),
+    ClientRow("client|unblock", -3, ClientUnblock, "5.0.0",
+              "Ends the wait of a blocked connection.", kAdmin | commands::kTakesLocks, kDangerous),
+    ClientRow("client|pause", -3, ClientPauseStart, "3.0.0", "Holds up requests for a time.",
+              kAdmin, kDangerous),
+    ClientRow("client|unpause", 2, ClientPauseEnd, "6.2.0", "Ends what CLIENT PAUSE began.", kAdmin,
+              kDangerous),
+    ClientRow("client|reply", 3, ClientReply, "3.2.0", "Switches replies on, off, or skips one."),
+    ClientRow("client|tracking", -3, ClientTracking, "6.0.0",
+              "Switches the announcement of changes of what this connection has read."),
+    ClientRow("client|trackinginfo", 2, ClientTrackingInfo, "6.2.0",
+              "Describes how this connection tracks."),
+    ClientRow("client|caching", 3, ClientCaching, "6.0.0",
+              "Says whether the keys of the next command are tracked."),
+    ClientRow("client|getredir", 2, ClientGetRedirection, "6.0.0",
+              "Answers which connection hears in this one's place."),
     {.name = "client|help",
      .arity = 2,
-     .flags = kHelp,
+     .flags = kClientHelpFlags,
      .categories = kConnection,
      .handler = ClientHelp,
      .group = "connection",
@@ -330,17 +326,17 @@ constexpr Command kSubcommands[] = {
      .summary = "Describes the subcommands."},
 };
 
-constexpr Command kCommands[] = {
+constexpr Command kClientCommands[] = {
     {.name = "client",
      .arity = -2,
      .group = "connection",
      .since = "2.4.0",
      .summary = "A container for client connection commands.",
-     .subcommands = kSubcommands},
+     .subcommands = kClientSubcommands},
 };
 
 }  // namespace
 
-std::span<const Command> ClientCommands() { return kCommands; }
+std::span<const Command> ClientCommands() { return kClientCommands; }
 
 }  // namespace terrace::server

@@ -8,16 +8,15 @@ namespace {
 using commands::Call;
 using commands::Command;
 
-constexpr uint32_t kPlain = commands::kStale | commands::kNoLocks;
-constexpr uint32_t kAdmin = commands::kAdmin | commands::kNoLocks;
-constexpr uint32_t kConnection = commands::kConnection;
+constexpr uint32_t kClusterFlags = commands::kStale | commands::kNoLocks;
+constexpr uint32_t kClusterAdminFlags = commands::kAdmin | commands::kNoLocks;
 
 void ReplyNoCluster(Call& call) {
   call.reply.Error("ERR This instance has cluster support disabled");
 }
 
-constexpr Command Row(std::string_view name, int arity, uint32_t flags = kPlain,
-                      uint32_t categories = 0) {
+constexpr Command ClusterRow(std::string_view name, int arity, uint32_t flags = kClusterFlags,
+                             uint32_t categories = 0) {
   return {.name = name,
           .arity = arity,
           .flags = flags,
@@ -28,36 +27,38 @@ constexpr Command Row(std::string_view name, int arity, uint32_t flags = kPlain,
           .summary = "Answers that this is no cluster."};
 }
 
-constexpr Command kSubcommands[] = {
-    Row("cluster|info", 2),
-    Row("cluster|nodes", 2),
-    Row("cluster|slots", 2),
-    Row("cluster|shards", 2),
-    Row("cluster|links", 2),
-    Row("cluster|myid", 2),
-    Row("cluster|keyslot", 3),
-    Row("cluster|countkeysinslot", 3),
-    Row("cluster|getkeysinslot", 4),
-    Row("cluster|replicas", 3, kAdmin | commands::kStale),
-    Row("cluster|meet", -4, kAdmin | commands::kStale),
-    Row("cluster|reset", -2, kAdmin | commands::kStale | commands::kNoScript),
-    Row("cluster|help", 2, kPlain | commands::kLoading),
+constexpr Command kClusterSubcommands[] = {
+    ClusterRow("cluster|info", 2),
+    ClusterRow("cluster|nodes", 2),
+    ClusterRow("cluster|slots", 2),
+    ClusterRow("cluster|shards", 2),
+    ClusterRow("cluster|links", 2),
+    ClusterRow("cluster|myid", 2),
+    ClusterRow("cluster|keyslot", 3),
+    ClusterRow("cluster|countkeysinslot", 3),
+    ClusterRow("cluster|getkeysinslot", 4),
+    ClusterRow("cluster|replicas", 3, kClusterAdminFlags | commands::kStale),
+    ClusterRow("cluster|meet", -4, kClusterAdminFlags | commands::kStale),
+    ClusterRow("cluster|reset", -2, kClusterAdminFlags | commands::kStale | commands::kNoScript),
+    ClusterRow("cluster|help", 2, kClusterFlags | commands::kLoading),
 };
 
-constexpr Command kCommands[] = {
+constexpr Command kClusterCommands[] = {
     {.name = "cluster",
      .arity = -2,
      .group = "cluster",
      .since = "3.0.0",
      .summary = "A container for cluster commands.",
-     .subcommands = kSubcommands},
-    Row("readonly", 1, kPlain | commands::kLoading | commands::kFast, kConnection),
-    Row("readwrite", 1, kPlain | commands::kLoading | commands::kFast, kConnection),
-    Row("asking", 1, commands::kNoLocks | commands::kFast, kConnection),
+     .subcommands = kClusterSubcommands},
+    ClusterRow("readonly", 1, kClusterFlags | commands::kLoading | commands::kFast,
+               commands::kConnection),
+    ClusterRow("readwrite", 1, kClusterFlags | commands::kLoading | commands::kFast,
+               commands::kConnection),
+    ClusterRow("asking", 1, commands::kNoLocks | commands::kFast, commands::kConnection),
 };
 
 }  // namespace
 
-std::span<const Command> ClusterCommands() { return kCommands; }
+std::span<const Command> ClusterCommands() { return kClusterCommands; }
 
 }  // namespace terrace::server

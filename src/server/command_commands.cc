@@ -259,13 +259,13 @@ void CommandHelp(Call& call) {
   commands::ReplyHelp(call, kLines);
 }
 
-constexpr uint32_t kPlain = kLoading | kStale | kNoLocks;
+constexpr uint32_t kCommandFlags = kLoading | kStale | kNoLocks;
 
-constexpr Command Sub(std::string_view name, int arity, commands::Handler handler,
-                      std::string_view since, std::string_view summary) {
+constexpr Command CommandRow(std::string_view name, int arity, commands::Handler handler,
+                             std::string_view since, std::string_view summary) {
   return {.name = name,
           .arity = arity,
-          .flags = kPlain,
+          .flags = kCommandFlags,
           .categories = commands::kConnection,
           .handler = handler,
           .group = "server",
@@ -273,31 +273,32 @@ constexpr Command Sub(std::string_view name, int arity, commands::Handler handle
           .summary = summary};
 }
 
-constexpr Command kSubcommands[] = {
-    Sub("command|count", 2, CommandCount, "2.8.13", "Counts the commands."),
-    Sub("command|info", -2, CommandInfo, "2.8.13", "Describes commands."),
-    Sub("command|docs", -2, CommandDocs, "7.0.0", "Documents commands."),
-    Sub("command|list", -2, CommandList, "7.0.0", "Lists the names of commands."),
-    Sub("command|getkeys", -3, CommandGetKeys, "2.8.13", "Extracts the keys of a command line."),
-    Sub("command|getkeysandflags", -3, CommandGetKeysAndFlags, "7.0.0",
-        "Extracts the keys of a command line, with what is done to them."),
-    Sub("command|help", 2, CommandHelp, "5.0.0", "Describes the subcommands."),
+constexpr Command kCommandSubcommands[] = {
+    CommandRow("command|count", 2, CommandCount, "2.8.13", "Counts the commands."),
+    CommandRow("command|info", -2, CommandInfo, "2.8.13", "Describes commands."),
+    CommandRow("command|docs", -2, CommandDocs, "7.0.0", "Documents commands."),
+    CommandRow("command|list", -2, CommandList, "7.0.0", "Lists the names of commands."),
+    CommandRow("command|getkeys", -3, CommandGetKeys, "2.8.13",
+               "Extracts the keys of a command line."),
+    CommandRow("command|getkeysandflags", -3, CommandGetKeysAndFlags, "7.0.0",
+               "Extracts the keys of a command line, with what is done to them."),
+    CommandRow("command|help", 2, CommandHelp, "5.0.0", "Describes the subcommands."),
 };
 
-constexpr Command kCommands[] = {
+constexpr Command kCommandCommands[] = {
     {.name = "command",
      .arity = -1,
-     .flags = kPlain,
+     .flags = kCommandFlags,
      .categories = commands::kConnection,
      .handler = CommandAll,
      .group = "server",
      .since = "2.8.13",
      .summary = "Describes all commands.",
-     .subcommands = kSubcommands},
+     .subcommands = kCommandSubcommands},
 };
 
 }  // namespace
 
-std::span<const Command> CommandCommands() { return kCommands; }
+std::span<const Command> CommandCommands() { return kCommandCommands; }
 
 }  // namespace terrace::server

@@ -22,7 +22,7 @@ using commands::kNoLocks;
 using commands::kNoScript;
 using commands::kStale;
 
-constexpr uint32_t kPlain = kFast | kNoLocks | kLoading | kStale;
+constexpr uint32_t kConnectionFlags = kFast | kNoLocks | kLoading | kStale;
 
 void Ping(Call& call) {
   if (call.argc() > 2) {
@@ -169,7 +169,7 @@ void Reset(Call& call) {
   call.reply.Simple("RESET");
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kConnectionCommands[] = {
     {.name = "ping",
      .arity = -1,
      .flags = kFast | kNoLocks,
@@ -180,7 +180,7 @@ constexpr Command kCommands[] = {
      .summary = "Answers PONG, or the message it is given."},
     {.name = "echo",
      .arity = 2,
-     .flags = kPlain,
+     .flags = kConnectionFlags,
      .categories = kConnection,
      .handler = Echo,
      .group = "connection",
@@ -188,7 +188,7 @@ constexpr Command kCommands[] = {
      .summary = "Answers the message it is given."},
     {.name = "select",
      .arity = 2,
-     .flags = kPlain,
+     .flags = kConnectionFlags,
      .categories = kConnection,
      .handler = Select,
      .group = "connection",
@@ -196,7 +196,7 @@ constexpr Command kCommands[] = {
      .summary = "Selects the database of this connection."},
     {.name = "auth",
      .arity = -2,
-     .flags = kPlain | kNoAuth | kNoScript | kAllowBusy,
+     .flags = kConnectionFlags | kNoAuth | kNoScript | kAllowBusy,
      .categories = kConnection,
      .handler = Auth,
      .group = "connection",
@@ -204,7 +204,7 @@ constexpr Command kCommands[] = {
      .summary = "Authenticates this connection."},
     {.name = "hello",
      .arity = -1,
-     .flags = kPlain | kNoAuth | kNoScript | kAllowBusy,
+     .flags = kConnectionFlags | kNoAuth | kNoScript | kAllowBusy,
      .categories = kConnection,
      .handler = Hello,
      .group = "connection",
@@ -212,7 +212,7 @@ constexpr Command kCommands[] = {
      .summary = "Chooses the protocol and describes the server."},
     {.name = "quit",
      .arity = -1,
-     .flags = kPlain | kNoAuth | kNoScript | kAllowBusy,
+     .flags = kConnectionFlags | kNoAuth | kNoScript | kAllowBusy,
      .categories = kConnection,
      .handler = Quit,
      .group = "connection",
@@ -220,7 +220,7 @@ constexpr Command kCommands[] = {
      .summary = "Closes this connection."},
     {.name = "reset",
      .arity = 1,
-     .flags = kPlain | kNoAuth | kNoScript | kAllowBusy,
+     .flags = kConnectionFlags | kNoAuth | kNoScript | kAllowBusy,
      .categories = kConnection,
      .handler = Reset,
      .group = "connection",
@@ -230,6 +230,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> ConnectionCommands() { return kCommands; }
+std::span<const Command> ConnectionCommands() { return kConnectionCommands; }
 
 }  // namespace terrace::server

@@ -107,7 +107,7 @@ void Debug(Call& call) {
                    std::string(call.args[1]) + "'. Try DEBUG HELP.");
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kDebugCommands[] = {
     {.name = "debug",
      .arity = -2,
      .flags = commands::kAdmin | commands::kNoScript | commands::kLoading | commands::kStale |
@@ -121,6 +121,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> DebugCommands() { return kCommands; }
+std::span<const Command> DebugCommands() { return kDebugCommands; }
 
 }  // namespace terrace::server

@@ -20,17 +20,17 @@ using scripting::Library;
 using scripting::LibrarySet;
 using scripting::Writes;
 
-scripting::FunctionRunner& RunnerOf(commands::Session& session) {
+scripting::FunctionRunner& FunctionsOf(commands::Session& session) {
   return static_cast<Connection&>(session).worker->functions();
 }
-scripting::FunctionRunner& RunnerOf(Call& call) { return RunnerOf(call.session); }
+scripting::FunctionRunner& FunctionsOf(Call& call) { return FunctionsOf(call.session); }
 
 bool NeedsOnlyKeys(commands::Session& session, commands::Args args) {
-  return RunnerOf(session).NeedsOnlyKeys(args);
+  return FunctionsOf(session).NeedsOnlyKeys(args);
 }
 
-void Fcall(Call& call) { RunnerOf(call).Call(call, Writes::kAllowed); }
-void FcallReadOnly(Call& call) { RunnerOf(call).Call(call, Writes::kForbidden); }
+void Fcall(Call& call) { FunctionsOf(call).Call(call, Writes::kAllowed); }
+void FcallReadOnly(Call& call) { FunctionsOf(call).Call(call, Writes::kForbidden); }
 
 // Replaces the libraries, and has every worker give up what it does not need any more.
 void ChangeLibraries(Call& call, const std::function<std::string(LibrarySet&)>& change) {
@@ -49,7 +49,7 @@ void FunctionLoad(Call& call) {
     }
     existing = Existing::kReplace;
   }
-  RunnerOf(call).Load(call, call.args.back(), existing);
+  FunctionsOf(call).Load(call, call.args.back(), existing);
 }
 
 void FunctionDelete(Call& call) {
@@ -152,7 +152,7 @@ void FunctionRestore(Call& call) {
           "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.");
     }
   }
-  RunnerOf(call).Restore(call, call.args[2], policy);
+  FunctionsOf(call).Restore(call, call.args[2], policy);
 }
 
 void FunctionKill(Call& call) {
@@ -243,7 +243,7 @@ void FunctionHelp(Call& call) {
 constexpr uint32_t kChanges = commands::kWrite;
 constexpr uint32_t kGrows = commands::kWrite | commands::kDenyOom;
 
-constexpr Command kSubcommands[] = {
+constexpr Command kFunctionSubcommands[] = {
     ScriptingRow("function|delete", 3, kChanges, FunctionDelete, "7.0.0", "Removes a library."),
     ScriptingRow("function|dump", 2, 0, FunctionDump, "7.0.0", "Dumps all libraries."),
     ScriptingRow("function|flush", -2, kChanges, FunctionFlush, "7.0.0", "Removes all libraries."),
@@ -258,7 +258,7 @@ constexpr Command kSubcommands[] = {
                  "Tells what runs, and how many functions there are."),
 };
 
-constexpr Command kCommands[] = {
+constexpr Command kFunctionCommands[] = {
     InvocationRow("fcall", commands::kMayReplicate, Fcall, NeedsOnlyKeys, "7.0.0",
                   "Calls a function."),
     InvocationRow("fcall_ro", commands::kReadOnly, FcallReadOnly, NeedsOnlyKeys, "7.0.0",
@@ -268,11 +268,11 @@ constexpr Command kCommands[] = {
      .group = "scripting",
      .since = "7.0.0",
      .summary = "Manages libraries of functions.",
-     .subcommands = kSubcommands},
+     .subcommands = kFunctionSubcommands},
 };
 
 }  // namespace
 
-std::span<const Command> FunctionCommands() { return kCommands; }
+std::span<const Command> FunctionCommands() { return kFunctionCommands; }
 
 }  // namespace terrace::server

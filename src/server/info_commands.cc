@@ -408,7 +408,7 @@ void Info(Call& call) {
   call.reply.Verbatim("txt", text);
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kInfoCommands[] = {
     {.name = "info",
      .arity = -1,
      .flags = commands::kLoading | commands::kStale | commands::kTakesLocks,
@@ -421,6 +421,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> InfoCommands() { return kCommands; }
+std::span<const Command> InfoCommands() { return kInfoCommands; }
 
 }  // namespace terrace::server

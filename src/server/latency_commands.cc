@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/letters.h"
 #include "commands/registry.h"
 #include "server/commands.h"
 #include "server/server.h"
@@ -164,9 +165,7 @@ void LatencyHistogram(Call& call) {
     for (const Command& row : call.registry.rows()) rows.push_back(&row);
   }
   for (size_t i = 2; i < call.argc(); ++i) {
-    std::string name(call.args[i]);
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const std::string name = base::LowerCase(call.args[i]);
     for (const Command& row : call.registry.rows()) {
       if (row.name == name) AppendRows(row, &rows);
     }
@@ -202,8 +201,8 @@ void LatencyHelp(Call& call) {
   commands::ReplyHelp(call, kLines);
 }
 
-constexpr Command Sub(std::string_view name, int arity, commands::Handler handler,
-                      std::string_view since, std::string_view summary) {
+constexpr Command LatencyRow(std::string_view name, int arity, commands::Handler handler,
+                             std::string_view since, std::string_view summary) {
   return {.name = name,
           .arity = arity,
           .flags = commands::kAdmin | commands::kNoScript | commands::kLoading | commands::kStale |
@@ -215,13 +214,14 @@ constexpr Command Sub(std::string_view name, int arity, commands::Handler handle
           .summary = summary};
 }
 
-constexpr Command kSubcommands[] = {
-    Sub("latency|doctor", 2, LatencyDoctor, "2.8.13", "Explains what held up requests."),
-    Sub("latency|graph", 3, LatencyGraph, "2.8.13", "Draws the samples of an event."),
-    Sub("latency|history", 3, LatencyHistory, "2.8.13", "Answers the samples of an event."),
-    Sub("latency|latest", 2, LatencyLatest, "2.8.13", "Answers the latest samples."),
-    Sub("latency|reset", -2, LatencyReset, "2.8.13", "Forgets events."),
-    Sub("latency|histogram", -2, LatencyHistogram, "7.0.0", "Answers how long commands take."),
+constexpr Command kLatencySubcommands[] = {
+    LatencyRow("latency|doctor", 2, LatencyDoctor, "2.8.13", "Explains what held up requests."),
+    LatencyRow("latency|graph", 3, LatencyGraph, "2.8.13", "Draws the samples of an event."),
+    LatencyRow("latency|history", 3, LatencyHistory, "2.8.13", "Answers the samples of an event."),
+    LatencyRow("latency|latest", 2, LatencyLatest, "2.8.13", "Answers the latest samples."),
+    LatencyRow("latency|reset", -2, LatencyReset, "2.8.13", "Forgets events."),
+    LatencyRow("latency|histogram", -2, LatencyHistogram, "7.0.0",
+               "Answers how long commands take."),
     {.name = "latency|help",
      .arity = 2,
      .flags = commands::kLoading | commands::kStale | commands::kNoLocks,
@@ -231,17 +231,17 @@ constexpr Command kSubcommands[] = {
      .summary = "Describes the subcommands."},
 };
 
-constexpr Command kCommands[] = {
+constexpr Command kLatencyCommands[] = {
     {.name = "latency",
      .arity = -2,
      .group = "server",
      .since = "2.8.13",
      .summary = "A container for latency commands.",
-     .subcommands = kSubcommands},
+     .subcommands = kLatencySubcommands},
 };
 
 }  // namespace
 
-std::span<const Command> LatencyCommands() { return kCommands; }
+std::span<const Command> LatencyCommands() { return kLatencyCommands; }
 
 }  // namespace terrace::server

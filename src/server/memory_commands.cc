@@ -124,7 +124,7 @@ constexpr Command kMemorySubcommands[] = {
      .summary = "Describes the subcommands."},
 };
 
-constexpr Command kCommands[] = {
+constexpr Command kMemoryCommands[] = {
     {.name = "memory",
      .arity = -2,
      .group = "server",
@@ -135,6 +135,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> MemoryCommands() { return kCommands; }
+std::span<const Command> MemoryCommands() { return kMemoryCommands; }
 
 }  // namespace terrace::server

@@ -93,14 +93,14 @@ void PubSubHelp(Call& call) {
   commands::ReplyHelp(call, kLines);
 }
 
-constexpr uint32_t kPlain = kPubSub | kLoading | kStale | kNoLocks;
+constexpr uint32_t kPubSubFlags = kPubSub | kLoading | kStale | kNoLocks;
 
-constexpr Command Row(std::string_view name, int arity, uint32_t flags, commands::Handler handler,
-                      std::string_view since, std::string_view summary,
-                      Channels channels = Channels::kNone) {
+constexpr Command PubSubRow(std::string_view name, int arity, uint32_t flags,
+                            commands::Handler handler, std::string_view since,
+                            std::string_view summary, Channels channels = Channels::kNone) {
   return {.name = name,
           .arity = arity,
-          .flags = kPlain | flags,
+          .flags = kPubSubFlags | flags,
           .categories = kPubSubCategory,
           .handler = handler,
           .group = "pubsub",
@@ -109,16 +109,16 @@ constexpr Command Row(std::string_view name, int arity, uint32_t flags, commands
           .channels = channels};
 }
 
-constexpr Command kSubcommands[] = {
-    Row("pubsub|channels", -2, 0, ListChannels<NameKind::kChannel>, "2.8.0",
-        "Lists channels that have subscribers."),
-    Row("pubsub|numpat", 2, 0, PatternCount, "2.8.0", "Counts the patterns subscribed to."),
-    Row("pubsub|numsub", -2, 0, SubscriptionCounts<NameKind::kChannel>, "2.8.0",
-        "Counts the subscribers of channels."),
-    Row("pubsub|shardchannels", -2, 0, ListChannels<NameKind::kShardChannel>, "7.0.0",
-        "Lists shard channels that have subscribers."),
-    Row("pubsub|shardnumsub", -2, 0, SubscriptionCounts<NameKind::kShardChannel>, "7.0.0",
-        "Counts the subscribers of shard channels."),
+constexpr Command kPubSubSubcommands[] = {
+    PubSubRow("pubsub|channels", -2, 0, ListChannels<NameKind::kChannel>, "2.8.0",
+              "Lists channels that have subscribers."),
+    PubSubRow("pubsub|numpat", 2, 0, PatternCount, "2.8.0", "Counts the patterns subscribed to."),
+    PubSubRow("pubsub|numsub", -2, 0, SubscriptionCounts<NameKind::kChannel>, "2.8.0",
+              "Counts the subscribers of channels."),
+    PubSubRow("pubsub|shardchannels", -2, 0, ListChannels<NameKind::kShardChannel>, "7.0.0",
+              "Lists shard channels that have subscribers."),
+    PubSubRow("pubsub|shardnumsub", -2, 0, SubscriptionCounts<NameKind::kShardChannel>, "7.0.0",
+              "Counts the subscribers of shard channels."),
     {.name = "pubsub|help",
      .arity = 2,
      .flags = kLoading | kStale | kNoLocks,
@@ -128,23 +128,23 @@ constexpr Command kSubcommands[] = {
      .summary = "Describes the subcommands."},
 };
 
-constexpr Command kCommands[] = {
-    Row("subscribe", -2, kNoScript, Subscribe<NameKind::kChannel>, "2.0.0",
-        "Listens to messages of channels.", Channels::kAll),
-    Row("unsubscribe", -1, kNoScript, Unsubscribe<NameKind::kChannel>, "2.0.0",
-        "Stops listening to channels, or to all."),
-    Row("psubscribe", -2, kNoScript, Subscribe<NameKind::kPattern>, "2.0.0",
-        "Listens to messages of all channels that match patterns.", Channels::kPatterns),
-    Row("punsubscribe", -1, kNoScript, Unsubscribe<NameKind::kPattern>, "2.0.0",
-        "Stops listening to patterns, or to all."),
-    Row("ssubscribe", -2, kNoScript, Subscribe<NameKind::kShardChannel>, "7.0.0",
-        "Listens to messages of shard channels.", Channels::kAll),
-    Row("sunsubscribe", -1, kNoScript, Unsubscribe<NameKind::kShardChannel>, "7.0.0",
-        "Stops listening to shard channels, or to all."),
-    Row("publish", 3, kFast | kMayReplicate, Publish<NameKind::kChannel>, "2.0.0",
-        "Sends a message to a channel.", Channels::kFirst),
-    Row("spublish", 3, kFast | kMayReplicate, Publish<NameKind::kShardChannel>, "7.0.0",
-        "Sends a message to a shard channel.", Channels::kFirst),
+constexpr Command kPubSubCommands[] = {
+    PubSubRow("subscribe", -2, kNoScript, Subscribe<NameKind::kChannel>, "2.0.0",
+              "Listens to messages of channels.", Channels::kAll),
+    PubSubRow("unsubscribe", -1, kNoScript, Unsubscribe<NameKind::kChannel>, "2.0.0",
+              "Stops listening to channels, or to all."),
+    PubSubRow("psubscribe", -2, kNoScript, Subscribe<NameKind::kPattern>, "2.0.0",
+              "Listens to messages of all channels that match patterns.", Channels::kPatterns),
+    PubSubRow("punsubscribe", -1, kNoScript, Unsubscribe<NameKind::kPattern>, "2.0.0",
+              "Stops listening to patterns, or to all."),
+    PubSubRow("ssubscribe", -2, kNoScript, Subscribe<NameKind::kShardChannel>, "7.0.0",
+              "Listens to messages of shard channels.", Channels::kAll),
+    PubSubRow("sunsubscribe", -1, kNoScript, Unsubscribe<NameKind::kShardChannel>, "7.0.0",
+              "Stops listening to shard channels, or to all."),
+    PubSubRow("publish", 3, kFast | kMayReplicate, Publish<NameKind::kChannel>, "2.0.0",
+              "Sends a message to a channel.", Channels::kFirst),
+    PubSubRow("spublish", 3, kFast | kMayReplicate, Publish<NameKind::kShardChannel>, "7.0.0",
+              "Sends a message to a shard channel.", Channels::kFirst),
     {.name = "monitor",
      .arity = 1,
      .flags = commands::kAdmin | kNoScript | kLoading | kStale | kNoLocks,
@@ -158,11 +158,11 @@ constexpr Command kCommands[] = {
      .group = "pubsub",
      .since = "2.8.0",
      .summary = "A container for pub/sub commands.",
-     .subcommands = kSubcommands},
+     .subcommands = kPubSubSubcommands},
 };
 
 }  // namespace
 
-std::span<const Command> PubSubCommands() { return kCommands; }
+std::span<const Command> PubSubCommands() { return kPubSubCommands; }
 
 }  // namespace terrace::server

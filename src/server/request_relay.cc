@@ -33,9 +33,7 @@ int64_t IntegerOf(std::string_view bytes) {
 std::vector<std::string> WithBody(const scripting::ScriptStore& scripts, std::string_view command,
                                   commands::Args args) {
   if (command != "evalsha" && command != "evalsha_ro") return {};
-  std::string digest(args[1]);
-  for (char& c : digest) c = static_cast<char>(std::tolower(c));
-  const scripting::ScriptStore::Pointer script = scripts.Find(digest);
+  const scripting::ScriptStore::Pointer script = scripts.Find(args[1]);
   if (script == nullptr) return {};
   std::vector<std::string> with_body = Copies(args);
   with_body[0] = command == "evalsha" ? "EVAL" : "EVAL_RO";

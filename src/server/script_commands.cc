@@ -13,26 +13,26 @@ using commands::Call;
 using commands::Command;
 using scripting::Writes;
 
-scripting::ScriptRunner& RunnerOf(commands::Session& session) {
+scripting::ScriptRunner& ScriptsOf(commands::Session& session) {
   return static_cast<Connection&>(session).worker->scripts();
 }
-scripting::ScriptRunner& RunnerOf(Call& call) { return RunnerOf(call.session); }
+scripting::ScriptRunner& ScriptsOf(Call& call) { return ScriptsOf(call.session); }
 
 bool BodyNeedsOnlyKeys(commands::Session& session, commands::Args args) {
-  return RunnerOf(session).BodyNeedsOnlyKeys(args);
+  return ScriptsOf(session).BodyNeedsOnlyKeys(args);
 }
 bool DigestNeedsOnlyKeys(commands::Session& session, commands::Args args) {
-  return RunnerOf(session).DigestNeedsOnlyKeys(args);
+  return ScriptsOf(session).DigestNeedsOnlyKeys(args);
 }
 
-void Eval(Call& call) { RunnerOf(call).Eval(call, Writes::kAllowed); }
-void EvalReadOnly(Call& call) { RunnerOf(call).Eval(call, Writes::kForbidden); }
-void EvalDigest(Call& call) { RunnerOf(call).EvalDigest(call, Writes::kAllowed); }
-void EvalDigestReadOnly(Call& call) { RunnerOf(call).EvalDigest(call, Writes::kForbidden); }
+void Eval(Call& call) { ScriptsOf(call).Eval(call, Writes::kAllowed); }
+void EvalReadOnly(Call& call) { ScriptsOf(call).Eval(call, Writes::kForbidden); }
+void EvalDigest(Call& call) { ScriptsOf(call).EvalDigest(call, Writes::kAllowed); }
+void EvalDigestReadOnly(Call& call) { ScriptsOf(call).EvalDigest(call, Writes::kForbidden); }
 
 // ---- SCRIPT ------------------------------------------------------------------------------------
 
-void ScriptLoad(Call& call) { RunnerOf(call).LoadScript(call, call.args[2]); }
+void ScriptLoad(Call& call) { ScriptsOf(call).LoadScript(call, call.args[2]); }
 
 void ScriptExists(Call& call) {
   call.reply.Array(call.argc() - 2);
@@ -126,7 +126,7 @@ constexpr Command kScriptSubcommands[] = {
     ScriptingRow("script|show", 3, 0, ScriptShow, "7.2.0", "Answers the text of a cached script."),
 };
 
-constexpr Command kCommands[] = {
+constexpr Command kScriptCommands[] = {
     InvocationRow("eval", commands::kMayReplicate, Eval, BodyNeedsOnlyKeys, "2.6.0",
                   "Runs a Lua script."),
     InvocationRow("evalsha", commands::kMayReplicate, EvalDigest, DigestNeedsOnlyKeys, "2.6.0",
@@ -155,6 +155,6 @@ void TrimWorkers(Call& call, void (*trim)(Worker& worker)) {
   }
 }
 
-std::span<const Command> ScriptCommands() { return kCommands; }
+std::span<const Command> ScriptCommands() { return kScriptCommands; }
 
 }  // namespace terrace::server

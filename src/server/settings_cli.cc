@@ -69,7 +69,7 @@ std::string UnknownArgument(const std::string& arg) {
   return "unknown option '--" + name + "'" + DidYouMean(name, names);
 }
 
-CommandLine Exit(int exit_code, std::string output) {
+CommandLine ExitLine(int exit_code, std::string output) {
   CommandLine line;
   line.action = CommandLine::Action::kExit;
   line.exit_code = exit_code;
@@ -78,7 +78,7 @@ CommandLine Exit(int exit_code, std::string output) {
 }
 
 // What the help says behind the name of a setting.
-std::string Describe(const SettingInfo& info) {
+std::string FlagHelp(const SettingInfo& info) {
   std::string text(info.doc);
   if (!info.unit.empty()) text += " [" + std::string(info.unit) + "]";
   for (size_t i = 0; i < info.choices.size(); ++i) {
@@ -109,7 +109,7 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
            [&line, name = row.info.name](const std::string& text) {
              line.values.emplace_back(name, text);
            },
-           Describe(row.info))
+           FlagHelp(row.info))
         ->multi_option_policy(row.info.type == SettingType::kTexts
                                   ? CLI::MultiOptionPolicy::Join  // each a line
                                   : CLI::MultiOptionPolicy::TakeLast)
@@ -123,12 +123,12 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
     std::ostringstream out;
     std::ostringstream err;
     const int exit_code = app.exit(error, out, err);
-    return Exit(exit_code == 0 ? 0 : 1, exit_code == 0 ? out.str() : err.str());
+    return ExitLine(exit_code == 0 ? 0 : 1, exit_code == 0 ? out.str() : err.str());
   }
   if (!app.remaining().empty()) {
-    return Exit(1, "terrace: " + UnknownArgument(app.remaining().front()) + "\n");
+    return ExitLine(1, "terrace: " + UnknownArgument(app.remaining().front()) + "\n");
   }
-  if (print_config) return Exit(0, ExampleConfig());
+  if (print_config) return ExitLine(0, ExampleConfig());
   if (!check_file.empty()) {
     line.action = CommandLine::Action::kCheckConfig;
     line.config_file = check_file;

@@ -61,7 +61,7 @@ std::string Range(const SettingInfo& info) {
   return names.empty() ? "" : "one of " + names;
 }
 
-std::string Describe(const SettingInfo& info) {
+std::string CommentOf(const SettingInfo& info) {
   std::string text = std::string(info.doc) + ".";
   const std::string range = Range(info);
   if (!info.unit.empty() || !range.empty()) {
@@ -85,15 +85,15 @@ std::string_view Introduction(std::string_view section) {
 
 // One [[name]] behind '#'. Values in examples replace the defaults.
 template <typename Row, typename FieldOf>
-std::string Element(std::string_view name, std::span<const Row> rows,
-                    std::span<const Example> examples, FieldOf field_of) {
+std::string ExampleElement(std::string_view name, std::span<const Row> rows,
+                           std::span<const Example> examples, FieldOf field_of) {
   std::string text = "#[[" + std::string(name) + "]]\n";
   for (const Row& row : rows) {
     const auto field = field_of(row);
     if (!field) continue;
     const auto example = std::ranges::find(examples, row.info.name, &Example::first);
     text +=
-        Comment(Describe(row.info)) + "#" + std::string(row.info.name) + " = " +
+        Comment(CommentOf(row.info)) + "#" + std::string(row.info.name) + " = " +
         (example == examples.end() ? TomlValue(row.info, *field) : std::string(example->second)) +
         "\n";
   }
@@ -103,11 +103,11 @@ std::string Element(std::string_view name, std::span<const Row> rows,
 std::string OriginElement(OriginKind kind, std::span<const Example> examples) {
   OriginSettings origin;
   origin.kind = kind;
-  return Element("origin", OriginRows(), examples,
-                 [&origin](const OriginRow& row) -> std::optional<Field> {
-                   const auto field = row.fields[static_cast<size_t>(origin.kind)];
-                   return field == nullptr ? std::nullopt : std::optional(field(origin));
-                 });
+  return ExampleElement("origin", OriginRows(), examples,
+                        [&origin](const OriginRow& row) -> std::optional<Field> {
+                          const auto field = row.fields[static_cast<size_t>(origin.kind)];
+                          return field == nullptr ? std::nullopt : std::optional(field(origin));
+                        });
 }
 
 std::string Tiers() {
@@ -129,7 +129,7 @@ std::string Tiers() {
              "Tiers below the local memory. They are read at the start only. Without any, every "
              "key lives in local memory alone.") +
          "\n" + Comment("A Redis below the local memory, for any number of routes.") +
-         Element("regional", RegionalRows(), std::span(kRegional), field_in(regional)) +
+         ExampleElement("regional", RegionalRows(), std::span(kRegional), field_in(regional)) +
          Comment("An HTTP server that values come from.") +
          OriginElement(OriginKind::kHttp, kHttp) +
          Comment("A directory of files that values come from.") +
@@ -137,7 +137,7 @@ std::string Tiers() {
          Comment("Another Redis that values come from.") +
          OriginElement(OriginKind::kRedis, kRedis) +
          Comment("Which tiers the keys with a prefix have, and how long copies live.") +
-         Element("route", RouteRows(), std::span(kRoute), field_in(route));
+         ExampleElement("route", RouteRows(), std::span(kRoute), field_in(route));
 }
 
 }  // namespace
@@ -157,7 +157,7 @@ std::string ExampleConfig() {
       section = row.info.section;
       text += "\n" + Comment(Introduction(section)) + "[" + std::string(section) + "]\n";
     }
-    text += Comment(Describe(row.info)) + std::string(row.info.name) + " = " +
+    text += Comment(CommentOf(row.info)) + std::string(row.info.name) + " = " +
             TomlValue(row.info, row.field(settings)) + "\n";
   }
   text += "\n" + Tiers();

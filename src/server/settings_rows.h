@@ -2,9 +2,15 @@
 
 // Rows: short spellings for the rows of the settings tables; included by the tables only.
 
+#include <cstdint>
+#include <limits>
+
 #include "server/settings_table.h"
 
 namespace terrace::server {
+
+inline constexpr int64_t kIntMax = std::numeric_limits<int>::max();
+inline constexpr int64_t kInt64Max = std::numeric_limits<int64_t>::max();
 
 template <typename Owner>
 struct Rows {

@@ -20,8 +20,6 @@ constexpr std::string_view kPolicies[] = {
     "volatile-lru", "volatile-lfu",   "volatile-random", "volatile-ttl", "allkeys-lru",
     "allkeys-lfu",  "allkeys-random", "noeviction",      "sieve",        "s3-fifo"};
 
-constexpr int64_t kIntMax = std::numeric_limits<int>::max();
-constexpr int64_t kInt64Max = std::numeric_limits<int64_t>::max();
 constexpr int64_t kMegabyte = 1 << 20;
 
 // The order is the order of config.example and of CONFIG GET *.

@@ -15,9 +15,6 @@ using tiers::RegionalOptions;
 constexpr std::string_view kWriteModes[] = {"forward", "spill", "local"};
 constexpr std::string_view kOriginKinds[] = {"http", "directory", "redis"};
 
-constexpr int64_t kIntMax = std::numeric_limits<int>::max();
-constexpr int64_t kInt64Max = std::numeric_limits<int64_t>::max();
-
 using G = Rows<RegionalSettings>;
 using GS = RegionalSettings;
 constexpr auto kOptions = &GS::options;

@@ -9,22 +9,12 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/letters.h"
 #include "base/numbers.h"
 #include "base/units.h"
 
 namespace terrace::server {
 namespace {
-
-bool SameWord(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  };
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (lower(a[i]) != lower(b[i])) return false;
-  }
-  return true;
-}
 
 std::vector<std::string> SplitWords(std::string_view text) {
   std::vector<std::string> words;
@@ -136,7 +126,7 @@ std::string SetNumber(const SettingInfo& info, Field field, std::string_view tex
       break;
     default:
       TERRACE_CHECK(info.type == SettingType::kDurationMs);
-      if (info.min == -1 && SameWord(text, "none")) number = -1;
+      if (info.min == -1 && base::SameWord(text, "none")) number = -1;
       if (!number) number = base::ParseDurationMs(text);
       not_a_number =
           "argument must be a duration, a number of milliseconds or one with ms, s, m, h or d";
@@ -149,8 +139,8 @@ std::string SetNumber(const SettingInfo& info, Field field, std::string_view tex
 }
 
 std::string SetBool(const SettingInfo& info, bool& value, std::string_view text) {
-  const bool yes = SameWord(text, "yes");
-  if (!yes && !SameWord(text, "no")) return "argument must be 'yes' or 'no'";
+  const bool yes = base::SameWord(text, "yes");
+  if (!yes && !base::SameWord(text, "no")) return "argument must be 'yes' or 'no'";
   if (yes && info.only_default) return "this server supports only 'no'";
   value = yes;
   return "";
@@ -176,7 +166,7 @@ std::string SetString(const SettingInfo& info, std::string& value, std::string_v
 std::string SetChoice(const SettingInfo& info, Field field, std::string_view text) {
   std::string names;
   for (size_t i = 0; i < info.choices.size(); ++i) {
-    if (SameWord(text, info.choices[i])) {
+    if (base::SameWord(text, info.choices[i])) {
       if (auto* const* name = std::get_if<std::string*>(&field)) {
         **name = info.choices[i];
       } else {
@@ -242,9 +232,9 @@ std::string SetKeyspaceEvents(std::string& value, std::string_view text) {
 }
 
 OutputBufferLimit* FindClass(OutputBufferLimits& limits, std::string_view name) {
-  if (SameWord(name, "normal")) return &limits.normal;
-  if (SameWord(name, "replica") || SameWord(name, "slave")) return &limits.replica;
-  if (SameWord(name, "pubsub")) return &limits.pubsub;
+  if (base::SameWord(name, "normal")) return &limits.normal;
+  if (base::SameWord(name, "replica") || base::SameWord(name, "slave")) return &limits.replica;
+  if (base::SameWord(name, "pubsub")) return &limits.pubsub;
   return nullptr;
 }
 

@@ -56,14 +56,14 @@ void SlowlogHelp(Call& call) {
   commands::ReplyHelp(call, kLines);
 }
 
-constexpr uint32_t kFlags =
+constexpr uint32_t kSlowlogFlags =
     commands::kAdmin | commands::kLoading | commands::kStale | commands::kNoLocks;
 
-constexpr Command Sub(std::string_view name, int arity, commands::Handler handler,
-                      std::string_view summary) {
+constexpr Command SlowlogRow(std::string_view name, int arity, commands::Handler handler,
+                             std::string_view summary) {
   return {.name = name,
           .arity = arity,
-          .flags = kFlags,
+          .flags = kSlowlogFlags,
           .categories = commands::kDangerous,
           .handler = handler,
           .group = "server",
@@ -71,10 +71,10 @@ constexpr Command Sub(std::string_view name, int arity, commands::Handler handle
           .summary = summary};
 }
 
-constexpr Command kSubcommands[] = {
-    Sub("slowlog|get", -2, SlowlogGet, "Answers the newest entries of the slow log."),
-    Sub("slowlog|len", 2, SlowlogLen, "Answers the length of the slow log."),
-    Sub("slowlog|reset", 2, SlowlogReset, "Empties the slow log."),
+constexpr Command kSlowlogSubcommands[] = {
+    SlowlogRow("slowlog|get", -2, SlowlogGet, "Answers the newest entries of the slow log."),
+    SlowlogRow("slowlog|len", 2, SlowlogLen, "Answers the length of the slow log."),
+    SlowlogRow("slowlog|reset", 2, SlowlogReset, "Empties the slow log."),
     {.name = "slowlog|help",
      .arity = 2,
      .flags = commands::kLoading | commands::kStale | commands::kNoLocks,
@@ -84,17 +84,17 @@ constexpr Command kSubcommands[] = {
      .summary = "Describes the subcommands."},
 };
 
-constexpr Command kCommands[] = {
+constexpr Command kSlowlogCommands[] = {
     {.name = "slowlog",
      .arity = -2,
      .group = "server",
      .since = "2.2.12",
      .summary = "A container for slow log commands.",
-     .subcommands = kSubcommands},
+     .subcommands = kSlowlogSubcommands},
 };
 
 }  // namespace
 
-std::span<const Command> SlowlogCommands() { return kCommands; }
+std::span<const Command> SlowlogCommands() { return kSlowlogCommands; }
 
 }  // namespace terrace::server

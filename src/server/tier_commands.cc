@@ -64,7 +64,7 @@ void TierHelp(Call& call) {
   commands::ReplyHelp(call, kLines);
 }
 
-constexpr Command kSubcommands[] = {
+constexpr Command kTierSubcommands[] = {
     {.name = "tier|explain",
      .arity = 3,
      .flags = commands::kTakesLocks | commands::kReadOnly,
@@ -89,17 +89,17 @@ constexpr Command kSubcommands[] = {
      .summary = "Describes the subcommands."},
 };
 
-constexpr Command kCommands[] = {
+constexpr Command kTierCommands[] = {
     {.name = "tier",
      .arity = -2,
      .group = "tiers",
      .since = "7.2.0",
      .summary = "A container for commands about tiers.",
-     .subcommands = kSubcommands},
+     .subcommands = kTierSubcommands},
 };
 
 }  // namespace
 
-std::span<const Command> TierCommands() { return kCommands; }
+std::span<const Command> TierCommands() { return kTierCommands; }
 
 }  // namespace terrace::server

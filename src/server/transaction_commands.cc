@@ -64,12 +64,12 @@ void Unwatch(Call& call) {
   call.reply.Ok();
 }
 
-constexpr uint32_t kPlain = kNoScript | kLoading | kStale;
+constexpr uint32_t kTransactionFlags = kNoScript | kLoading | kStale;
 
-constexpr Command kCommands[] = {
+constexpr Command kTransactionCommands[] = {
     {.name = "multi",
      .arity = 1,
-     .flags = kPlain | kFast | kAllowBusy | kNoLocks,
+     .flags = kTransactionFlags | kFast | kAllowBusy | kNoLocks,
      .categories = kTransaction,
      .handler = Multi,
      .group = "transactions",
@@ -77,7 +77,7 @@ constexpr Command kCommands[] = {
      .summary = "Begins a transaction: what follows is queued."},
     {.name = "exec",
      .arity = 1,
-     .flags = kPlain | kSkipSlowlog | kNoLocks,
+     .flags = kTransactionFlags | kSkipSlowlog | kNoLocks,
      .categories = kTransaction,
      .handler = Exec,
      .group = "transactions",
@@ -85,7 +85,7 @@ constexpr Command kCommands[] = {
      .summary = "Runs all that was queued, as one."},
     {.name = "discard",
      .arity = 1,
-     .flags = kPlain | kFast | kAllowBusy | kNoLocks,
+     .flags = kTransactionFlags | kFast | kAllowBusy | kNoLocks,
      .categories = kTransaction,
      .handler = Discard,
      .group = "transactions",
@@ -93,7 +93,7 @@ constexpr Command kCommands[] = {
      .summary = "Ends a transaction without running what was queued."},
     {.name = "watch",
      .arity = -2,
-     .flags = kPlain | kFast | kAllowBusy | commands::kRunsBelow,
+     .flags = kTransactionFlags | kFast | kAllowBusy | commands::kRunsBelow,
      .categories = kTransaction,
      .keys = {1, -1, 1},
      .handler = Watch,
@@ -102,7 +102,7 @@ constexpr Command kCommands[] = {
      .summary = "Has the next EXEC do nothing if one of these keys has changed by then."},
     {.name = "unwatch",
      .arity = 1,
-     .flags = kPlain | kFast | kAllowBusy | kNoLocks,
+     .flags = kTransactionFlags | kFast | kAllowBusy | kNoLocks,
      .categories = kTransaction,
      .handler = Unwatch,
      .group = "transactions",
@@ -112,6 +112,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> TransactionCommands() { return kCommands; }
+std::span<const Command> TransactionCommands() { return kTransactionCommands; }
 
 }  // namespace terrace::server

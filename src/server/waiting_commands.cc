@@ -56,7 +56,7 @@ void WaitAof(Call& call) {
   call.Block(std::move(wait));
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kWaitingCommands[] = {
     {.name = "wait",
      .arity = 3,
      .flags = commands::kNoLocks,
@@ -77,6 +77,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> WaitingCommands() { return kCommands; }
+std::span<const Command> WaitingCommands() { return kWaitingCommands; }
 
 }  // namespace terrace::server

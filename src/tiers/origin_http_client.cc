@@ -18,21 +18,13 @@
 #include "tiers/kept_connections.h"
 
 namespace terrace::tiers {
-namespace {
-
-// Bodies that are not values (error pages) are read and dropped up to this, which keeps the
-// connection usable; a longer one costs its connection.
-constexpr size_t kDroppedBodyBytesMax = 64 * 1024;
-// Memory reserved on the word of a Content-Length alone.
-constexpr size_t kReservedBytesMax = 1024 * 1024;
-constexpr size_t kDetailBytesMax = 200;
 
 // One request on the wire. Idle ones are kept: setting up a handle costs more than a request.
-struct Transfer {
-  explicit Transfer(KeptConnections* table) : easy(curl_easy_init()), connections(table) {
+struct HttpTransfer {
+  explicit HttpTransfer(KeptConnections* table) : easy(curl_easy_init()), connections(table) {
     TERRACE_CHECK(easy != nullptr);
   }
-  ~Transfer() { curl_easy_cleanup(easy); }
+  ~HttpTransfer() { curl_easy_cleanup(easy); }
 
   void Reset() {
     std::string().swap(body);  // assigning would keep its memory
@@ -57,7 +49,16 @@ struct Transfer {
   char error[CURL_ERROR_SIZE] = "";
 };
 
-long StatusOf(const Transfer& transfer) {
+namespace {
+
+// Bodies that are not values (error pages) are read and dropped up to this, which keeps the
+// connection usable; a longer one costs its connection.
+constexpr size_t kDroppedBodyBytesMax = 64 * 1024;
+// Memory reserved on the word of a Content-Length alone.
+constexpr size_t kReservedBytesMax = 1024 * 1024;
+constexpr size_t kDetailBytesMax = 200;
+
+long StatusOf(const HttpTransfer& transfer) {
   long status = 0;
   curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
   return status;
@@ -66,7 +67,7 @@ long StatusOf(const Transfer& transfer) {
 // Called by curl with each line of the headers. curl takes a connection that ends within them for
 // the end of an empty body, so we look for the empty line ourselves.
 size_t OnHeader(char* data, size_t, size_t size, void* user) {
-  auto* transfer = static_cast<Transfer*>(user);
+  auto* transfer = static_cast<HttpTransfer*>(user);
   const std::string_view line(data, size);
   if (line.starts_with("HTTP/")) transfer->headers_complete = false;
   if (line == "\r\n" || line == "\n") transfer->headers_complete = StatusOf(*transfer) >= 200;
@@ -75,7 +76,7 @@ size_t OnHeader(char* data, size_t, size_t size, void* user) {
 
 // Called by curl with each piece of a body. Returning less than it was given ends the transfer.
 size_t OnBody(char* data, size_t, size_t size, void* user) {
-  auto* transfer = static_cast<Transfer*>(user);
+  auto* transfer = static_cast<HttpTransfer*>(user);
   if (StatusOf(*transfer) != 200) {
     transfer->dropped_bytes += size;
     transfer->cut_short = transfer->dropped_bytes > kDroppedBodyBytesMax;
@@ -98,7 +99,7 @@ size_t OnBody(char* data, size_t, size_t size, void* user) {
 
 // Called by curl when a connection is there, before the request is sent.
 int BeforeRequest(void* user, char* remote_ip, char* local_ip, int remote_port, int local_port) {
-  auto* transfer = static_cast<Transfer*>(user);
+  auto* transfer = static_cast<HttpTransfer*>(user);
   const KeptConnections::Addresses addresses{local_ip, local_port, remote_ip, remote_port};
   long connects = 0;
   curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
@@ -124,7 +125,7 @@ int OnCloseSocket(void* table, curl_socket_t fd) {
 }
 
 // All values of a header of the final response, joined.
-std::string HeaderOf(const Transfer& transfer, const char* name) {
+std::string HeaderOf(const HttpTransfer& transfer, const char* name) {
   std::string joined;
   curl_header* header = nullptr;
   for (size_t i = 0;
@@ -164,7 +165,7 @@ HttpResponse::End EndOf(CURLcode code) {
   }
 }
 
-HttpResponse ResponseOf(Transfer* transfer, CURLcode code) {
+HttpResponse ResponseOf(HttpTransfer* transfer, CURLcode code) {
   HttpResponse response;
   if (transfer->too_large) {
     response.end = HttpResponse::End::kTooLarge;
@@ -208,10 +209,10 @@ class HttpClient::Impl {
   void Close();
 
  private:
-  std::unique_ptr<Transfer> NewTransfer();
+  std::unique_ptr<HttpTransfer> NewTransfer();
   // Takes a transfer off the wire; closes its connection unless it has ended well.
-  std::unique_ptr<Transfer> Detach(uint64_t id);
-  void Recycle(std::unique_ptr<Transfer> transfer);
+  std::unique_ptr<HttpTransfer> Detach(uint64_t id);
+  void Recycle(std::unique_ptr<HttpTransfer> transfer);
 
   static int OnCurlSocket(CURL*, curl_socket_t fd, int what, void* self, void*);
   static int OnCurlTimer(CURLM*, long timeout_ms, void* self);
@@ -225,8 +226,8 @@ class HttpClient::Impl {
   KeptConnections connections_;
   CURLM* multi_ = nullptr;  // none after Close
   curl_slist* headers_ = nullptr;
-  std::unordered_map<uint64_t, std::unique_ptr<Transfer>> transfers_;  // on the wire
-  std::vector<std::unique_ptr<Transfer>> idle_transfers_;
+  std::unordered_map<uint64_t, std::unique_ptr<HttpTransfer>> transfers_;  // on the wire
+  std::vector<std::unique_ptr<HttpTransfer>> idle_transfers_;
   std::unordered_map<curl_socket_t, std::unique_ptr<runtime::FdWatcher>> watchers_;
   runtime::TimerId curl_timer_ = runtime::kNoTimer;
 };
@@ -260,8 +261,8 @@ void HttpClient::Impl::Close() {
   loop_->Cancel(std::exchange(curl_timer_, runtime::kNoTimer));
 }
 
-std::unique_ptr<Transfer> HttpClient::Impl::NewTransfer() {
-  auto transfer = std::make_unique<Transfer>(&connections_);
+std::unique_ptr<HttpTransfer> HttpClient::Impl::NewTransfer() {
+  auto transfer = std::make_unique<HttpTransfer>(&connections_);
   CURL* easy = transfer->easy;
   curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer.get());
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
@@ -299,7 +300,7 @@ std::unique_ptr<Transfer> HttpClient::Impl::NewTransfer() {
 }
 
 void HttpClient::Impl::Get(uint64_t id, const std::string& url, size_t body_bytes_max) {
-  std::unique_ptr<Transfer> transfer;
+  std::unique_ptr<HttpTransfer> transfer;
   if (idle_transfers_.empty()) {
     transfer = NewTransfer();
   } else {
@@ -315,14 +316,14 @@ void HttpClient::Impl::Get(uint64_t id, const std::string& url, size_t body_byte
   transfers_.emplace(id, std::move(transfer));
 }
 
-std::unique_ptr<Transfer> HttpClient::Impl::Detach(uint64_t id) {
+std::unique_ptr<HttpTransfer> HttpClient::Impl::Detach(uint64_t id) {
   auto found = transfers_.extract(id);
   TERRACE_CHECK(!found.empty());
   curl_multi_remove_handle(multi_, found.mapped()->easy);
   return std::move(found.mapped());
 }
 
-void HttpClient::Impl::Recycle(std::unique_ptr<Transfer> transfer) {
+void HttpClient::Impl::Recycle(std::unique_ptr<HttpTransfer> transfer) {
   transfer->Reset();
   idle_transfers_.push_back(std::move(transfer));
 }
@@ -372,7 +373,7 @@ void HttpClient::Impl::ReportEnded() {
     const CURLcode code = message->data.result;
     char* user = nullptr;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &user);
-    auto* ended = reinterpret_cast<Transfer*>(user);
+    auto* ended = reinterpret_cast<HttpTransfer*>(user);
     if (ended->connection_dirty) {
       // Once is enough: a new connection is never found dirty.
       curl_multi_remove_handle(multi_, ended->easy);

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "runtime/loop.h"
 
-namespace terrace::testing {
+namespace terrace::test {
 
 class FakeClock : public base::Clock {
  public:
@@ -96,4 +96,4 @@ class FakeLoop : public runtime::Loop {
   runtime::TimerId next_timer_id_ = 1;
 };
 
-}  // namespace terrace::testing
+}  // namespace terrace::test

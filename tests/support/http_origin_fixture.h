@@ -14,7 +14,7 @@
 #include "support/test_loop.h"
 #include "tiers/origin.h"
 
-namespace terrace::testing {
+namespace terrace::test {
 
 inline std::string Response(const std::string& status, const std::string& body,
                             const std::string& headers = "") {
@@ -124,4 +124,4 @@ class HttpOriginFixture : public ::testing::Test {
   std::unique_ptr<tiers::Upstream> origin_;
 };
 
-}  // namespace terrace::testing
+}  // namespace terrace::test

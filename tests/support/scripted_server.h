@@ -27,7 +27,7 @@
 
 #include "base/check.h"
 
-namespace terrace::testing {
+namespace terrace::test {
 
 class ScriptedServer {
  public:
@@ -183,4 +183,4 @@ class ScriptedServer {
   std::list<Running> running_;  // guarded by mutex_ until the acceptor has ended
 };
 
-}  // namespace terrace::testing
+}  // namespace terrace::test

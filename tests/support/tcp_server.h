@@ -24,7 +24,7 @@
 
 #include "base/check.h"
 
-namespace terrace::testing {
+namespace terrace::test {
 
 inline sockaddr_in LoopbackAddress(int port) {
   sockaddr_in address{};
@@ -194,4 +194,4 @@ class HoldingProxy {
   std::thread thread_;
 };
 
-}  // namespace terrace::testing
+}  // namespace terrace::test

@@ -10,7 +10,7 @@
 
 #include "base/check.h"
 
-namespace terrace::testing {
+namespace terrace::test {
 
 class TempDir {
  public:
@@ -40,4 +40,4 @@ class TempDir {
   std::filesystem::path path_;
 };
 
-}  // namespace terrace::testing
+}  // namespace terrace::test

@@ -7,7 +7,7 @@
 
 #include "runtime/uv_loop.h"
 
-namespace terrace::testing {
+namespace terrace::test {
 
 class TestLoop {
  public:
@@ -38,4 +38,4 @@ class TestLoop {
   runtime::UvLoop loop_;
 };
 
-}  // namespace terrace::testing
+}  // namespace terrace::test

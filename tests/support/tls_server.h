@@ -23,7 +23,7 @@
 
 #include "base/check.h"
 
-namespace terrace::testing {
+namespace terrace::test {
 
 class TlsServer {
  public:
@@ -132,4 +132,4 @@ class TlsServer {
   std::thread thread_;
 };
 
-}  // namespace terrace::testing
+}  // namespace terrace::test

@@ -8,7 +8,7 @@
 namespace terrace::keyspace {
 namespace {
 
-constexpr size_t kHeaderBytes = 8;
+constexpr size_t kIntsetHeaderBytes = 8;
 
 size_t WidthOf(int64_t value) {
   if (value == static_cast<int16_t>(value)) return 2;
@@ -45,7 +45,7 @@ void WriteHeader(uint8_t* to, size_t width, size_t count) {
 
 }  // namespace
 
-Intset::Intset() : data_(static_cast<uint8_t*>(base::Allocate(kHeaderBytes))) {
+Intset::Intset() : data_(static_cast<uint8_t*>(base::Allocate(kIntsetHeaderBytes))) {
   WriteHeader(data_, 2, 0);
 }
 
@@ -59,14 +59,14 @@ Intset::Intset(const Intset& other)
 }
 
 std::optional<Intset> Intset::FromBytes(std::string_view bytes) {
-  if (bytes.size() < kHeaderBytes) return std::nullopt;
+  if (bytes.size() < kIntsetHeaderBytes) return std::nullopt;
   const auto* const data = reinterpret_cast<const uint8_t*>(bytes.data());
   const size_t width = ReadWord(data);
   const size_t count = ReadWord(data + 4);
   if (width != 2 && width != 4 && width != 8) return std::nullopt;
-  if (count == 0 || kHeaderBytes + count * width != bytes.size()) return std::nullopt;
+  if (count == 0 || kIntsetHeaderBytes + count * width != bytes.size()) return std::nullopt;
   for (size_t i = 1; i < count; ++i) {
-    const uint8_t* const at = data + kHeaderBytes + i * width;
+    const uint8_t* const at = data + kIntsetHeaderBytes + i * width;
     if (Read(at - width, width) >= Read(at, width)) return std::nullopt;
   }
   Intset result(static_cast<uint8_t*>(base::Allocate(base::AllocationSize(bytes.size()))));
@@ -76,7 +76,7 @@ std::optional<Intset> Intset::FromBytes(std::string_view bytes) {
 
 size_t Intset::width() const { return ReadWord(data_); }
 size_t Intset::size() const { return ReadWord(data_ + 4); }
-size_t Intset::total_bytes() const { return kHeaderBytes + size() * width(); }
+size_t Intset::total_bytes() const { return kIntsetHeaderBytes + size() * width(); }
 size_t Intset::heap_bytes() const { return base::AllocationSize(total_bytes()); }
 
 std::string_view Intset::bytes() const {
@@ -84,11 +84,11 @@ std::string_view Intset::bytes() const {
 }
 
 int64_t Intset::At(size_t index) const {
-  return Read(data_ + kHeaderBytes + index * width(), width());
+  return Read(data_ + kIntsetHeaderBytes + index * width(), width());
 }
 
 void Intset::Put(size_t index, int64_t value) {
-  std::memcpy(data_ + kHeaderBytes + index * width(), &value, width());
+  std::memcpy(data_ + kIntsetHeaderBytes + index * width(), &value, width());
 }
 
 size_t Intset::LowerBound(int64_t value) const {
@@ -117,14 +117,14 @@ void Intset::Resize(size_t new_width, size_t new_count) {
   const size_t old_width = width();
   const size_t kept = std::min(size(), new_count);
   const size_t old_room = heap_bytes();
-  const size_t new_room = base::AllocationSize(kHeaderBytes + new_width * new_count);
+  const size_t new_room = base::AllocationSize(kIntsetHeaderBytes + new_width * new_count);
   if (new_room != old_room || new_width != old_width) {
     auto* const moved = static_cast<uint8_t*>(base::Allocate(new_room));
     for (size_t i = 0; new_width != old_width && i < kept; ++i) {
       const int64_t value = At(i);
-      std::memcpy(moved + kHeaderBytes + i * new_width, &value, new_width);
+      std::memcpy(moved + kIntsetHeaderBytes + i * new_width, &value, new_width);
     }
-    if (new_width == old_width) std::memcpy(moved, data_, kHeaderBytes + kept * old_width);
+    if (new_width == old_width) std::memcpy(moved, data_, kIntsetHeaderBytes + kept * old_width);
     base::Free(data_, old_room);
     data_ = moved;
   }
@@ -136,7 +136,7 @@ bool Intset::Insert(int64_t value) {
   const size_t count = size();
   if (index < count && At(index) == value) return false;
   Resize(std::max(width(), WidthOf(value)), count + 1);
-  uint8_t* const at = data_ + kHeaderBytes + index * width();
+  uint8_t* const at = data_ + kIntsetHeaderBytes + index * width();
   std::memmove(at + width(), at, (count - index) * width());
   Put(index, value);
   return true;
@@ -150,7 +150,7 @@ bool Intset::Erase(int64_t value) {
 
 void Intset::EraseAt(size_t index) {
   const size_t count = size();
-  uint8_t* const at = data_ + kHeaderBytes + index * width();
+  uint8_t* const at = data_ + kIntsetHeaderBytes + index * width();
   std::memmove(at, at + width(), (count - index - 1) * width());
   Resize(width(), count - 1);
 }

@@ -11,7 +11,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the block is read in place");
 
-constexpr size_t kHeaderBytes = 6;
+constexpr size_t kListpackHeaderBytes = 6;
 constexpr size_t kCountUnknown = 65535;
 constexpr uint8_t kEnd = 0xFF;
 constexpr uint8_t kString32 = 0xF0;
@@ -188,10 +188,10 @@ struct Listpack::Encoded {
 };
 
 Listpack::Listpack()
-    : data_(static_cast<uint8_t*>(base::Allocate(base::AllocationSize(kHeaderBytes + 1)))) {
-  Store(data_, static_cast<uint32_t>(kHeaderBytes + 1));
+    : data_(static_cast<uint8_t*>(base::Allocate(base::AllocationSize(kListpackHeaderBytes + 1)))) {
+  Store(data_, static_cast<uint32_t>(kListpackHeaderBytes + 1));
   Store(data_ + 4, uint16_t{0});
-  data_[kHeaderBytes] = kEnd;
+  data_[kListpackHeaderBytes] = kEnd;
 }
 
 Listpack::~Listpack() {
@@ -211,13 +211,13 @@ std::optional<Listpack> Listpack::FromBytes(std::string_view bytes) {
 }
 
 bool Listpack::IsValid(std::string_view bytes) {
-  if (bytes.size() < kHeaderBytes + 1 || bytes.size() > kBytesMax) return false;
+  if (bytes.size() < kListpackHeaderBytes + 1 || bytes.size() > kBytesMax) return false;
   const auto* const data = reinterpret_cast<const uint8_t*>(bytes.data());
   if (Load<uint32_t>(data) != bytes.size()) return false;
   const uint8_t* const end = data + bytes.size() - 1;  // where the end mark must be
   if (*end != kEnd) return false;
   size_t count = 0;
-  for (const uint8_t* at = data + kHeaderBytes; at != end; ++count) {
+  for (const uint8_t* at = data + kListpackHeaderBytes; at != end; ++count) {
     const size_t left = static_cast<size_t>(end - at);
     const size_t head = HeadBytes(*at);
     if (head == 0 || head > left) return false;
@@ -249,7 +249,7 @@ void Listpack::SetCount(size_t count) {
 }
 
 Listpack::Position Listpack::First() const {
-  return data_[kHeaderBytes] == kEnd ? kNone : static_cast<Position>(kHeaderBytes);
+  return data_[kListpackHeaderBytes] == kEnd ? kNone : static_cast<Position>(kListpackHeaderBytes);
 }
 
 Listpack::Position Listpack::Last() const {
@@ -263,9 +263,9 @@ Listpack::Position Listpack::Next(Position at) const {
 }
 
 Listpack::Position Listpack::Previous(Position at) const {
-  if (at == kHeaderBytes) return kNone;
+  if (at == kListpackHeaderBytes) return kNone;
   size_t body = 0;
-  const bool ok = ReadBackLength(data_ + at - 1, data_ + kHeaderBytes, &body);
+  const bool ok = ReadBackLength(data_ + at - 1, data_ + kListpackHeaderBytes, &body);
   TERRACE_CHECK(ok);
   return static_cast<Position>(at - body - BackLengthBytes(body));
 }

@@ -20,16 +20,16 @@
 namespace terrace::keyspace {
 namespace {
 
-using testing::RedisServer;
+using test::RedisServer;
 
-std::string WithFooter(std::string body) {
+std::string WithOurFooter(std::string body) {
   body.append("\x0b\x00", 2);
   const uint64_t checksum = base::Crc64(body);
   for (int shift = 0; shift < 64; shift += 8) body.push_back(static_cast<char>(checksum >> shift));
   return body;
 }
 
-DumpValue Decode(const std::string& payload) {
+DumpValue DecodeValue(const std::string& payload) {
   DumpValue value;
   EXPECT_EQ(DecodeDump(payload, EncodingLimits{}, &value), DumpStatus::kOk);
   return value;
@@ -37,7 +37,7 @@ DumpValue Decode(const std::string& payload) {
 
 DumpStatus StatusOf(const std::string& body) {
   DumpValue value;
-  return DecodeDump(WithFooter(body), EncodingLimits{}, &value);
+  return DecodeDump(WithOurFooter(body), EncodingLimits{}, &value);
 }
 
 std::string RandomText(base::Rng* rng) {
@@ -83,7 +83,7 @@ TEST(DumpObjects, ComeBackFromRedisAsTheyLeftIt) {
     base::Rng rng(seed);
     Populate(&rng, redis.get());
     const std::string type = redis->Call({"TYPE", "k"}).text;
-    const DumpValue value = Decode(redis->Call({"DUMP", "k"}).text);
+    const DumpValue value = DecodeValue(redis->Call({"DUMP", "k"}).text);
     ASSERT_NE(value.object, nullptr);
     EXPECT_EQ(TypeName(value.type()), type);
     // Redis 7.0 has no listpacks for lists and sets yet.
@@ -92,9 +92,9 @@ TEST(DumpObjects, ComeBackFromRedisAsTheyLeftIt) {
     }
     const std::string encoded = EncodeDump(*value.object, DumpReader::kRedis5);
     ASSERT_EQ(redis->Call({"RESTORE", "copy", "0", encoded, "REPLACE"}).text, "OK");
-    const testing::RedisReply digests = redis->Call({"DEBUG", "DIGEST-VALUE", "k", "copy"});
+    const test::RedisReply digests = redis->Call({"DEBUG", "DIGEST-VALUE", "k", "copy"});
     EXPECT_EQ(digests.elements.at(0).text, digests.elements.at(1).text) << type;
-    const DumpValue again = Decode(encoded);
+    const DumpValue again = DecodeValue(encoded);
     EXPECT_EQ(again.object->size(), value.object->size());
     EXPECT_EQ(again.object->encoding(), value.object->encoding());
   }
@@ -129,7 +129,7 @@ TEST(DumpObjects, KeepsAllThatRedisKnowsOfAStream) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     base::Rng rng(seed);
     PopulateStream(&rng, redis.get());
-    const DumpValue value = Decode(redis->Call({"DUMP", "k"}).text);
+    const DumpValue value = DecodeValue(redis->Call({"DUMP", "k"}).text);
     ASSERT_EQ(value.type(), Type::kStream);
     const std::string encoded = EncodeDump(*value.object, DumpReader::kRedis70);
     ASSERT_EQ(redis->Call({"RESTORE", "copy", "0", encoded, "REPLACE"}).Print(), "+OK");
@@ -142,7 +142,7 @@ TEST(DumpObjects, KeepsAllThatRedisKnowsOfAStream) {
               redis->Call({"XRANGE", "copy", "-", "+"}).Print());
     EXPECT_EQ(redis->Call({"XPENDING", "k", "first group"}).Print(),
               redis->Call({"XPENDING", "copy", "first group"}).Print());
-    EXPECT_EQ(EncodeDump(*Decode(encoded).object, DumpReader::kRedis72),
+    EXPECT_EQ(EncodeDump(*DecodeValue(encoded).object, DumpReader::kRedis72),
               EncodeDump(*value.object, DumpReader::kRedis72));
   }
 }
@@ -235,12 +235,12 @@ TEST(DumpObjects, ReadsWhatOlderServersWrote) {
     const std::string old = versioned + LittleEndian(base::Crc64(versioned), 8);
     ASSERT_EQ(redis->Call({"RESTORE", "k", "0", old, "REPLACE"}).Print(), "+OK");
     EXPECT_EQ(redis->Call({"TYPE", "k"}).text, type);
-    const DumpValue value = Decode(old);
+    const DumpValue value = DecodeValue(old);
     ASSERT_NE(value.object, nullptr);
     EXPECT_EQ(TypeName(value.type()), type);
     const std::string encoded = EncodeDump(*value.object, DumpReader::kRedis5);
     ASSERT_EQ(redis->Call({"RESTORE", "copy", "0", encoded, "REPLACE"}).Print(), "+OK");
-    const testing::RedisReply digests = redis->Call({"DEBUG", "DIGEST-VALUE", "k", "copy"});
+    const test::RedisReply digests = redis->Call({"DEBUG", "DIGEST-VALUE", "k", "copy"});
     EXPECT_EQ(digests.elements.at(0).text, digests.elements.at(1).text);
   }
 }
@@ -255,7 +255,7 @@ TEST(DumpObjects, CarriesTheDeadlinesOfHashFields) {
   hash.SetDeadline("later", 1'700'000'100'000);
   const std::string payload = EncodeDump(hash, DumpReader::kRedis5);
   EXPECT_EQ(payload[payload.size() - 10], rdb::kVersionOfFieldTtl);
-  const DumpValue value = Decode(payload);
+  const DumpValue value = DecodeValue(payload);
   const auto& copy = static_cast<const Hash&>(*value.object);
   EXPECT_EQ(copy.size(), 3u);
   EXPECT_EQ(copy.Deadline("forever", 0), Hash::kNoDeadline);
@@ -270,7 +270,7 @@ TEST(DumpObjects, ReadsTheListpacksOfFieldsWithDeadlines) {
   rdb::Writer writer(&body);
   writer.Milliseconds(1'700'000'000'000);
   writer.String(pack.bytes());
-  const DumpValue value = Decode(WithFooter(body));
+  const DumpValue value = DecodeValue(WithOurFooter(body));
   const auto& hash = static_cast<const Hash&>(*value.object);
   EXPECT_EQ(hash.Deadline("soon", 0), 1'700'000'000'000);
   EXPECT_EQ(hash.Deadline("forever", 0), Hash::kNoDeadline);
@@ -369,7 +369,7 @@ TEST(DumpObjects, TakesCountersAndTimesOfStreamsToTheirEndsAndNoFurther) {
   constexpr auto kMost = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
   for (const int64_t time_ms :
        {std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()}) {
-    DumpValue value = Decode(WithFooter(
+    DumpValue value = DecodeValue(WithOurFooter(
         StreamBody({.entries_added = kMost, .entries_read = kMost, .time_ms = time_ms})));
     auto& stream = static_cast<Stream&>(*value.object);
     StreamGroup* group = stream.FindGroup("g");
@@ -385,7 +385,7 @@ TEST(DumpObjects, TakesCountersAndTimesOfStreamsToTheirEndsAndNoFurther) {
         stream.Add({.now_ms = 9}, std::vector<std::string_view>{"f", "v"}, EncodingLimits{}, &id),
         StreamAddStatus::kAdded);
     EXPECT_EQ(stream.counters().entries_added, kMost);
-    Decode(EncodeDump(stream, DumpReader::kRedis72));
+    DecodeValue(EncodeDump(stream, DumpReader::kRedis72));
   }
 }
 
@@ -410,7 +410,7 @@ TEST(DumpObjects, SurvivesEveryDamageToAStream) {
       damaged[rng.Below(damaged.size())] = static_cast<char>(rng.Next());
     }
     DumpValue value;
-    if (DecodeDump(WithFooter(damaged), limits, &value) != DumpStatus::kOk) continue;
+    if (DecodeDump(WithOurFooter(damaged), limits, &value) != DumpStatus::kOk) continue;
     if (value.type() != Type::kStream) continue;
     auto& decoded = static_cast<Stream&>(*value.object);
     (void)decoded.Add({.now_ms = 1000}, std::vector<std::string_view>{"f", "v"}, limits, &id);

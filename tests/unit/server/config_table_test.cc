@@ -160,7 +160,7 @@ class ConfigRewrite : public ::testing::Test {
     return text.str();
   }
 
-  const terrace::testing::TempDir dir_;
+  const terrace::test::TempDir dir_;
   const std::string file_ = (dir_.path() / "t.toml").string();
 };
 

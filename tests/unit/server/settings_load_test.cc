@@ -106,7 +106,7 @@ class SettingsLoadFiles : public ::testing::Test {
     return (dir_.path() / name).string();
   }
 
-  const terrace::testing::TempDir dir_;
+  const terrace::test::TempDir dir_;
 };
 
 TEST_F(SettingsLoadFiles, LaterSourcesWin) {

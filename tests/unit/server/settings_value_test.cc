@@ -156,7 +156,7 @@ TEST_F(SettingsValue, SettingsWithoutAMeaningHereAcceptTheirDefaultOnly) {
 TEST_F(SettingsValue, FileNamesHaveNoPathAndDirectoriesExist) {
   EXPECT_EQ(Set("dbfilename", "a/b"), "dbfilename can't be a path, just a filename");
   EXPECT_EQ(Set("dbfilename", "b.rdb"), "");
-  const testing::TempDir dir;
+  const test::TempDir dir;
   EXPECT_EQ(Set("dir", dir.path().string()), "");
   EXPECT_EQ(settings_.dir, std::filesystem::canonical(dir.path()).string());
   EXPECT_EQ(Set("dir", (dir.path() / "none").string()), "No such file or directory");

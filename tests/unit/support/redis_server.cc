@@ -16,7 +16,7 @@
 
 #include "base/check.h"
 
-namespace terrace::testing {
+namespace terrace::test {
 namespace {
 
 constexpr int kConnectAttempts = 500;
@@ -190,4 +190,4 @@ RedisReply RedisServer::ReadReply() {
   return reply;
 }
 
-}  // namespace terrace::testing
+}  // namespace terrace::test

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace terrace::testing {
+namespace terrace::test {
 
 struct RedisReply {
   char kind = '$';  // the first byte of the RESP2 reply
@@ -63,4 +63,4 @@ class RedisServer {
   size_t input_at_ = 0;
 };
 
-}  // namespace terrace::testing
+}  // namespace terrace::test

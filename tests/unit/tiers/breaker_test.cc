@@ -15,7 +15,7 @@ namespace terrace::tiers {
 namespace {
 
 using State = BreakerState::State;
-using testing::FakeLoop;
+using test::FakeLoop;
 
 constexpr BreakerOptions kOptions{.failures_to_open = 3, .open_ms = 100, .open_max_ms = 350};
 

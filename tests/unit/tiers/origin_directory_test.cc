@@ -22,9 +22,9 @@
 namespace terrace::tiers {
 namespace {
 
-using testing::FakeLoop;
-using testing::TempDir;
-using testing::TestLoop;
+using test::FakeLoop;
+using test::TempDir;
+using test::TestLoop;
 
 class DirectoryOriginTest : public ::testing::Test {
  protected:

@@ -13,14 +13,14 @@
 namespace terrace::tiers {
 namespace {
 
-using testing::Always;
-using testing::Once;
-using testing::OptionsFor;
-using testing::Response;
-using testing::ScriptedServer;
+using test::Always;
+using test::Once;
+using test::OptionsFor;
+using test::Response;
+using test::ScriptedServer;
 using Connection = ScriptedServer::Connection;
 
-class HttpOriginLimitsTest : public testing::HttpOriginFixture {};
+class HttpOriginLimitsTest : public test::HttpOriginFixture {};
 
 TEST_F(HttpOriginLimitsTest, DeadlinesHoldAgainstEveryKindOfSilence) {
   const std::vector<ScriptedServer::Script> kScripts = {

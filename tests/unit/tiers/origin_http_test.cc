@@ -14,16 +14,16 @@
 namespace terrace::tiers {
 namespace {
 
-using testing::Always;
-using testing::Once;
-using testing::OptionsFor;
-using testing::Response;
-using testing::ScriptedServer;
-using testing::TempDir;
-using testing::TlsServer;
+using test::Always;
+using test::Once;
+using test::OptionsFor;
+using test::Response;
+using test::ScriptedServer;
+using test::TempDir;
+using test::TlsServer;
 using Connection = ScriptedServer::Connection;
 
-class HttpOriginTest : public testing::HttpOriginFixture {
+class HttpOriginTest : public test::HttpOriginFixture {
  protected:
   // Rounded up: some of it has passed on the way.
   int64_t SecondsLeft(const Value& value) {

@@ -19,10 +19,10 @@
 #include "unit/support/redis_server.h"
 
 namespace terrace::tiers {
-using testing::CannedServer;
-using testing::HoldingProxy;
-using testing::RedisServer;
-using testing::TestLoop;
+using test::CannedServer;
+using test::HoldingProxy;
+using test::RedisServer;
+using test::TestLoop;
 
 constexpr uint64_t kSeed = 20240117;
 

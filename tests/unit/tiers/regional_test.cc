@@ -318,7 +318,7 @@ TEST_F(RegionalTierTest, ConnectsOverAUnixSocketAndByName) {
 }
 
 TEST_F(RegionalTierTest, WaitsForTheFirstAttemptAndThenFailsAtOnce) {
-  options_.port = testing::Listener().port();  // nobody listens there any more
+  options_.port = test::Listener().port();  // nobody listens there any more
   options_.reconnect_delay_min_ms = 2000;
   Open();
   EXPECT_EQ(tier_->health().state, "connecting");

@@ -7,7 +7,6 @@
 namespace terrace::tiers {
 namespace {
 
-using Status = ReplyReader::Status;
 using Type = RegionalReply::Type;
 
 constexpr size_t kBytesMax = 1 << 20;
@@ -19,9 +18,10 @@ std::string ReadAll(std::string_view bytes, size_t piece, ReplyForm form) {
   for (size_t at = 0; at < bytes.size(); at += piece) {
     reader.Feed(bytes.substr(at, piece));
     RegionalReply reply;
-    Status status;
-    while ((status = reader.Next(form, &reply)) == Status::kComplete) all += reply.bytes + "|";
-    if (status == Status::kError) return all + "!" + reader.error();
+    ReplyReader::Status status;
+    while ((status = reader.Next(form, &reply)) == ReplyReader::Status::kComplete)
+      all += reply.bytes + "|";
+    if (status == ReplyReader::Status::kError) return all + "!" + reader.error();
   }
   return all;
 }
@@ -46,11 +46,11 @@ TEST(ReplyReader, TellsTypesAndNumbers) {
   RegionalReply reply;
   for (const Type type : {Type::kStatus, Type::kError, Type::kInteger, Type::kBulk, Type::kNil,
                           Type::kNil, Type::kArray}) {
-    ASSERT_EQ(reader.Next(ReplyForm::kFramed, &reply), Status::kComplete);
+    ASSERT_EQ(reader.Next(ReplyForm::kFramed, &reply), ReplyReader::Status::kComplete);
     EXPECT_EQ(reply.type, type);
     EXPECT_EQ(reply.integer, type == Type::kInteger ? -7 : 0);
   }
-  EXPECT_EQ(reader.Next(ReplyForm::kFramed, &reply), Status::kIncomplete);
+  EXPECT_EQ(reader.Next(ReplyForm::kFramed, &reply), ReplyReader::Status::kIncomplete);
 }
 
 TEST(ReplyReader, ReadsWhateverIsNestedHoweverDeep) {
@@ -68,10 +68,10 @@ TEST(ReplyReader, NonsenseIsAnErrorForGood) {
     ReplyReader reader(kBytesMax);
     reader.Feed("+OK\r\n" + nonsense);
     RegionalReply reply;
-    ASSERT_EQ(reader.Next(ReplyForm::kBare, &reply), Status::kComplete) << nonsense;
-    EXPECT_EQ(reader.Next(ReplyForm::kBare, &reply), Status::kError) << nonsense;
+    ASSERT_EQ(reader.Next(ReplyForm::kBare, &reply), ReplyReader::Status::kComplete) << nonsense;
+    EXPECT_EQ(reader.Next(ReplyForm::kBare, &reply), ReplyReader::Status::kError) << nonsense;
     reader.Feed("+OK\r\n");
-    EXPECT_EQ(reader.Next(ReplyForm::kBare, &reply), Status::kError) << nonsense;
+    EXPECT_EQ(reader.Next(ReplyForm::kBare, &reply), ReplyReader::Status::kError) << nonsense;
   }
 }
 
@@ -79,12 +79,12 @@ TEST(ReplyReader, AReplyWithoutEndIsGivenUp) {
   ReplyReader reader(1000);
   RegionalReply reply;
   reader.Feed("*1000000\r\n");
-  Status status = Status::kIncomplete;
-  for (int i = 0; i < 1000 && status == Status::kIncomplete; ++i) {
+  ReplyReader::Status status = ReplyReader::Status::kIncomplete;
+  for (int i = 0; i < 1000 && status == ReplyReader::Status::kIncomplete; ++i) {
     reader.Feed(":1\r\n");
     status = reader.Next(ReplyForm::kBare, &reply);
   }
-  EXPECT_EQ(status, Status::kError);
+  EXPECT_EQ(status, ReplyReader::Status::kError);
 }
 
 }  // namespace

@@ -12,9 +12,9 @@
 namespace terrace::keyspace {
 namespace {
 
-constexpr int64_t kNow = 1000;
+constexpr int64_t kNowMs = 1000;
 
-std::map<std::string, std::string> Contents(const Hash& hash, int64_t now_ms = kNow) {
+std::map<std::string, std::string> Contents(const Hash& hash, int64_t now_ms = kNowMs) {
   std::map<std::string, std::string> pairs;
   hash.ForEach(now_ms, [&](const Hash::Entry& entry) {
     EXPECT_TRUE(pairs.emplace(entry.field, entry.value).second);
@@ -22,7 +22,7 @@ std::map<std::string, std::string> Contents(const Hash& hash, int64_t now_ms = k
   return pairs;
 }
 
-std::optional<std::string> Get(const Hash& hash, std::string_view field, int64_t now_ms = kNow) {
+std::optional<std::string> Get(const Hash& hash, std::string_view field, int64_t now_ms = kNowMs) {
   base::Int64Text buffer;
   const auto value = hash.Get(field, now_ms, buffer);
   if (!value) return std::nullopt;
@@ -73,7 +73,7 @@ TEST(HashTest, ValuesThatLookLikeFieldsAreNotFound) {
 }
 
 // What a hash with deadlines should hold.
-struct Model {
+struct HashModel {
   struct Cell {
     std::string value;
     int64_t deadline_ms;
@@ -105,8 +105,8 @@ void RunAgainstModel(uint64_t seed, bool with_deadlines) {
   EncodingLimits limits{.hash_max_listpack_entries = 128};
   limits.hash_seed = rng.Next();
   Hash hash;
-  Model model;
-  int64_t now_ms = kNow;
+  HashModel model;
+  int64_t now_ms = kNowMs;
   const uint64_t range = 1 + rng.Below(300);
   for (int step = 0; step < 3000; ++step) {
     std::string field = std::to_string(rng.Below(range));
@@ -202,12 +202,12 @@ TEST(HashTest, DeadlinesHaveTheirOwnCompactEncoding) {
   EXPECT_TRUE(hash.SetDeadline("5", 2000));
   EXPECT_EQ(hash.encoding(), "listpackex");
   EXPECT_FALSE(hash.listpack_bytes());
-  EXPECT_EQ(hash.Deadline("5", kNow), 2000);
+  EXPECT_EQ(hash.Deadline("5", kNowMs), 2000);
   EXPECT_EQ(hash.Deadline("5", 2000), std::nullopt);
-  EXPECT_EQ(hash.Deadline("6", kNow), Hash::kNoDeadline);
+  EXPECT_EQ(hash.Deadline("6", kNowMs), Hash::kNoDeadline);
   hash.Set("128", "v", limits);
   EXPECT_EQ(hash.encoding(), "hashtable");
-  EXPECT_EQ(hash.Deadline("5", kNow), 2000);
+  EXPECT_EQ(hash.Deadline("5", kNowMs), 2000);
   EXPECT_EQ(hash.NextDeadline(), 2000);
   EXPECT_EQ(Get(hash, "5", 2000), std::nullopt);
 }

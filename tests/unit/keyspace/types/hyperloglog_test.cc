@@ -81,7 +81,7 @@ TEST(HyperLogLog, PassesItsSelfTest) {
 }
 
 TEST(HyperLogLog, HasTheBytesAndTheCountsOfRedis) {
-  const auto redis = testing::RedisServer::Start();
+  const auto redis = test::RedisServer::Start();
   if (redis == nullptr) GTEST_SKIP() << "no redis-server";
   const uint64_t seed = 20260704;
   SCOPED_TRACE("seed " + std::to_string(seed));

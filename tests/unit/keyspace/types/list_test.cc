@@ -12,7 +12,7 @@
 namespace terrace::keyspace {
 namespace {
 
-using Model = std::deque<std::string>;
+using Deque = std::deque<std::string>;
 
 std::vector<std::string> Elements(const List& list) {
   std::vector<std::string> elements;
@@ -51,7 +51,7 @@ std::string RandomValue(base::Rng* rng) {
   }
 }
 
-size_t ModelRemove(Model* model, int64_t count, const std::string& value) {
+size_t ModelRemove(Deque* model, int64_t count, const std::string& value) {
   size_t removed = 0;
   const size_t max = count == 0 ? model->size() : static_cast<size_t>(count < 0 ? -count : count);
   for (size_t i = 0; i < model->size() && removed < max;) {
@@ -67,7 +67,7 @@ size_t ModelRemove(Model* model, int64_t count, const std::string& value) {
 }
 
 // One random operation on both; false when they disagree on its result.
-bool Step(base::Rng* rng, List* list, Model* model, const EncodingLimits& limits) {
+bool Step(base::Rng* rng, List* list, Deque* model, const EncodingLimits& limits) {
   const std::string value = RandomValue(rng);
   const size_t index = model->empty() ? 0 : rng->Below(model->size());
   switch (rng->Below(10)) {
@@ -128,7 +128,7 @@ TEST_P(ListModel, BehavesLikeADeque) {
   base::Rng rng(seed);
   const EncodingLimits limits = Limits(GetParam());
   List list;
-  Model model;
+  Deque model;
   for (int i = 0; i < 4000; ++i) {
     ASSERT_TRUE(Step(&rng, &list, &model, limits)) << "step " << i;
     ASSERT_EQ(list.size(), model.size()) << "step " << i;

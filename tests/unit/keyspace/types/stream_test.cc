@@ -12,7 +12,7 @@
 namespace terrace::keyspace {
 namespace {
 
-using testing::RedisServer;
+using test::RedisServer;
 
 StreamNewId Given(uint64_t ms, uint64_t seq) {
   return {.kind = StreamNewId::Kind::kGiven, .id = {ms, seq}};
@@ -175,7 +175,7 @@ class Twins {
               Print(stream_, from, to, StreamReader::Direction::kForward));
     ASSERT_EQ(Call({"XREVRANGE", "s", to.Text(), from.Text()}).Print(),
               Print(stream_, from, to, StreamReader::Direction::kBackward));
-    const testing::RedisReply info = Call({"XINFO", "STREAM", "s"});
+    const test::RedisReply info = Call({"XINFO", "STREAM", "s"});
     const auto text = [&](size_t index) { return info.elements.at(index).text; };
     ASSERT_EQ(text(1), std::to_string(stream_.size()));
     ASSERT_EQ(text(3), std::to_string(stream_.node_count()));
@@ -184,7 +184,7 @@ class Twins {
     ASSERT_EQ(text(9), stream_.counters().max_deleted_id.Text());
     ASSERT_EQ(text(11), std::to_string(stream_.counters().entries_added));
     ASSERT_EQ(text(13), stream_.first_id().Text());
-    const testing::RedisReply group = Call({"XINFO", "GROUPS", "s"}).elements.at(0);
+    const test::RedisReply group = Call({"XINFO", "GROUPS", "s"}).elements.at(0);
     const auto number = [](std::optional<int64_t> value) {
       return value.has_value() ? ":" + std::to_string(*value) : "(nil)";
     };
@@ -196,7 +196,7 @@ class Twins {
   }
 
  private:
-  testing::RedisReply Call(const std::vector<std::string>& args) { return redis_->Call(args); }
+  test::RedisReply Call(const std::vector<std::string>& args) { return redis_->Call(args); }
 
   StreamId RandomId() {
     const uint64_t ms = stream_.counters().last_id.ms;
