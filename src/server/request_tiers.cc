@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "commands/call.h"
+#include "server/acl_below.h"
 #include "server/busy_script.h"
 #include "server/core.h"
 #include "server/request.h"
@@ -55,6 +56,13 @@ RequestPath::Step RequestPath::ExecuteTiered(Connection& connection, const Work&
   for (size_t i = 0; i < work.key_count(); ++i) keys.push_back(work.key(i));
   const tiers::Access access = AccessOf(work);
   const Resolver::Plan plan = core_->resolver->MakePlan(access, keys);
+  if (plan.where == Resolver::Where::kRelay && connection.parked == nullptr) {
+    const std::string denied = WhyDeniedBelow(connection, *work.command, work.args);
+    if (!denied.empty()) {
+      reply.Error(denied);
+      return Step::kDone;
+    }
+  }
   if (plan.where == Resolver::Where::kRelay) {
     // It would hold up all that goes over the same connection, or speak for all.
     if (MayWait(*work.command, work.args)) return WaitBelow(connection, work, *plan.route, reply);
@@ -115,7 +123,11 @@ RequestPath::Step RequestPath::ResolveAndCall(Connection& connection, const Work
   if (outcome.state == Resolver::State::kAwaiting) return Park(connection);
   if (outcome.state == Resolver::State::kTooLarge && where == Resolver::Where::kResolve) {
     // Too large for a copy: it is read where it is.
-    if (const tiers::Route* route = RouteBelow(work)) {
+    const tiers::Route* const route = RouteBelow(work);
+    const std::string denied = WhyDeniedBelow(connection, *work.command, work.args);
+    if (route != nullptr && !denied.empty()) {
+      outcome.error = denied;
+    } else if (route != nullptr) {
       return SendRelay(connection, work, *route, ToRelay(work), 0, reply);
     }
   }

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "server/acl_below.h"
 #include "server/core.h"
 #include "server/messaging.h"
 #include "server/request.h"
@@ -47,8 +48,10 @@ RequestPath::Step RequestPath::QueueOrExecute(Connection& connection, const Requ
   }
   bool is_below = false;
   if (core_->resolver != nullptr) {
-    const std::string error =
-        PlaceQueued(transaction, *request.command, ArgsOf(request), &is_below);
+    std::string error = PlaceQueued(transaction, *request.command, ArgsOf(request), &is_below);
+    if (error.empty() && is_below) {
+      error = WhyDeniedBelow(connection, *request.command, ArgsOf(request));
+    }
     if (!error.empty()) return refuse(error);
   }
   transaction.Append(*request.command, ArgsOf(request), is_below);

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "server/acl_below.h"
 #include "server/core.h"
 #include "server/messaging.h"
 #include "server/relayed_reply.h"
@@ -17,6 +18,29 @@ namespace {
 constexpr std::string_view kMixed =
     "CROSSROUTE Keys in a transaction must all be on routes whose writes one regional tier runs, "
     "or all on other routes";
+
+// "" or why the user may not run what is queued any more. It goes below as one, or not at all.
+// note: called with the verdict on the command that is denied.
+template <typename Note>
+std::string WhyQueueDenied(const Connection& connection, const Transaction& transaction,
+                           Note&& note) {
+  if (connection.unrestricted_at != 0) [[likely]]
+    return "";
+  const AclUser& user = *connection.standing.user;
+  std::vector<std::string_view> args;
+  for (const Transaction::Queued& queued : transaction.queue()) {
+    if (!queued.is_below) continue;
+    queued.Read(&args);
+    const AclVerdict verdict = user.Check(queued.command(), args);
+    if (!verdict.allows()) {
+      note(verdict, queued.command(), args);
+      return "NOPERM " + DeniedText(verdict, user, queued.command(), args, AclDetail::kBrief);
+    }
+    std::string denied = WhyDeniedBelow(connection, queued.command(), args);
+    if (!denied.empty()) return denied;
+  }
+  return "";
+}
 
 }  // namespace
 
@@ -65,6 +89,16 @@ std::string RequestPath::PlaceQueued(Transaction& transaction, const commands::C
 RequestPath::Step RequestPath::ExecuteBelow(Connection& connection, resp::Reply& reply) {
   const bool is_sent = connection.parked != nullptr && !connection.parked->relays().empty();
   if (is_sent) return FinishBelow(connection, reply);
+  const std::string denied = WhyQueueDenied(
+      connection, *connection.transaction,
+      [this](const AclVerdict& verdict, const commands::Command& command, commands::Args args) {
+        NoteDenied(verdict, command, args, AclContext::kTransaction);
+      });
+  if (!denied.empty()) {
+    Unpark(connection);
+    AbortTransaction(connection, denied, reply);
+    return Step::kDone;
+  }
   const Step step = SendBelow(connection, reply);
   if (step != Step::kAnswered) return step;
   EndTransaction(connection, *core_->keyspace);
@@ -151,7 +185,8 @@ RequestPath::Step RequestPath::AnswerBelow(Connection& connection, const Transac
   for (const Transaction::Queued& queued : transaction.queue()) {
     queued.Read(&args);
     if (!queued.is_below) {
-      Run(queued.command(), args, connection, reply);
+      if (CheckQueued(connection, queued.command(), args, reply)) [[likely]]
+        Run(queued.command(), args, connection, reply);
       continue;
     }
     const uint64_t begin_cycles = runtime::ReadCycles();
