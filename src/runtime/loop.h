@@ -22,6 +22,7 @@ inline constexpr TimerId kNoTimer = 0;
 
 inline constexpr int kReadable = 1;
 inline constexpr int kWritable = 2;
+inline constexpr int kFailed = 4;  // said with the other two: see Watch
 
 // FdWatcher: readiness of one descriptor. The owner destroys it before it closes the descriptor;
 // after destruction the callback is never called again.
@@ -50,8 +51,9 @@ class Loop {
   // Unknown, fired and kNoTimer ids are ignored.
   virtual void Cancel(TimerId id) = 0;
 
-  // Watches fd (level triggered); on_events receives the ready ones. An error or hang-up of the
-  // descriptor is reported as kReadable | kWritable, so that the next read or write finds it.
+  // Watches fd (level triggered); on_events receives the ready ones. An error of the descriptor is
+  // reported as kReadable | kWritable | kFailed until a read or write finds it: there may be bytes
+  // to read before. Who does neither must give the descriptor up, or is told without end.
   virtual std::unique_ptr<FdWatcher> Watch(int fd, base::Function<void(int)> on_events) = 0;
 
   // Runs work on a helper thread, then done on this loop. For blocking calls (files, DNS).

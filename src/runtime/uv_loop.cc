@@ -32,15 +32,16 @@ int64_t ReadClockUs(clockid_t id) {
 
 // A uv_poll_t must outlive its close callback, so the watcher only holds a pointer to it.
 struct PollHandle {
-  uv_poll_t poll;
+  uv_poll_t poll = {};
   base::Function<void(int)> on_events;
+  int events = 0;
   bool closing = false;
 };
 
 class UvWatcher : public FdWatcher {
  public:
   UvWatcher(uv_loop_t* loop, int fd, base::Function<void(int)> on_events)
-      : handle_(new PollHandle{{}, std::move(on_events)}) {
+      : handle_(new PollHandle{.on_events = std::move(on_events)}) {
     TERRACE_CHECK(uv_poll_init(loop, &handle_->poll, fd) == 0);
     handle_->poll.data = handle_;
   }
@@ -55,29 +56,37 @@ class UvWatcher : public FdWatcher {
   }
 
   void SetEvents(int events) override {
-    if (events == events_) return;
-    events_ = events;
+    if (events == handle_->events) return;
+    handle_->events = events;
     if (events == 0) {
       uv_poll_stop(&handle_->poll);
-      return;
+    } else {
+      Start(handle_);
     }
-    const int uv_events =
-        ((events & kReadable) ? UV_READABLE : 0) | ((events & kWritable) ? UV_WRITABLE : 0);
-    uv_poll_start(&handle_->poll, uv_events, [](uv_poll_t* poll, int status, int ready) {
-      auto* handle = static_cast<PollHandle*>(poll->data);
-      if (handle->closing) return;
-      if (status < 0) {
-        handle->on_events(kReadable | kWritable);
-        return;
-      }
-      handle->on_events(((ready & UV_READABLE) ? kReadable : 0) |
-                        ((ready & UV_WRITABLE) ? kWritable : 0));
-    });
   }
 
  private:
+  static void Start(PollHandle* handle) {
+    const int uv_events = ((handle->events & kReadable) ? UV_READABLE : 0) |
+                          ((handle->events & kWritable) ? UV_WRITABLE : 0);
+    uv_poll_start(&handle->poll, uv_events, OnPoll);
+  }
+
+  static void OnPoll(uv_poll_t* poll, int status, int ready) {
+    auto* const handle = static_cast<PollHandle*>(poll->data);
+    if (handle->closing) return;
+    if (status < 0) {
+      // libuv does not watch a descriptor with an error any more; but what was received before may
+      // still be read, and the next read may be the one that finds the error.
+      Start(handle);
+      handle->on_events(kReadable | kWritable | kFailed);
+      return;
+    }
+    handle->on_events(((ready & UV_READABLE) ? kReadable : 0) |
+                      ((ready & UV_WRITABLE) ? kWritable : 0));
+  }
+
   PollHandle* handle_;
-  int events_ = 0;
 };
 
 struct OffloadRequest {

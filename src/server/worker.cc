@@ -91,6 +91,8 @@ void Worker::OnEvents(Connection& connection, int events) {
   if ((events & runtime::kReadable) != 0 && wants_read &&
       connection.state != ConnectionState::kClosed) {
     ReadAndProcess(connection);
+  } else if ((events & runtime::kFailed) != 0) {
+    CloseNow(connection);  // nobody would read up to the error
   }
   if (connection.state != ConnectionState::kClosed && !connection.is_gathered) {
     UpdateEvents(connection);

@@ -1,6 +1,9 @@
 #include "runtime/uv_loop.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <string>
@@ -76,6 +79,45 @@ TEST(UvLoop, AWatcherMayBeDestroyedByItsOwnCallback) {
   EXPECT_EQ(calls, 1);
   close(ends[0]);
   close(ends[1]);
+}
+
+// A client that closes before it has read everything resets the connection: the server sees the
+// error together with what was sent before.
+TEST(UvLoop, AnErrorIsToldOfUntilItWasRead) {
+  SystemClock clock;
+  UvLoop loop(&clock);
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(listener, 1), 0);
+  ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const int client = socket(AF_INET, SOCK_STREAM, 0);
+  ASSERT_EQ(connect(client, reinterpret_cast<sockaddr*>(&address), size), 0);
+  const int server = accept(listener, nullptr, nullptr);
+  ASSERT_EQ(write(server, "reply", 5), 5);
+  ASSERT_EQ(write(client, "request", 7), 7);
+  close(client);
+
+  std::string seen;
+  std::unique_ptr<FdWatcher> watcher;
+  watcher = loop.Watch(server, [&](int events) {
+    EXPECT_EQ(events & kReadable, kReadable);
+    char bytes[4];  // less than was sent
+    const ssize_t count = recv(server, bytes, sizeof(bytes), MSG_DONTWAIT);
+    seen += count > 0 ? std::string(bytes, static_cast<size_t>(count)) : "!";
+    if (count > 0) return;
+    watcher.reset();
+    loop.Stop();
+  });
+  watcher->SetEvents(kReadable);
+  loop.After(10'000, [&] { loop.Stop(); });
+  loop.Run();
+  EXPECT_EQ(seen, "request!");
+  close(server);
+  close(listener);
 }
 
 TEST(UvLoop, OffloadedWorkRunsElsewhereAndFinishesOnTheLoop) {
