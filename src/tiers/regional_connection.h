@@ -57,6 +57,9 @@ class RegionalConnection {
   std::string* output() { return &output_; }
   void FlushSoon();
 
+  // What the socket has not taken yet.
+  size_t unsent_bytes() const { return output_.size() - output_sent_; }
+
   // When bytes last came in (Clock::MonoUs), 0 before the first.
   int64_t received_us() const { return received_us_; }
 
