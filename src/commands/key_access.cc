@@ -25,7 +25,7 @@ constexpr std::array kGroups = std::to_array<Group>({
      "zincrby getset decrby bitfield set "},
     {"RW access delete", "RW access delete",
      " blmpop brpop bzmpop bzpopmax rpop zpopmin lmpop zmpop getdel bzpopmin blpop lpop zpopmax "
-     "spop "},
+     "migrate spop "},
     {"RW delete", "RW delete",
      " hdel xgroup|delconsumer xgroup|destroy ltrim xdel zremrangebylex xautoclaim zrem srem lrem "
      "xtrim zremrangebyrank zremrangebyscore "},

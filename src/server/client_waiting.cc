@@ -38,7 +38,8 @@ void ClientUnblock(Call& call) {
     lease->EndWait(with_error);
     return call.reply.Integer(1);
   }
-  if (waiter == nullptr) return call.reply.Integer(0);
+  // What nobody may end early (MIGRATE) has nothing to say when it is.
+  if (waiter == nullptr || waiter->wait.give_up == nullptr) return call.reply.Integer(0);
   const bool ended =
       RequestPath::EndWait(CoreOf(call), waiter,
                            with_error ? "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n"

@@ -18,6 +18,7 @@ std::span<const std::span<const commands::Command>> ServerFamilies() {
       InfoCommands(),
       LatencyCommands(),
       MemoryCommands(),
+      MigrateCommands(),
       PubSubCommands(),
       ScriptCommands(),
       SlowlogCommands(),

@@ -28,6 +28,7 @@ std::span<const commands::Command> PubSubCommands();
 std::span<const commands::Command> ScriptCommands();
 std::span<const commands::Command> LatencyCommands();
 std::span<const commands::Command> MemoryCommands();
+std::span<const commands::Command> MigrateCommands();
 std::span<const commands::Command> SlowlogCommands();
 std::span<const commands::Command> TierCommands();
 std::span<const commands::Command> TransactionCommands();

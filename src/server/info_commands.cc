@@ -201,6 +201,11 @@ void StatsSection(Call& call, Section& section) {
   section.Number("pubsub_channels", core.messaging->NameCount(NameKind::kChannel));
   section.Number("pubsub_patterns", core.messaging->NameCount(NameKind::kPattern));
   section.Number("pubsubshard_channels", core.messaging->NameCount(NameKind::kShardChannel));
+  size_t migration_targets = 0;
+  for (const auto& worker : server.workers()) {
+    migration_targets += worker->migration_targets().idle_count();
+  }
+  section.Number("migrate_cached_sockets", migration_targets);
   section.Number("tracking_total_keys", core.tracking->key_count());
   section.Number("tracking_total_items", core.tracking->item_count());
   section.Number("tracking_total_prefixes", core.tracking->prefix_count());

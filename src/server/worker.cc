@@ -37,7 +37,8 @@ Worker::Worker(Core* core, int index, runtime::Loop* loop, size_t command_count)
       desk_(this, core->messaging),
       supervisor_(this),
       scripts_(HostOf(*core), core->scripts, &supervisor_),
-      functions_(HostOf(*core), core->libraries, &supervisor_) {}
+      functions_(HostOf(*core), core->libraries, &supervisor_),
+      migration_targets_(loop) {}
 
 Worker::~Worker() = default;
 

@@ -23,6 +23,7 @@
 #include "server/push_desk.h"
 #include "server/request.h"
 #include "server/stats.h"
+#include "tiers/migration_targets.h"
 
 namespace terrace::server {
 
@@ -81,6 +82,7 @@ class Worker {
 
   scripting::ScriptRunner& scripts() { return scripts_; }
   scripting::FunctionRunner& functions() { return functions_; }
+  tiers::MigrationTargets& migration_targets() { return migration_targets_; }
 
   // Tells the worker that the calling thread runs its loop.
   void BindToThread() { thread_.store(std::this_thread::get_id()); }
@@ -162,6 +164,9 @@ class Worker {
   std::mutex connections_mutex_;  // taken to change the map, and by other threads to read it
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::atomic<size_t> connection_count_{0};
+
+  // Last, as what is under way on them, and goes with them, looks at the rest.
+  tiers::MigrationTargets migration_targets_;
 };
 
 }  // namespace terrace::server
