@@ -186,7 +186,8 @@ ShardStats Keyspace::TotalStats() {
 void Keyspace::ResetStats() {
   for (int i = 0; i < shard_count(); ++i) {
     ShardLock lock(*this, ShardSet{1} << i);
-    shard(i).stats = {};
+    // How much has changed since a snapshot is no statistic.
+    shard(i).stats = {.changes = shard(i).stats.changes};
   }
   reclaimer_.ResetStats();
 }

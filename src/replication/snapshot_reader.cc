@@ -1,5 +1,6 @@
 #include "replication/snapshot_reader.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <utility>
@@ -131,7 +132,9 @@ class SnapshotReader {
         return true;
       case kDeadlineMs:
         if (!Number(8, &number)) return false;
-        deadline_wall_ms_ = static_cast<int64_t>(number);
+        // What no clock shows is over, or as late as can be; and none of it looks like none.
+        deadline_wall_ms_ =
+            std::clamp<int64_t>(static_cast<int64_t>(number), 0, keyspace::kDeadlineMsMax);
         return true;
       case kDeadlineSeconds:
         if (!Number(4, &number)) return false;

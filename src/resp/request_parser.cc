@@ -233,7 +233,7 @@ RequestParser::Status RequestParser::ParseBulk(std::string_view input,
       return Status::kIncomplete;
     }
     if (*begin != '$') {
-      return Fail(std::string("Protocol error: expected '$', got '") + *begin + "'");
+      return Fail("Protocol error: expected '$', got '" + std::string(1, *begin) + "'");
     }
     const auto size = ParseLength({begin + 1, static_cast<size_t>(cr - begin - 1)});
     if (!size || *size < 0 || *size > limits.bulk_bytes_max) {

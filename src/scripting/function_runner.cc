@@ -166,17 +166,28 @@ std::string FunctionRunner::Create(std::string_view code, Vm::LoadLimit limit,
   return "";
 }
 
-void FunctionRunner::Load(commands::Call& call, std::string_view code, Existing existing) {
-  LibrarySet::Pointer library;
-  const std::string error = libraries_->Change([&](LibrarySet& set) {
-    std::string failure = Create(code, Vm::LoadLimit::kTime, set, existing, &library);
+std::string FunctionRunner::LoadLibrary(std::string_view code, Vm::LoadLimit limit,
+                                        Existing existing, LibrarySet::Pointer* library) {
+  std::string error = libraries_->Change([&](LibrarySet& set) {
+    std::string failure = Create(code, limit, set, existing, library);
     if (failure.empty()) {
-      set.Remove(library->name);
-      set.Add(library);
+      set.Remove((*library)->name);
+      set.Add(*library);
     }
     return failure;
   });
   UpdateBytes();
+  return error;
+}
+
+std::string FunctionRunner::LoadSaved(std::string_view code, Existing existing) {
+  LibrarySet::Pointer library;
+  return LoadLibrary(code, Vm::LoadLimit::kNone, existing, &library);
+}
+
+void FunctionRunner::Load(commands::Call& call, std::string_view code, Existing existing) {
+  LibrarySet::Pointer library;
+  const std::string error = LoadLibrary(code, Vm::LoadLimit::kTime, existing, &library);
   error.empty() ? call.reply.Bulk(library->name) : call.reply.Error("ERR " + error);
 }
 

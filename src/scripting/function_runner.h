@@ -43,6 +43,8 @@ class FunctionRunner {
   // FUNCTION LOAD.
   enum class Existing : uint8_t { kRefuse, kReplace };
   void Load(commands::Call& call, std::string_view code, Existing existing);
+  // A library of a snapshot; "" or the error.
+  std::string LoadSaved(std::string_view code, Existing existing);
   // FUNCTION RESTORE.
   void Restore(commands::Call& call, std::string_view payload, RestorePolicy policy);
 
@@ -66,6 +68,8 @@ class FunctionRunner {
   Vm& CurrentVm();
   const LibrarySet& CurrentSet();
   Loaded* LoadedFor(const LibrarySet::Pointer& library, std::string* error);
+  std::string LoadLibrary(std::string_view code, Vm::LoadLimit limit, Existing existing,
+                          LibrarySet::Pointer* library);
   std::string Create(std::string_view code, Vm::LoadLimit limit, const LibrarySet& set,
                      Existing existing, LibrarySet::Pointer* library);
   std::string ReadLibraries(std::string_view payload, LibrarySet* set);

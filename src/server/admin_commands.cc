@@ -1,5 +1,4 @@
-// Administration: CONFIG, TIME, SHUTDOWN, and the answers of a server without persistence or
-// replicas.
+// Administration: CONFIG, TIME, SHUTDOWN, and the answers of a server without replicas.
 
 #include <string>
 #include <vector>
@@ -100,26 +99,40 @@ void Time(Call& call) {
 }
 
 void Shutdown(Call& call) {
-  bool abort = false, saves = true;
+  using LastSave = Server::LastSave;
+  bool aborts = false, is_forced = false, saves = false, saves_not = false;
   for (size_t at = 1; at < call.argc(); ++at) {
-    abort |= call.Is(at, "abort");
-    if (call.Is(at, "nosave")) saves = false;
-    if (!call.Is(at, "nosave") && !call.Is(at, "save") && !call.Is(at, "now") &&
-        !call.Is(at, "force") && !call.Is(at, "abort")) {
+    if (call.Is(at, "abort")) {
+      aborts = true;
+    } else if (call.Is(at, "nosave")) {
+      saves_not = true;
+    } else if (call.Is(at, "save")) {
+      saves = true;
+    } else if (call.Is(at, "force")) {
+      is_forced = true;
+    } else if (!call.Is(at, "now")) {
       return call.reply.SyntaxError();
     }
   }
-  if (abort) return call.reply.Error("ERR No shutdown in progress.");
+  if ((saves && saves_not) || (aborts && call.argc() > 2)) return call.reply.SyntaxError();
+  if (aborts) return call.reply.Error("ERR No shutdown in progress.");
   Core& core = CoreOf(call);
   if (core.busy_script.load() != BusyKind::kNone) {
-    if (saves) return call.reply.Error(core.busy->error());
+    if (!saves_not) return call.reply.Error(core.busy->error());
     core.busy->Abort();
   }
-  core.server->Shutdown();
+  const LastSave last_save = saves       ? LastSave::kYes
+                             : saves_not ? LastSave::kNo
+                                         : LastSave::kAsConfigured;
+  // The last snapshot is written when nobody is served any more. That it can be written is seen
+  // now, while there is still a way back.
+  if (core.server->WillSave(last_save) && !is_forced &&
+      !core.server->persistence().SaveLast().empty()) {
+    return call.reply.Error("ERR Errors trying to SHUTDOWN. Check logs.");
+  }
+  core.server->Shutdown(last_save);
   ConnectionOf(call).state = ConnectionState::kClosing;
 }
-
-void LastSave(Call& call) { call.reply.Integer(CoreOf(call).server->start_ms() / 1000); }
 
 void Role(Call& call) {
   call.reply.Array(3);
@@ -236,15 +249,7 @@ constexpr Command kAdminCommands[] = {
      .handler = Shutdown,
      .group = "server",
      .since = "1.0.0",
-     .summary = "Moves spilled values below and stops the server."},
-    {.name = "lastsave",
-     .arity = 1,
-     .flags = kLoading | kStale | kFast | kNoLocks,
-     .categories = kDangerous | commands::kAdminCategory,
-     .handler = LastSave,
-     .group = "server",
-     .since = "1.0.0",
-     .summary = "Answers when the server started, as there are no snapshots."},
+     .summary = "Writes a snapshot if asked, moves spilled values below and stops."},
     {.name = "replicaof",
      .arity = 3,
      .flags = kAdmin | kStale | kNoScript | kNoLocks,

@@ -19,6 +19,7 @@ std::span<const std::span<const commands::Command>> ServerFamilies() {
       LatencyCommands(),
       MemoryCommands(),
       MigrateCommands(),
+      PersistenceCommands(),
       PubSubCommands(),
       ScriptCommands(),
       SlowlogCommands(),

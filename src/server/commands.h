@@ -24,6 +24,7 @@ std::span<const commands::Command> CommandCommands();
 std::span<const commands::Command> DebugCommands();
 std::span<const commands::Command> FunctionCommands();
 std::span<const commands::Command> InfoCommands();
+std::span<const commands::Command> PersistenceCommands();
 std::span<const commands::Command> PubSubCommands();
 std::span<const commands::Command> ScriptCommands();
 std::span<const commands::Command> LatencyCommands();

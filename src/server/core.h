@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -51,12 +52,21 @@ struct HotSettings {
   std::atomic<int64_t> bulk_bytes_max{int64_t{512} << 20};
   std::atomic<uint64_t> query_buffer_max{uint64_t{1} << 30};
   std::atomic<bool> latency_tracking{true};
+  std::atomic<bool> writes_stopped{false};  // stop-writes-on-bgsave-error: one has failed
   // A command that takes longer is looked at: for SLOWLOG, LATENCY and the time.
   std::atomic<uint64_t> slow_cycles{UINT64_MAX};
   std::atomic<int64_t> slowlog_us{-1};           // negative: off
   std::atomic<int64_t> latency_threshold_ms{0};  // 0: off
   std::atomic<int64_t> busy_reply_threshold_ms{5000};
 };
+
+// What a write is answered while HotSettings::writes_stopped.
+inline constexpr std::string_view kWritesStopped =
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to "
+    "disk. Commands that may modify the data set are disabled, because this instance is configured "
+    "to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error "
+    "option). "
+    "Please check the Redis logs for details about the RDB error.";
 
 struct Core {
   const base::Clock* clock = nullptr;

@@ -5,12 +5,15 @@
 #include <utility>
 #include <vector>
 
-#include "base/check.h"
 #include "commands/encoding.h"
 #include "keyspace/digest.h"
 #include "keyspace/dump.h"
 #include "scripting/library_store.h"
 #include "server/commands.h"
+#include "server/persistence.h"
+#include "server/script_rows.h"
+#include "server/server.h"
+#include "server/worker.h"
 
 namespace terrace::server {
 namespace {
@@ -22,30 +25,6 @@ using keyspace::Keyspace;
 std::string DumpOf(const Entry& entry) {
   if (entry.is_string()) return keyspace::EncodeStringDump(entry.string());
   return keyspace::EncodeDump(*entry.object(), keyspace::DumpReader::kRedis72);
-}
-
-void ReloadDatabase(keyspace::Database database, const keyspace::EncodingLimits& limits) {
-  struct Saved {
-    std::string key;
-    std::string payload;
-    int64_t deadline_ms;
-  };
-  std::vector<Saved> saved;
-  database.ForEach([&](Entry* entry) {
-    if (entry->has_tier()) return;
-    saved.push_back({std::string(entry->key()), DumpOf(*entry), entry->deadline_ms()});
-  });
-  for (const Saved& item : saved) {
-    keyspace::DumpValue value;
-    const auto status = keyspace::DecodeDump(item.payload, limits, &value);
-    TERRACE_CHECK(status == keyspace::DumpStatus::kOk);
-    const keyspace::Key key = database.keyspace().MakeKey(item.key);
-    if (value.object != nullptr) {
-      database.SetObject(key, std::move(value.object), item.deadline_ms, keyspace::events::kNone);
-    } else {
-      database.SetString(key, value.string, item.deadline_ms, keyspace::events::kNone);
-    }
-  }
 }
 
 // As Redis shows when a key was last used: the seconds of Unix time, in 24 bits.
@@ -94,35 +73,57 @@ void DebugDigestValue(Call& call) {
 
 namespace {
 
-bool HoldsAnything(Call& call) {
-  if (!CoreOf(call).libraries->current()->libraries().empty()) return true;
-  for (int i = 0; i < call.db.keyspace().database_count(); ++i) {
-    if (call.db.Other(i).size() > 0) return true;
+// Removes what a snapshot holds.
+void ForgetSaved(Call& call, const Persistence& persistence) {
+  CoreOf(call).libraries->Change([](scripting::LibrarySet& set) -> std::string {
+    set = scripting::LibrarySet();
+    return "";
+  });
+  const int last = call.db.keyspace().database_count() - 1;
+  for (int i = 0; i <= last; ++i) {
+    keyspace::Database database = call.db.Other(i);
+    if (persistence.keeps_all()) {
+      database.Clear(i < last ? keyspace::Database::Extends::kMoreFollows
+                              : keyspace::Database::Extends::kHereOnly);
+      continue;
+    }
+    std::vector<std::string> saved;
+    database.ForEach([&](Entry* entry) {
+      if (persistence.Keeps(entry->key())) saved.emplace_back(entry->key());
+    });
+    for (const std::string& key : saved) {
+      database.Remove(database.keyspace().MakeKey(key), keyspace::events::kNone);
+    }
   }
-  return false;
 }
 
 }  // namespace
 
 void DebugReload(Call& call) {
-  bool keeps = false, merges = false;
+  bool saves = true, flushes = true, merges = false;
   for (size_t i = 2; i < call.argc(); ++i) {
-    if (call.Is(i, "noflush") || call.Is(i, "nosave") || call.Is(i, "merge")) {
-      keeps |= call.Is(i, "noflush");
-      merges |= call.Is(i, "merge");
-      continue;
+    if (call.Is(i, "merge")) {
+      merges = true;
+    } else if (call.Is(i, "noflush")) {
+      flushes = false;
+    } else if (call.Is(i, "nosave")) {
+      saves = false;
+    } else {
+      return call.reply.Error(
+          "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
     }
-    return call.reply.Error(
-        "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
   }
-  Keyspace& keyspace = call.db.keyspace();
-  const keyspace::ShardLock lock(keyspace, keyspace.AllShards());
-  // Without a merge, what is there already is in the way of what is read.
-  if (keeps && !merges && HoldsAnything(call)) {
+  Persistence& persistence = CoreOf(call).server->persistence();
+  const keyspace::ShardLock lock(call.db.keyspace(), call.db.keyspace().AllShards());
+  if (saves && !persistence.Save().empty()) return call.reply.Error("ERR");
+  if (flushes) ForgetSaved(call, persistence);
+  const std::string error = persistence.Load(
+      Persistence::Missing::kIsAnError,
+      merges ? SnapshotLoader::Existing::kReplace : SnapshotLoader::Existing::kRefuse,
+      SnapshotLoader::Eviction::kMayNot, &ConnectionOf(call).worker->functions());
+  TrimWorkers(call, [](Worker& worker) { worker.functions().Trim(); });
+  if (!error.empty()) {
     return call.reply.Error("ERR Error trying to load the RDB dump, check server logs.");
-  }
-  for (int i = 0; i < keyspace.database_count(); ++i) {
-    ReloadDatabase(call.db.Other(i), call.limits.encoding);
   }
   call.reply.Ok();
 }

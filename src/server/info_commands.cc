@@ -173,10 +173,20 @@ void MemorySection(Call& call, Section& section) {
 }
 
 void PersistenceSection(Call& call, Section& section) {
+  const Persistence::Info info = CoreOf(call).server->persistence().info();
   section.Number("loading", 0);
-  section.Number("rdb_changes_since_last_save", call.db.keyspace().TotalStats().changes);
-  section.Number("rdb_bgsave_in_progress", 0);
-  section.Line("rdb_last_bgsave_status", "ok");
+  section.Number("async_loading", 0);
+  section.Number("rdb_changes_since_last_save", info.changes);
+  section.Number("rdb_bgsave_in_progress", info.in_progress ? 1 : 0);
+  section.Number("rdb_last_save_time", info.last_save_s);
+  section.Line("rdb_last_bgsave_status", info.last_succeeded ? "ok" : "err");
+  section.Number("rdb_last_bgsave_time_sec", info.last_duration_s);
+  section.Number("rdb_current_bgsave_time_sec", info.running_s);
+  section.Number("rdb_saves", info.saves);
+  section.Number("rdb_last_cow_size", info.last_copied_bytes);
+  section.Number("rdb_last_load_keys_expired", info.expired_keys);
+  section.Number("rdb_last_load_keys_loaded", info.loaded_keys);
+  section.Number("rdb_bgsave_scheduled", info.scheduled ? 1 : 0);
   section.Number("aof_enabled", 0);
   section.Number("aof_rewrite_in_progress", 0);
 }
@@ -198,6 +208,7 @@ void StatsSection(Call& call, Section& section) {
   section.Number("evicted_keys", keyspace.evicted);
   section.Number("keyspace_hits", keyspace.hits);
   section.Number("keyspace_misses", keyspace.misses);
+  section.Number("latest_fork_usec", server.persistence().background().last_fork_us());
   section.Number("pubsub_channels", core.messaging->NameCount(NameKind::kChannel));
   section.Number("pubsub_patterns", core.messaging->NameCount(NameKind::kPattern));
   section.Number("pubsubshard_channels", core.messaging->NameCount(NameKind::kShardChannel));

@@ -24,6 +24,8 @@ int main(int argc, char** argv) {
   terrace::server::Server server(startup);
   std::string error = server.LoadUsers();
   if (error.empty()) error = server.Listen();
+  // Clients may connect meanwhile; they are served when everything is there.
+  if (error.empty()) error = server.Load();
   if (!error.empty()) {
     std::fprintf(stderr, "terrace: %s\n", error.c_str());
     return 1;

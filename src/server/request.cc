@@ -316,6 +316,11 @@ bool RequestPath::Check(Connection& connection, const Request& request, resp::Re
     reply.Error(core_->busy->error());
     return false;
   }
+  if (core_->hot.writes_stopped.load(std::memory_order_relaxed) &&
+      (command->has(commands::kWrite) || command->name == "ping")) [[unlikely]] {
+    reply.Error(kWritesStopped);
+    return false;
+  }
   if ((command->flags & (commands::kWrite | commands::kMayReplicate)) != 0 &&
       core_->keyspace->IsOverLimit()) {
     const bool fits = MakeRoom();

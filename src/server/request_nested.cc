@@ -38,9 +38,12 @@ void RequestPath::Run(const commands::Command& command, commands::Args args,
   const Work work{&command, args, keys.hashes.data(), keys.positions};
   keyspace::Database database(core_->keyspace, session.database, now_ms_);
   tiers::Overlay overlay;
-  const std::string error =
-      Covers(work) ? ResolveNested(work, database, &overlay)
-                   : "ERR '" + std::string(command.name) + "' needs keys that are not locked here";
+  const bool is_stopped =
+      command.has(commands::kWrite) && core_->hot.writes_stopped.load(std::memory_order_relaxed);
+  const std::string error = is_stopped     ? std::string(kWritesStopped)
+                            : Covers(work) ? ResolveNested(work, database, &overlay)
+                                           : "ERR '" + std::string(command.name) +
+                                                 "' needs keys that are not locked here";
   ++nested_depth_;
   if (error.empty()) {
     Call(session, work, database, reply, nullptr);

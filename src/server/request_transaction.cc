@@ -91,6 +91,10 @@ RequestPath::Step RequestPath::ExecuteTransaction(Connection& connection, resp::
     reply.Error("EXECABORT Transaction discarded because of previous errors.");
     return Step::kDone;
   }
+  if (transaction.any_has(commands::kWrite) && core_->hot.writes_stopped.load()) {
+    AbortTransaction(connection, kWritesStopped, reply);
+    return Step::kDone;
+  }
   if (transaction.below() != nullptr || transaction.lease() != nullptr) {
     return ExecuteBelow(connection, reply);
   }

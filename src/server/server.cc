@@ -156,6 +156,8 @@ Server::Server(const Startup& startup)
   });
   core_.tracking = tracking_.get();
   keyspace_events_ = std::make_unique<KeyspaceEvents>(keyspace_.get(), messaging_.get());
+  persistence_ = std::make_unique<Persistence>(&core_, &tiers_->routes(), loops_[0].get(),
+                                               [this] { return this->settings(); });
   for (int i = 0; i < threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(&core_, i, loops_[static_cast<size_t>(i)].get(),
                                                 registry_.rows().size()));
@@ -166,6 +168,7 @@ Server::Server(const Startup& startup)
 Server::~Server() {
   listeners_.clear();
   workers_.clear();
+  persistence_.reset();
   tiers_.reset();
   loops_.clear();
 }
@@ -196,11 +199,12 @@ ConfigTable::Reloaded Server::ReloadConfig() {
 }
 
 void Server::ApplyAll() {
-  for (const char* name : {"loglevel", "log-format", "logfile", "requirepass", "proto-max-bulk-len",
-                           "client-query-buffer-limit", "latency-tracking",
-                           "slowlog-log-slower-than", "latency-monitor-threshold",
-                           "slowlog-max-len", "notify-keyspace-events", "busy-reply-threshold",
-                           "tracking-table-max-keys", "acl-pubsub-default", "acllog-max-len"}) {
+  for (const char* name :
+       {"loglevel", "log-format", "logfile", "requirepass", "proto-max-bulk-len",
+        "client-query-buffer-limit", "latency-tracking", "slowlog-log-slower-than",
+        "latency-monitor-threshold", "slowlog-max-len", "notify-keyspace-events",
+        "busy-reply-threshold", "tracking-table-max-keys", "acl-pubsub-default", "acllog-max-len",
+        "save"}) {
     const std::string error = Apply(name, settings_);
     if (!error.empty()) log_.Warning("setting_ignored", {{"name", name}, {"why", error}});
   }
@@ -247,6 +251,8 @@ std::string Server::Apply(std::string_view name, const Settings& settings) {
   } else if (name == "tracking-table-max-keys" || name == "tracking-table-max-items") {
     tracking_->SetLimits({.keys_max = static_cast<uint64_t>(settings.tracking_table_max_keys),
                           .items_max = static_cast<uint64_t>(settings.tracking_table_max_items)});
+  } else if (name == "save" || name == "stop-writes-on-bgsave-error") {
+    persistence_->Apply(settings);
   } else if (name == "maxclients") {
     if (FitClientsToDescriptors(settings.maxclients) < settings.maxclients) {
       return "the operating system does not allow so many open files";
@@ -303,6 +309,11 @@ std::string Server::Listen() {
     listeners_.push_back(std::make_unique<Listener>(this, loops_[0].get(), fd));
   }
   return "";
+}
+
+std::string Server::Load() {
+  return persistence_->Load(Persistence::Missing::kIsFine, SnapshotLoader::Existing::kRefuse,
+                            SnapshotLoader::Eviction::kMay, &workers_[0]->functions());
 }
 
 void Server::AcceptFrom(int listener) {
@@ -419,6 +430,10 @@ int Server::Run() {
                         {"pid", std::to_string(getpid())}});
   loops_[0]->Run();
   StopThreads();
+  // Nobody changes anything any more.
+  if (last_save_.load() == LastSave::kYes && persistence_->HasUnsaved()) {
+    static_cast<void>(persistence_->SaveLast());
+  }
   log_.Notice("stopped", {});
   return 0;
 }
@@ -438,10 +453,17 @@ void Server::StopThreads() {
   threads_.clear();
 }
 
-void Server::Shutdown() {
+bool Server::WillSave(LastSave last_save) const {
+  return last_save == LastSave::kYes ||
+         (last_save == LastSave::kAsConfigured && persistence_->has_save_points());
+}
+
+void Server::Shutdown(LastSave last_save) {
   if (stopping_.exchange(true)) return;
+  last_save_.store(WillSave(last_save) ? LastSave::kYes : LastSave::kNo);
   loops_[0]->Post([this] {
     log_.Notice("stopping", {});
+    persistence_->EndChild();
     listeners_.clear();
     std::error_code ignored;
     std::filesystem::remove(settings().unixsocket, ignored);
@@ -458,6 +480,7 @@ void Server::Shutdown() {
 
 void Server::Tick() {
   ReadMemory();
+  persistence_->Tick(settings());
   // Writes make their own room; this is for a limit that was lowered, and for buffers that grew.
   constexpr size_t kVictimsPerTickMax = 10'000;
   keyspace_->MakeRoom(clock_.NowMs(), kVictimsPerTickMax);

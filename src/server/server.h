@@ -25,6 +25,7 @@
 #include "server/core.h"
 #include "server/keyspace_events.h"
 #include "server/messaging.h"
+#include "server/persistence.h"
 #include "server/settings_load.h"
 #include "server/tier_system.h"
 #include "server/tracking.h"
@@ -57,10 +58,15 @@ class Server {
 
   // Opens the listeners; "" or why it cannot.
   std::string Listen();
+  // After Listen: loads the snapshot, if there is one; "" or why it cannot.
+  std::string Load();
   // Serves until Shutdown() and returns the exit code.
   int Run();
-  // Any thread. Ends Run(): no new clients, replies that are ready go out, tiers drain.
-  void Shutdown();
+  // Any thread. Ends Run(): no new clients, replies that are ready go out, tiers drain, and a last
+  // snapshot is written, if it is wanted, or not said otherwise and there are save points.
+  enum class LastSave : uint8_t { kAsConfigured, kYes, kNo };
+  void Shutdown(LastSave last_save = LastSave::kAsConfigured);
+  bool WillSave(LastSave last_save) const;
 
   // Worker 0's thread: takes new clients while its loop cannot.
   void AcceptWhileBusy();
@@ -76,6 +82,7 @@ class Server {
 
   Core& core() { return core_; }
   TierSystem& tiers() { return *tiers_; }
+  Persistence& persistence() { return *persistence_; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
 
   // Any thread: runs visit on the loop of the worker that owns the connection, soon; false when
@@ -137,12 +144,14 @@ class Server {
   std::unique_ptr<Messaging> messaging_;
   std::unique_ptr<KeyspaceEvents> keyspace_events_;
   std::unique_ptr<Tracking> tracking_;
+  std::unique_ptr<Persistence> persistence_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::atomic<uint64_t> next_client_id_{1};
   std::atomic<uint64_t> rejected_connections_{0};
   std::atomic<bool> stopping_{false};
+  std::atomic<LastSave> last_save_{LastSave::kNo};  // set while stopping_
 
   const int64_t start_ms_;
   const std::string run_id_;

@@ -103,7 +103,11 @@ struct Settings {
   std::string dbfilename = "dump.rdb";
   bool appendonly = false;
   AppendSync appendfsync = AppendSync::kEverySecond;  // no effect: there is no append-only file
-  std::string save;
+  std::string save;  // save points in Redis's syntax, see save_points.h; empty: none
+  bool stop_writes_on_bgsave_error = true;
+  bool rdbcompression = true;  // no effect: strings are written as they are
+  bool rdbchecksum = true;
+  int64_t rdb_key_save_delay = 0;  // microseconds, for tests
   std::string replicaof;
   std::string masterauth, masteruser;
   uint64_t repl_backlog_size = 1u << 20;  // bytes; these have no effect: there are no replicas

@@ -23,9 +23,10 @@ bool TakesWords(std::string_view name) {
     case SettingType::kList:
     case SettingType::kPercentiles:
     case SettingType::kOutputBufferLimits:
+    case SettingType::kSavePoints:
       return true;
     default:
-      return row->info.name == "save";
+      return false;
   }
 }
 

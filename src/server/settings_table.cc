@@ -54,16 +54,28 @@ constexpr R::Row kRows[] = {
         .OnlyDefault(),
     R::Plain<&S::dir>("server", "dir", kDirectory, kLive, "Working directory for files")
         .Protected(),
-    R::Plain<&S::dbfilename>("server", "dbfilename", kFileName, kLive,
-                             "Name of a snapshot file in dir")
+    R::Plain<&S::dbfilename>(
+        "server", "dbfilename", kFileName, kLive,
+        "Name of the snapshot file in dir, which is read at the start if it is there")
         .Protected(),
     R::Plain<&S::appendonly>("server", "appendonly", kBool, kLive,
                              "Only 'no': there is no append-only file")
         .OnlyDefault(),
     R::Choice<&S::appendfsync>("server", "appendfsync", kAppendSyncs, kLive,
                                "Accepted; there is no append-only file"),
-    R::Plain<&S::save>("server", "save", kString, kLive, "Only '': there are no periodic snapshots")
-        .OnlyDefault(),
+    R::Plain<&S::save>("server", "save", kSavePoints, kLive,
+                       "When to write a snapshot by itself: after so many seconds if there were so "
+                       "many changes, \"3600 1 300 100\"; empty: never"),
+    R::Plain<&S::stop_writes_on_bgsave_error>(
+        "server", "stop-writes-on-bgsave-error", kBool, kLive,
+        "Refuse writes while the last snapshot has failed, where 'save' asks for snapshots"),
+    R::Plain<&S::rdbcompression>("server", "rdbcompression", kBool, kLive,
+                                 "Accepted; strings in snapshots are not compressed"),
+    R::Plain<&S::rdbchecksum>("server", "rdbchecksum", kBool, kLive,
+                              "Write and compare the checksum of snapshots"),
+    R::Number<&S::rdb_key_save_delay>("server", "rdb-key-save-delay", kInt, 0, kIntMax,
+                                      "microseconds", kLive,
+                                      "Sleep after each key of a snapshot: for tests only"),
     R::Plain<&S::replicaof>("server", "replicaof", kString, kRestart,
                             "Only '': this server is nobody's replica")
         .Alias("slaveof")

@@ -42,6 +42,7 @@ enum class SettingType : uint8_t {
   kTexts,      // texts with blanks in them; one a line
   kPercentiles,
   kKeyspaceEvents,
+  kSavePoints,
   kOutputBufferLimits,
 };
 

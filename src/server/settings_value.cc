@@ -12,6 +12,7 @@
 #include "base/letters.h"
 #include "base/numbers.h"
 #include "base/units.h"
+#include "server/save_points.h"
 
 namespace terrace::server {
 namespace {
@@ -314,6 +315,12 @@ std::string SetValue(const SettingInfo& info, Field field, std::string_view text
       return SetPercentiles(*std::get<std::vector<double>*>(field), text);
     case SettingType::kKeyspaceEvents:
       return SetKeyspaceEvents(*std::get<std::string*>(field), text);
+    case SettingType::kSavePoints: {
+      const auto points = ParseSavePoints(text);
+      if (!points) return "Invalid save parameters";
+      *std::get<std::string*>(field) = SavePointsText(*points);
+      return "";
+    }
     case SettingType::kOutputBufferLimits:
       return SetOutputBufferLimits(*std::get<OutputBufferLimits*>(field), text);
   }
@@ -341,6 +348,7 @@ std::string GetValue(const SettingInfo& info, Field field) {
     case SettingType::kFileName:
     case SettingType::kDirectory:
     case SettingType::kKeyspaceEvents:
+    case SettingType::kSavePoints:
       return *std::get<std::string*>(field);
     case SettingType::kChoice:
       return ChoiceName(info, field);
