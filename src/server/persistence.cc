@@ -109,7 +109,7 @@ std::string Persistence::Write(const Settings& settings) {
 
 std::string Persistence::SaveInBackground(const Settings& settings) {
   const keyspace::ShardLock lock(*core_->keyspace, core_->keyspace->AllShards());
-  const uint64_t changes = core_->keyspace->TotalStats().changes;
+  const Moment moment = Now();
   std::string error =
       background_.Start(PathOf(settings), Content(settings),
                         [this, moment](const auto& outcome) { Finished(outcome, moment); });

@@ -66,6 +66,7 @@ TEST(SettingsLoad, FlagsOfListsTakeSeveralWords) {
                 .client_output_buffer_limit.pubsub,
             (OutputBufferLimit{1 << 20, 1 << 20, 5}));
   EXPECT_EQ(Loaded({"--save", "", "--port", "5"}).port, 5);
+  EXPECT_EQ(Loaded({"--save", "900", "1", "--port", "5"}).save, "900 1");
   EXPECT_EQ(Loaded({"--port", "5", "--save"}).port, 5);
 }
 
@@ -85,7 +86,7 @@ TEST(SettingsLoad, WrongFlagsAreExplained) {
             "terrace: '--port x': argument couldn't be parsed into an integer\n");
   EXPECT_THAT(Refused({"--port"}), HasSubstr("--port"));
   EXPECT_THAT(Refused({"--cluster-enabled", "yes"}), HasSubstr("not a node of a Redis Cluster"));
-  EXPECT_THAT(Refused({"--save", "900", "1"}), HasSubstr("supports only ''"));
+  EXPECT_THAT(Refused({"--save", "900"}), HasSubstr("Invalid save parameters"));
   EXPECT_THAT(Refused({"--daemonize", "yes"}), HasSubstr("supports only 'no'"));
   EXPECT_THAT(Refused({"a.toml", "b.toml"}), HasSubstr("unexpected argument 'b.toml'"));
 }

@@ -145,11 +145,19 @@ TEST_F(SettingsValue, OutputBufferLimitsChangeTheNamedClassesOnly) {
 }
 
 TEST_F(SettingsValue, SettingsWithoutAMeaningHereAcceptTheirDefaultOnly) {
-  EXPECT_EQ(Set("save", ""), "");
-  EXPECT_NE(Set("save", "900 1"), "");
   EXPECT_EQ(Set("appendonly", "no"), "");
   EXPECT_NE(Set("appendonly", "yes"), "");
   EXPECT_FALSE(settings_.appendonly);
+}
+
+TEST_F(SettingsValue, SavePointsArePairsOfSecondsAndChanges) {
+  EXPECT_EQ(Set("save", " 3600 1\t300  100 "), "");
+  EXPECT_EQ(settings_.save, "3600 1 300 100");
+  for (const char* text : {"900", "0 1", "-1 1", "1 -1", "1 x", "1 1 1", "99999999999 1"}) {
+    EXPECT_EQ(Set("save", text), "Invalid save parameters") << text;
+  }
+  EXPECT_EQ(settings_.save, "3600 1 300 100");
+  EXPECT_EQ(Set("save", ""), "");
   EXPECT_EQ(settings_.save, "");
 }
 
