@@ -127,7 +127,7 @@ void Shutdown(Call& call) {
   // The last snapshot is written when nobody is served any more. That it can be written is seen
   // now, while there is still a way back.
   if (core.server->WillSave(last_save) && !is_forced &&
-      !core.server->persistence().SaveLast().empty()) {
+      !core.server->persistence().SaveLast(core.server->settings()).empty()) {
     return call.reply.Error("ERR Errors trying to SHUTDOWN. Check logs.");
   }
   core.server->Shutdown(last_save);

@@ -114,11 +114,12 @@ void DebugReload(Call& call) {
     }
   }
   Persistence& persistence = CoreOf(call).server->persistence();
+  const Settings settings = CoreOf(call).server->settings();
   const keyspace::ShardLock lock(call.db.keyspace(), call.db.keyspace().AllShards());
-  if (saves && !persistence.Save().empty()) return call.reply.Error("ERR");
+  if (saves && !persistence.Save(settings).empty()) return call.reply.Error("ERR");
   if (flushes) ForgetSaved(call, persistence);
   const std::string error = persistence.Load(
-      Persistence::Missing::kIsAnError,
+      settings, Persistence::Missing::kIsAnError,
       merges ? SnapshotLoader::Existing::kReplace : SnapshotLoader::Existing::kRefuse,
       SnapshotLoader::Eviction::kMayNot, &ConnectionOf(call).worker->functions());
   TrimWorkers(call, [](Worker& worker) { worker.functions().Trim(); });

@@ -25,12 +25,8 @@ std::string PathOf(const Settings& settings) { return settings.dir + "/" + setti
 
 }  // namespace
 
-Persistence::Persistence(Core* core, const tiers::RouteTable* routes, runtime::Loop* home,
-                         std::function<Settings()> settings)
-    : core_(core),
-      routes_(routes),
-      settings_(std::move(settings)),
-      background_(core->keyspace, home) {
+Persistence::Persistence(Core* core, const tiers::RouteTable* routes, runtime::Loop* home)
+    : core_(core), routes_(routes), background_(core->keyspace, home) {
   info_.last_save_s = core->clock->WallMs() / 1000;
 }
 
@@ -72,14 +68,14 @@ bool Persistence::HasUnsaved() {
 
 // ---- Saving ------------------------------------------------------------------------------------
 
-std::string Persistence::Save() {
+std::string Persistence::Save(const Settings& settings) {
   if (background_.in_progress()) return replication::BackgroundSave::kInProgress;
-  return Write(settings_());
+  return Write(settings);
 }
 
-std::string Persistence::SaveLast() {
+std::string Persistence::SaveLast(const Settings& settings) {
   background_.Kill();
-  return Write(settings_());
+  return Write(settings);
 }
 
 std::string Persistence::Write(const Settings& settings) {
@@ -186,10 +182,9 @@ void Persistence::JudgeWrites() {
 
 // ---- Loading -----------------------------------------------------------------------------------
 
-std::string Persistence::Load(Missing missing, SnapshotLoader::Existing existing,
-                              SnapshotLoader::Eviction eviction,
+std::string Persistence::Load(const Settings& settings, Missing missing,
+                              SnapshotLoader::Existing existing, SnapshotLoader::Eviction eviction,
                               scripting::FunctionRunner* functions) {
-  const Settings settings = settings_();
   const std::string path = PathOf(settings);
   const auto failed = [&](const std::string& why) {
     core_->log->Warning("snapshot_not_loaded", {{"file", path}, {"why", why}});

@@ -9,13 +9,13 @@
 // Ownership: everything it is given outlives it.
 // Threads:   any thread, but for what says otherwise. Saving takes all shard locks, and loading
 // those
-//            of the keys; who calls holds none of them or all.
+//            of the keys; who calls holds none of them or all. The mutex of the settings is not
+//            taken under shard locks, so a copy of them is passed in.
 // Units:     Unix time in seconds, as INFO shows it; durations in milliseconds where named so.
 // Errors:    texts without a code; "": done.
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -51,22 +51,21 @@ class Persistence {
     int64_t last_fork_us = 0;
   };
 
-  Persistence(Core* core, const tiers::RouteTable* routes, runtime::Loop* home,
-              std::function<Settings()> settings);
+  Persistence(Core* core, const tiers::RouteTable* routes, runtime::Loop* home);
 
   // Reads the snapshot of the settings, if there is one.
   enum class Missing : uint8_t { kIsFine, kIsAnError };
-  std::string Load(Missing missing, SnapshotLoader::Existing existing,
+  std::string Load(const Settings& settings, Missing missing, SnapshotLoader::Existing existing,
                    SnapshotLoader::Eviction eviction, scripting::FunctionRunner* functions);
 
   // Writes a snapshot now; everybody waits.
-  std::string Save();
+  std::string Save(const Settings& settings);
   // The same at the end of the process, which no child outlives.
-  std::string SaveLast();
+  std::string SaveLast(const Settings& settings);
   // Is there anything that the last snapshot does not have?
   bool HasUnsaved();
   // Begins to write one in the background.
-  std::string SaveInBackground() { return SaveInBackground(settings_()); }
+  std::string SaveInBackground(const Settings& settings);
   // As soon as nothing is in the way.
   void Schedule() { scheduled_.store(true); }
   void EndChild() { background_.Kill(); }
@@ -90,7 +89,6 @@ class Persistence {
   int64_t last_save_s() const;
 
  private:
-  // The mutex of the settings is never taken under shard locks: these are handed a copy.
   std::string Write(const Settings& settings);
   // How much has ever been changed, by which snapshots are compared.
   struct Moment {
@@ -98,14 +96,12 @@ class Persistence {
     uint64_t libraries = 0;  // LibraryStore::version
   };
   Moment Now();
-  std::string SaveInBackground(const Settings& settings);
   void Finished(const replication::BackgroundSave::Outcome& outcome, Moment moment);
   bool IsDue(uint64_t changes);
   void JudgeWrites();  // REQUIRES: mutex_
 
   Core* const core_;
   const tiers::RouteTable* const routes_;
-  const std::function<Settings()> settings_;
   replication::BackgroundSave background_;
   std::atomic<bool> scheduled_{false};
   std::atomic<bool> has_save_points_{false};

@@ -13,7 +13,7 @@ using commands::Command;
 Persistence& PersistenceOf(Call& call) { return CoreOf(call).server->persistence(); }
 
 void Save(Call& call) {
-  const std::string error = PersistenceOf(call).Save();
+  const std::string error = PersistenceOf(call).Save(CoreOf(call).server->settings());
   if (error.empty()) return call.reply.Ok();
   const bool is_busy = error == replication::BackgroundSave::kInProgress;
   call.reply.Error(is_busy ? "ERR " + error : "ERR");
@@ -31,7 +31,7 @@ void BackgroundSave(Call& call) {
     persistence.Schedule();
     return call.reply.Simple("Background saving scheduled");
   }
-  const std::string error = persistence.SaveInBackground();
+  const std::string error = persistence.SaveInBackground(CoreOf(call).server->settings());
   if (error.empty()) return call.reply.Simple("Background saving started");
   const bool is_busy = error == replication::BackgroundSave::kInProgress;
   call.reply.Error(is_busy ? "ERR " + error : "ERR");

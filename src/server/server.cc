@@ -156,8 +156,7 @@ Server::Server(const Startup& startup)
   });
   core_.tracking = tracking_.get();
   keyspace_events_ = std::make_unique<KeyspaceEvents>(keyspace_.get(), messaging_.get());
-  persistence_ = std::make_unique<Persistence>(&core_, &tiers_->routes(), loops_[0].get(),
-                                               [this] { return this->settings(); });
+  persistence_ = std::make_unique<Persistence>(&core_, &tiers_->routes(), loops_[0].get());
   for (int i = 0; i < threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(&core_, i, loops_[static_cast<size_t>(i)].get(),
                                                 registry_.rows().size()));
@@ -312,8 +311,9 @@ std::string Server::Listen() {
 }
 
 std::string Server::Load() {
-  return persistence_->Load(Persistence::Missing::kIsFine, SnapshotLoader::Existing::kRefuse,
-                            SnapshotLoader::Eviction::kMay, &workers_[0]->functions());
+  return persistence_->Load(settings(), Persistence::Missing::kIsFine,
+                            SnapshotLoader::Existing::kRefuse, SnapshotLoader::Eviction::kMay,
+                            &workers_[0]->functions());
 }
 
 void Server::AcceptFrom(int listener) {
@@ -432,7 +432,7 @@ int Server::Run() {
   StopThreads();
   // Nobody changes anything any more.
   if (last_save_.load() == LastSave::kYes && persistence_->HasUnsaved()) {
-    static_cast<void>(persistence_->SaveLast());
+    static_cast<void>(persistence_->SaveLast(settings()));
   }
   log_.Notice("stopped", {});
   return 0;
