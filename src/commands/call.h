@@ -8,12 +8,15 @@
 // Ownership: everything here is borrowed for the call.
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
 #include "commands/command.h"
+#include "commands/effects.h"
 #include "commands/limits.h"
 #include "commands/session.h"
 #include "commands/wait.h"
@@ -70,6 +73,22 @@ struct Call {
   // What Block fills in; null where nothing may wait (in EXEC, in a script).
   Wait* wait = nullptr;
   bool in_script = false;
+  // Set while what is done is repeated elsewhere.
+  Effects* effects = nullptr;
+
+  bool is_repeated() const { return effects != nullptr; }
+  // Instead of this command, on a copy of the data; may be said several times. Only of what was
+  // done. Texts that are made for it alone are made if is_repeated().
+  void RepeatAs(std::initializer_list<std::string_view> arguments) {
+    if (effects != nullptr) [[unlikely]]
+      effects->Say(std::span(arguments.begin(), arguments.size()));
+  }
+  void RepeatAs(std::span<const std::string_view> arguments) {
+    if (effects != nullptr) [[unlikely]]
+      effects->Say(arguments);
+  }
+  // For what is removed in place of something else: as the setting for such removals has it.
+  std::string_view RemovalName(bool is_lazy) const { return is_lazy ? "UNLINK" : "DEL"; }
 
   bool may_wait() const { return wait != nullptr; }
   // There is nothing to serve: wait for it, or where nothing may wait, give up at once. The last

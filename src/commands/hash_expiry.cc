@@ -129,6 +129,13 @@ void Expire(Call& call, Unit unit, Origin origin) {
       call.reply.Integer(kDone);
     }
   }
+  if (call.is_repeated() && (updated || deleted)) {
+    std::vector<std::string_view> arguments(call.args.begin(), call.args.end());
+    const std::string time = std::to_string(*unix_ms);
+    arguments[0] = "HPEXPIREAT";
+    arguments[2] = time;
+    call.RepeatAs(arguments);
+  }
   if (updated) {
     hash.Commit({'h', "hexpire"});
   } else if (deleted) {

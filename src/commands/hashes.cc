@@ -98,6 +98,7 @@ void Hincrbyfloat(Call& call) {
   const std::string text = base::FormatLongDouble(value);
   hash->Set(call.args[2], text, call.limits.encoding, Hash::Deadlines::kKeep);
   hash.Commit(kHincrbyfloat);
+  call.RepeatAs({"HSET", call.args[1], call.args[2], text});
   call.reply.Bulk(text);
 }
 

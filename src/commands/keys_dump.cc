@@ -97,10 +97,14 @@ void Restore(Call& call) {
     if (!unix_ms) return;
     if (IsPast(call, *unix_ms)) {
       // As if it had been restored and had expired.
-      call.db.Remove(key, events::kDel);
+      if (call.db.Remove(key, events::kDel))
+        call.RepeatAs({call.RemovalName(call.limits.lazy_server_del), key.bytes});
       return call.reply.Ok();
     }
     deadline_ms = call.ToDeadlineMs(*unix_ms);
+    if (call.is_repeated())
+      call.RepeatAs({"RESTORE", key.bytes, std::to_string(*unix_ms), call.args[3], "REPLACE",
+                     "ABSTTL"});
   }
   Entry* const entry =
       value.object != nullptr

@@ -55,9 +55,13 @@ bool PopFromFirst(Call& call, const MultiPop& arguments) {
     Draft<List> list(call, arguments.first_key + i);
     if (list.wrong_type()) return true;
     if (!list.exists()) continue;
+    const std::string_view key = call.args[arguments.first_key + i];
+    const size_t count = std::min(arguments.count, list->size());
     call.reply.Array(2);
-    call.reply.Bulk(call.args[arguments.first_key + i]);
-    PopElements(call, list, arguments.at_tail ? ListEnd::kTail : ListEnd::kHead, arguments.count);
+    call.reply.Bulk(key);
+    PopElements(call, list, arguments.at_tail ? ListEnd::kTail : ListEnd::kHead, count);
+    if (call.is_repeated())
+      call.RepeatAs({arguments.at_tail ? "RPOP" : "LPOP", key, std::to_string(count)});
     return true;
   }
   return false;
@@ -73,6 +77,7 @@ bool PopOneFromFirst(Call& call, size_t first_key, size_t key_count, ListEnd end
     ReplyElement(call.reply, list->Get(list->Seek(IndexOf(end))));
     EraseFrom(call, *list, end, 1);
     list.Commit(PopEvent(end));
+    call.RepeatAs({end == ListEnd::kHead ? "LPOP" : "RPOP", call.args[i]});
     return true;
   }
   return false;

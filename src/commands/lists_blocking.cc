@@ -24,9 +24,19 @@ void BlockingPop(Call& call, ListEnd end) {
 void Blpop(Call& call) { BlockingPop(call, ListEnd::kHead); }
 void Brpop(Call& call) { BlockingPop(call, ListEnd::kTail); }
 
-void BlockingMove(Call& call, ListEnd from, ListEnd to, size_t timeout_argument) {
+// repeats_as: the command that does not wait.
+void BlockingMove(Call& call, ListEnd from, ListEnd to, size_t timeout_argument,
+                  std::string_view repeats_as) {
   const std::optional<int64_t> deadline_ms = ParseTimeoutSeconds(call, timeout_argument);
-  if (!deadline_ms || MoveElement(call, from, to)) return;
+  if (!deadline_ms) return;
+  const uint64_t errors = call.reply.error_count();
+  if (MoveElement(call, from, to)) {
+    if (call.reply.error_count() != errors) return;
+    std::vector<std::string_view> arguments(call.args.begin(), call.args.end());
+    arguments[0] = repeats_as;
+    arguments.pop_back();  // the timeout
+    return call.RepeatAs(arguments);
+  }
   if (!call.may_wait()) return call.reply.Null();
   WaitForKeys(call, Type::kList, 1, 1, *deadline_ms);
 }
@@ -36,10 +46,10 @@ void Blmove(Call& call) {
   if (!from) return;
   const std::optional<ListEnd> to = ParseListEnd(call, 4);
   if (!to) return;
-  BlockingMove(call, *from, *to, 5);
+  BlockingMove(call, *from, *to, 5, "LMOVE");
 }
 
-void Brpoplpush(Call& call) { BlockingMove(call, ListEnd::kTail, ListEnd::kHead, 3); }
+void Brpoplpush(Call& call) { BlockingMove(call, ListEnd::kTail, ListEnd::kHead, 3, "RPOPLPUSH"); }
 
 void Blmpop(Call& call) {
   const std::optional<int64_t> deadline_ms = ParseTimeoutSeconds(call, 1);

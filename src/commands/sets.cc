@@ -163,6 +163,7 @@ void PopOne(Call& call) {
   const std::string member(set->Random(RngOf(call, 1), buffer));
   set->Remove(member);
   set.Commit(kSpop);
+  call.RepeatAs({"SREM", call.args[1], member});
   call.reply.Bulk(member);
 }
 
@@ -181,6 +182,7 @@ void Spop(Call& call) {
     set->ForEach([&](std::string_view member) { call.reply.Bulk(member); });
     call.db.Changed(call.key(1), call.db.Write(call.key(1)), kSpop);
     call.db.Remove(call.key(1), keyspace::events::kDel);
+    call.RepeatAs({call.RemovalName(call.limits.lazy_server_del), call.args[1]});
     return;
   }
   std::vector<std::string> popped;
@@ -189,6 +191,7 @@ void Spop(Call& call) {
   call.reply.Set(popped.size());
   for (const std::string& member : popped) {
     set->Remove(member);
+    call.RepeatAs({"SREM", call.args[1], member});
     call.reply.Bulk(member);
   }
   set.Commit(kSpop);

@@ -8,6 +8,7 @@
 #include "base/numbers.h"
 #include "commands/call.h"
 #include "commands/registry.h"
+#include "commands/stream_effects.h"
 #include "commands/stream_values.h"
 
 namespace terrace::commands {
@@ -137,11 +138,18 @@ void Xclaim(Call& call) {
   group->last_id = std::max(group->last_id, options->last_id);
   bool is_new;
   StreamConsumer* consumer = SeeConsumer(group, call.args[3], now_ms, &is_new);
+  const GroupNames names{call.args[1], call.args[2], call.args[3]};
+  if (is_new) RepeatNewConsumer(call, names);
   const resp::Reply::Mark mark = call.reply.Begin();
   size_t count = 0;
   for (const StreamId id : options->ids) {
-    if (!Claim(*stream, group, consumer, id, *options, now_ms)) continue;
+    const bool was_pending = group->FindPending(id) != nullptr;
+    if (!Claim(*stream, group, consumer, id, *options, now_ms)) {
+      if (was_pending && group->FindPending(id) == nullptr) RepeatForgotten(call, names, id);
+      continue;
+    }
     ++count;
+    RepeatPending(call, names, *group, id);
     if (options->only_ids) {
       ReplyId(call.reply, id);
     } else {
@@ -231,6 +239,10 @@ void Xautoclaim(Call& call) {
   bool is_new;
   StreamConsumer* consumer = SeeConsumer(group, call.args[3], now_ms, &is_new);
   const AutoClaimed result = ClaimIdle(*stream, group, consumer, *options, now_ms);
+  const GroupNames names{call.args[1], call.args[2], call.args[3]};
+  if (is_new) RepeatNewConsumer(call, names);
+  for (const StreamId id : result.claimed) RepeatPending(call, names, *group, id);
+  for (const StreamId id : result.gone) RepeatForgotten(call, names, id);
   call.reply.Array(3);
   ReplyId(call.reply, result.next);
   call.reply.Array(result.claimed.size());

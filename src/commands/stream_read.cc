@@ -5,6 +5,7 @@
 
 #include "base/numbers.h"
 #include "commands/registry.h"
+#include "commands/stream_effects.h"
 #include "commands/stream_values.h"
 #include "commands/wait.h"
 
@@ -185,7 +186,8 @@ void ServeOne(Call& call, const StreamReadOptions& options, size_t index, Answer
 
 // What was delivered to this consumer and not acknowledged; entries that are gone have no fields.
 void ReplyHistory(Call& call, const StreamReadOptions& options, StreamId after,
-                  const Stream& stream, StreamGroup* group, const StreamConsumer& consumer) {
+                  const Stream& stream, StreamGroup* group, const StreamConsumer& consumer,
+                  const GroupNames& names) {
   const resp::Reply::Mark mark = call.reply.Begin();
   size_t count = 0;
   const std::optional<StreamId> from = after.Next();
@@ -195,6 +197,7 @@ void ReplyHistory(Call& call, const StreamReadOptions& options, StreamId after,
     ++count;
     if (ReplyEntry(call.reply, stream, *at)) {
       group->Redeliver(*at, StreamNowMs(call), group->FindPending(*at)->delivery_count + 1);
+      RepeatPending(call, names, *group, *at);
       continue;
     }
     call.reply.Array(2);
@@ -205,7 +208,7 @@ void ReplyHistory(Call& call, const StreamReadOptions& options, StreamId after,
 }
 
 void DeliverNew(Call& call, const StreamReadOptions& options, const Stream& stream,
-                StreamGroup* group, StreamConsumer* consumer) {
+                StreamGroup* group, StreamConsumer* consumer, const GroupNames& names) {
   const resp::Reply::Mark mark = call.reply.Begin();
   size_t count = 0;
   StreamReader reader(stream, *group->last_id.Next(), StreamId::Max());
@@ -216,7 +219,9 @@ void DeliverNew(Call& call, const StreamReadOptions& options, const Stream& stre
     if (options.acknowledged) continue;
     group->Assign(reader.id(), consumer, StreamNowMs(call), 1);
     consumer->active_at_ms = StreamNowMs(call);
+    RepeatPending(call, names, *group, reader.id());
   }
+  if (count > 0) RepeatPosition(call, names, *group);
   call.reply.EndArray(mark, count);
 }
 
@@ -226,12 +231,14 @@ void ServeOneInGroup(Call& call, const StreamReadOptions& options, size_t index,
   StreamGroup* group = stream->FindGroup(options.group);
   bool is_new;
   StreamConsumer* consumer = SeeConsumer(group, options.consumer, StreamNowMs(call), &is_new);
+  const GroupNames names{call.args[key], options.group, options.consumer};
+  if (is_new) RepeatNewConsumer(call, names);
   if (options.after[index] != kNewOnly) {
     answer->BeginStream(call.args[key]);
-    ReplyHistory(call, options, options.after[index], *stream, group, *consumer);
+    ReplyHistory(call, options, options.after[index], *stream, group, *consumer, names);
   } else if (stream->size() > 0 && stream->LastEntryId() > group->last_id) {
     answer->BeginStream(call.args[key]);
-    DeliverNew(call, options, *stream, group, consumer);
+    DeliverNew(call, options, *stream, group, consumer, names);
   }
   stream.Commit(is_new ? kCreateConsumer : keyspace::events::kNone);
 }

@@ -7,6 +7,7 @@
 
 #include "commands/call.h"
 #include "commands/registry.h"
+#include "commands/stream_effects.h"
 #include "commands/stream_trim.h"
 #include "commands/stream_values.h"
 
@@ -55,6 +56,7 @@ void Xadd(Call& call) {
   const uint64_t trimmed = options->trim ? stream->Trim(*options->trim) : 0;
   stream.Commit({'t', "xadd"});
   if (trimmed > 0) Draft<Stream>(call, 1).Commit(kXtrim);
+  RepeatAdd(call, *options, *Draft<Stream>(call, 1), added, trimmed);
   ReplyId(call.reply, added);
 }
 
@@ -65,7 +67,10 @@ void Xtrim(Call& call) {
   if (stream.wrong_type()) return;
   if (!stream.exists()) return call.reply.Integer(0);
   const uint64_t trimmed = stream->Trim(*options->trim);
-  if (trimmed > 0) stream.Commit(kXtrim);
+  if (trimmed > 0) {
+    stream.Commit(kXtrim);
+    RepeatTrim(call, *options, *stream);
+  }
   call.reply.Integer(static_cast<int64_t>(trimmed));
 }
 

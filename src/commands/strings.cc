@@ -91,6 +91,7 @@ bool ReplyValue(Call& call) {
 // Stores a value that expires at unix_ms.
 void Store(Call& call, std::string_view value, int64_t unix_ms) {
   const keyspace::Key key = call.key(1);
+  if (call.is_repeated()) call.RepeatAs({"SET", key.bytes, value, "PXAT", std::to_string(unix_ms)});
   Entry* const entry = call.db.SetString(key, value, call.ToDeadlineMs(unix_ms), events::kSet);
   call.db.Changed(key, entry, events::kExpire);
 }
@@ -173,7 +174,7 @@ void Getset(Call& call) {
 
 void Getdel(Call& call) {
   if (!ReplyValue(call)) return;
-  call.db.Remove(call.key(1), events::kDel);
+  if (call.db.Remove(call.key(1), events::kDel)) call.RepeatAs({"DEL", call.args[1]});
 }
 
 void Getex(Call& call) {
@@ -197,10 +198,13 @@ void Getex(Call& call) {
   if (entry == nullptr) return;
   if (unix_ms && IsPast(call, *unix_ms)) {
     call.db.Remove(key, events::kDel);
+    call.RepeatAs({"DEL", key.bytes});
   } else if (unix_ms) {
+    if (call.is_repeated()) call.RepeatAs({"PEXPIREAT", key.bytes, std::to_string(*unix_ms)});
     call.db.SetDeadline(key, entry, call.ToDeadlineMs(*unix_ms), events::kExpire);
   } else if (entry->has_deadline()) {
     call.db.ClearDeadline(key, entry, events::kPersist);
+    call.RepeatAs({"PERSIST", key.bytes});
   }
 }
 

@@ -63,6 +63,7 @@ void Incrbyfloat(Call& call) {
   const std::string text = base::FormatLongDouble(sum);
   // A float that happens to be whole is still no int to OBJECT ENCODING.
   call.db.SetString(call.key(1), text, Database::kKeepDeadline, kIncrbyfloat)->mark_text();
+  call.RepeatAs({"SET", call.args[1], text, "KEEPTTL"});
   call.reply.Bulk(text);
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,7 +25,7 @@ struct Wait {
   bool wants_end = false;  // run it also when one of them goes or holds something else
   int64_t deadline_ms = keyspace::kNoDeadline;  // on NowMs time
   // What to reply when the time is over.
-  void (*give_up)(resp::Reply& reply) = nullptr;
+  std::function<void(resp::Reply& reply)> give_up;
   // Arguments that meant something at first and stand for that from now on ("$" of XREAD).
   std::vector<std::pair<size_t, std::string>> replaced;
   bool requested = false;

@@ -19,6 +19,8 @@ void ReplyMultiPop(Call& call, std::string_view key, const std::vector<PoppedMem
 
 }  // namespace
 
+std::string_view NameOf(PopEnd end) { return end == PopEnd::kMin ? "ZPOPMIN" : "ZPOPMAX"; }
+
 std::vector<PoppedMember> PopMembers(Draft<keyspace::Zset>& zset, size_t count, PopEnd end) {
   const size_t size = zset->size();
   count = std::min(count, size);
@@ -50,7 +52,10 @@ bool PopMembersFromFirst(Call& call, const MultiPop& arguments) {
     if (zset.wrong_type()) return true;
     if (!zset.exists()) continue;
     const PopEnd end = arguments.at_tail ? PopEnd::kMax : PopEnd::kMin;
-    ReplyMultiPop(call, call.args[key], PopMembers(zset, arguments.count, end));
+    const std::vector<PoppedMember> popped = PopMembers(zset, arguments.count, end);
+    ReplyMultiPop(call, call.args[key], popped);
+    if (call.is_repeated())
+      call.RepeatAs({NameOf(end), call.args[key], std::to_string(popped.size())});
     return true;
   }
   return false;

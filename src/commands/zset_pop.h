@@ -22,6 +22,9 @@ struct PoppedMember {
 };
 
 // Removes up to count members from this end and commits. REQUIRES: the set exists; count > 0.
+// The command that pops there.
+std::string_view NameOf(PopEnd end);
+
 std::vector<PoppedMember> PopMembers(Draft<keyspace::Zset>& zset, size_t count, PopEnd end);
 
 // numkeys key [key ...] MIN|MAX [COUNT count], from the argument of numkeys on to the end.

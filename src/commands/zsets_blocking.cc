@@ -20,6 +20,7 @@ void BlockingPop(Call& call, PopEnd end) {
     if (zset.wrong_type()) return;
     if (!zset.exists()) continue;
     const std::vector<PoppedMember> popped = PopMembers(zset, 1, end);
+    call.RepeatAs({NameOf(end), call.args[i]});
     call.reply.Array(3);
     call.reply.Bulk(call.args[i]);
     call.reply.Bulk(popped[0].member);

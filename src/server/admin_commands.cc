@@ -134,13 +134,6 @@ void Shutdown(Call& call) {
   ConnectionOf(call).state = ConnectionState::kClosing;
 }
 
-void Role(Call& call) {
-  call.reply.Array(3);
-  call.reply.Bulk("master");
-  call.reply.Integer(0);
-  call.reply.Array(0);
-}
-
 constexpr uint32_t kAdminFlags = kNoScript | kLoading | kStale | commands::kTakesLocks;
 
 constexpr Command ConfigRow(std::string_view name, int arity, commands::Handler handler,
@@ -273,14 +266,6 @@ constexpr Command kAdminCommands[] = {
      .group = "server",
      .since = "5.0.0",
      .summary = "Answers the version, below a small picture."},
-    {.name = "role",
-     .arity = 1,
-     .flags = kAdminFlags | kFast,
-     .categories = kDangerous | commands::kAdminCategory,
-     .handler = Role,
-     .group = "server",
-     .since = "2.8.12",
-     .summary = "Answers the replication role."},
 };
 
 }  // namespace

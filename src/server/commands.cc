@@ -21,10 +21,11 @@ std::span<const std::span<const commands::Command>> ServerFamilies() {
       MigrateCommands(),
       PersistenceCommands(),
       PubSubCommands(),
+      ReplicationCommands(),
       ScriptCommands(),
       SlowlogCommands(),
       TierCommands(),
-      TransactionCommands(), WaitingCommands(),
+      TransactionCommands(),
       // clang-format on
   };
   return families;

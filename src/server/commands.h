@@ -26,6 +26,7 @@ std::span<const commands::Command> FunctionCommands();
 std::span<const commands::Command> InfoCommands();
 std::span<const commands::Command> PersistenceCommands();
 std::span<const commands::Command> PubSubCommands();
+std::span<const commands::Command> ReplicationCommands();
 std::span<const commands::Command> ScriptCommands();
 std::span<const commands::Command> LatencyCommands();
 std::span<const commands::Command> MemoryCommands();
@@ -33,9 +34,11 @@ std::span<const commands::Command> MigrateCommands();
 std::span<const commands::Command> SlowlogCommands();
 std::span<const commands::Command> TierCommands();
 std::span<const commands::Command> TransactionCommands();
-std::span<const commands::Command> WaitingCommands();
 
 std::span<const std::span<const commands::Command>> ServerFamilies();
+
+// What INFO says of replicas.
+std::string ReplicationInfo(Core& core);
 
 Connection& ConnectionOf(commands::Call& call);
 Core& CoreOf(commands::Call& call);

@@ -29,6 +29,7 @@ class ParkedRequest;
 
 namespace terrace::server {
 
+class Replica;
 class Waiter;
 class Worker;
 
@@ -58,6 +59,7 @@ struct ClientView {
   std::atomic<size_t> channels{0};
   std::atomic<size_t> patterns{0};
   std::atomic<size_t> shard_channels{0};
+  std::atomic<bool> is_replica{false};
   std::mutex names_mutex;
   // Guarded by names_mutex.
   std::string name;
@@ -139,6 +141,14 @@ struct Connection : commands::Session {
     std::lock_guard lock(view.names_mutex);
     view.lease = std::move(now);
   }
+
+  // What REPLCONF has said of the server behind it.
+  struct ReplicaIdentity {
+    std::string address;  // "": the one it connects from
+    int port = 0;
+  };
+  ReplicaIdentity replica_identity;
+  std::shared_ptr<Replica> replica;  // after SYNC or PSYNC; null otherwise
 
   // After MULTI or WATCH; null otherwise.
   std::unique_ptr<Transaction> transaction;

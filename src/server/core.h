@@ -44,6 +44,7 @@ class Server;
 // What has been running for longer than busy-reply-threshold.
 enum class BusyKind : uint8_t { kNone, kScript, kFunction };
 class Messaging;
+class Replicas;
 class Tracking;
 
 // Settings that the request path reads on every request, in the form it needs them.
@@ -52,7 +53,17 @@ struct HotSettings {
   std::atomic<int64_t> bulk_bytes_max{int64_t{512} << 20};
   std::atomic<uint64_t> query_buffer_max{uint64_t{1} << 30};
   std::atomic<bool> latency_tracking{true};
-  std::atomic<bool> writes_stopped{false};  // stop-writes-on-bgsave-error: one has failed
+  // Why no writes are taken, if so: a set of these, 0 nearly always.
+  static constexpr uint8_t kSnapshotFailed = 1;  // and stop-writes-on-bgsave-error
+  static constexpr uint8_t kFewReplicas = 2;     // than min-replicas-to-write
+  std::atomic<uint8_t> writes_stopped{0};
+  void StopWrites(uint8_t why, bool is_so) {
+    if (is_so) {
+      writes_stopped.fetch_or(why);
+    } else {
+      writes_stopped.fetch_and(static_cast<uint8_t>(~why));
+    }
+  }
   // A command that takes longer is looked at: for SLOWLOG, LATENCY and the time.
   std::atomic<uint64_t> slow_cycles{UINT64_MAX};
   std::atomic<int64_t> slowlog_us{-1};           // negative: off
@@ -61,12 +72,17 @@ struct HotSettings {
 };
 
 // What a write is answered while HotSettings::writes_stopped.
-inline constexpr std::string_view kWritesStopped =
+inline constexpr std::string_view kSnapshotFailedError =
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to "
     "disk. Commands that may modify the data set are disabled, because this instance is configured "
     "to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error "
     "option). "
     "Please check the Redis logs for details about the RDB error.";
+inline constexpr std::string_view kFewReplicasError =
+    "NOREPLICAS Not enough good replicas to write.";
+inline std::string_view WritesStoppedError(uint8_t why) {
+  return (why & HotSettings::kSnapshotFailed) != 0 ? kSnapshotFailedError : kFewReplicasError;
+}
 
 struct Core {
   const base::Clock* clock = nullptr;
@@ -77,6 +93,7 @@ struct Core {
   AclUsers* users = nullptr;
   Messaging* messaging = nullptr;
   Tracking* tracking = nullptr;
+  Replicas* replicas = nullptr;  // null in tests without a server
   scripting::ScriptStore* scripts = nullptr;
   scripting::LibraryStore* libraries = nullptr;
   BusyScript* busy = nullptr;

@@ -25,6 +25,7 @@ std::string DescribeClient(const Connection& connection, int64_t now_ms) {
   const int64_t queued = view.queued_commands.load(std::memory_order_relaxed);
   if (queued >= 0) flags += 'x';
   if (view.is_tracking) flags += 't';
+  if (view.is_replica) flags += 'S';
   if (view.is_redirect_broken) flags += 'R';
   if (view.is_broadcast) flags += 'B';
   if (view.is_unix) flags += 'U';

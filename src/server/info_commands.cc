@@ -33,6 +33,8 @@ class Section {
   void Line(std::string_view name, const std::string& value) {
     text_->append(name).append(":").append(value).append("\r\n");
   }
+  // Whole lines.
+  void Text(const std::string& lines) { text_->append(lines); }
   template <typename Integer>
   void Number(std::string_view name, Integer value) {
     Line(name, std::to_string(value));
@@ -237,10 +239,8 @@ void StatsSection(Call& call, Section& section) {
   section.Number("acl_access_denied_channel", core.acl_log.total(AclReason::kChannel));
 }
 
-void ReplicationSection(Call&, Section& section) {
-  section.Line("role", "master");
-  section.Number("connected_slaves", 0);
-  section.Number("master_repl_offset", 0);
+void ReplicationSection(Call& call, Section& section) {
+  section.Text(ReplicationInfo(CoreOf(call)));
 }
 
 void CpuSection(Call&, Section& section) {

@@ -9,6 +9,7 @@
 #include "server/busy_script.h"
 #include "server/core.h"
 #include "server/messaging.h"
+#include "server/replicas.h"
 #include "server/stats.h"
 #include "server/worker.h"
 
@@ -316,10 +317,13 @@ bool RequestPath::Check(Connection& connection, const Request& request, resp::Re
     reply.Error(core_->busy->error());
     return false;
   }
-  if (core_->hot.writes_stopped.load(std::memory_order_relaxed) &&
-      (command->has(commands::kWrite) || command->name == "ping")) [[unlikely]] {
-    reply.Error(kWritesStopped);
-    return false;
+  const uint8_t stopped = core_->hot.writes_stopped.load(std::memory_order_relaxed);
+  if (stopped != 0) [[unlikely]] {
+    const bool pings = command->name == "ping" && (stopped & HotSettings::kSnapshotFailed) != 0;
+    if (command->has(commands::kWrite) || pings) {
+      reply.Error(WritesStoppedError(stopped));
+      return false;
+    }
   }
   if ((command->flags & (commands::kWrite | commands::kMayReplicate)) != 0 &&
       core_->keyspace->IsOverLimit()) {
@@ -450,7 +454,11 @@ void RequestPath::Call(commands::Session& session, const Work& work, keyspace::D
     FeedBefore(work, session);
   const bool is_script = work.command->has(commands::kSkipMonitor);
   script_depth_ += is_script;
-  work.command->handler(call);
+  if (core_->replicas != nullptr && core_->replicas->is_followed()) [[unlikely]] {
+    CallRepeated(call, work, database.index());
+  } else {
+    work.command->handler(call);
+  }
   script_depth_ -= is_script;
   if (has_monitors) [[unlikely]]
     FeedAfter(work, session);

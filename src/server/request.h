@@ -29,6 +29,7 @@
 #include "commands/command.h"
 #include "commands/limits.h"
 #include "keyspace/keyspace.h"
+#include "replication/effect_stream.h"
 #include "resp/reply.h"
 #include "server/acl_log.h"
 #include "server/connection.h"
@@ -165,6 +166,11 @@ class RequestPath : public commands::Executor {
   bool Covers(const Work& work) const;
   std::string ResolveNested(const Work& work, keyspace::Database& database,
                             tiers::Overlay* overlay);
+  // In request_effects.cc: what is repeated on replicas.
+  void CallRepeated(commands::Call& call, const Work& work, int database);
+  void RepeatUnit();
+  bool IsRepeated(const Work& work) const;
+  uint64_t CountChanges() const;
   // In request_listeners.cc.
   void FeedBefore(const Work& work, const commands::Session& session);
   void FeedAfter(const Work& work, const commands::Session& session);
@@ -283,6 +289,8 @@ class RequestPath : public commands::Executor {
   keyspace::ShardSet held_ = 0;
   int nested_depth_ = 0;
   int script_depth_ = 0;            // of scripts and functions within one another
+  int unit_depth_ = 0;              // of commands whose effects are repeated as one
+  std::vector<replication::Effect> unit_;  // what is to be repeated of them
   const Request* unfed_ = nullptr;  // the request that runs, until it was shown to MONITOR
   const Waiter* served_ = nullptr;  // on whose behalf a command runs that is not running_'s
   // The moment that the commands within a command see: on NowUs, and as TIME tells it (0: nobody

@@ -38,9 +38,9 @@ void RequestPath::Run(const commands::Command& command, commands::Args args,
   const Work work{&command, args, keys.hashes.data(), keys.positions};
   keyspace::Database database(core_->keyspace, session.database, now_ms_);
   tiers::Overlay overlay;
-  const bool is_stopped =
-      command.has(commands::kWrite) && core_->hot.writes_stopped.load(std::memory_order_relaxed);
-  const std::string error = is_stopped     ? std::string(kWritesStopped)
+  const uint8_t stopped = core_->hot.writes_stopped.load(std::memory_order_relaxed);
+  const bool is_stopped = stopped != 0 && command.has(commands::kWrite);
+  const std::string error = is_stopped     ? std::string(WritesStoppedError(stopped))
                             : Covers(work) ? ResolveNested(work, database, &overlay)
                                            : "ERR '" + std::string(command.name) +
                                                  "' needs keys that are not locked here";

@@ -91,8 +91,9 @@ RequestPath::Step RequestPath::ExecuteTransaction(Connection& connection, resp::
     reply.Error("EXECABORT Transaction discarded because of previous errors.");
     return Step::kDone;
   }
-  if (transaction.any_has(commands::kWrite) && core_->hot.writes_stopped.load()) {
-    AbortTransaction(connection, kWritesStopped, reply);
+  const uint8_t stopped = core_->hot.writes_stopped.load();
+  if (stopped != 0 && transaction.any_has(commands::kWrite)) {
+    AbortTransaction(connection, WritesStoppedError(stopped), reply);
     return Step::kDone;
   }
   if (transaction.below() != nullptr || transaction.lease() != nullptr) {
@@ -122,11 +123,14 @@ RequestPath::Step RequestPath::ExecuteTransaction(Connection& connection, resp::
   connection.detours = static_cast<uint8_t>(connection.detours & ~Connection::kQueues);
   reply.Array(running->queue().size());
   std::vector<std::string_view> args;
+  ++unit_depth_;
   for (const Transaction::Queued& queued : running->queue()) {
     queued.Read(&args);
     if (CheckQueued(connection, queued.command(), args, reply)) [[likely]]
       Run(queued.command(), args, connection, reply);
   }
+  --unit_depth_;
+  RepeatUnit();
   if (core_->messaging->has_monitors()) [[unlikely]]
     FeedOnce();
   connection.view.queued_commands.store(-1, std::memory_order_relaxed);

@@ -11,6 +11,7 @@
 #include "runtime/entropy.h"
 #include "runtime/socket.h"
 #include "server/commands.h"
+#include "server/replicas.h"
 
 namespace terrace::server {
 namespace {
@@ -157,6 +158,8 @@ Server::Server(const Startup& startup)
   core_.tracking = tracking_.get();
   keyspace_events_ = std::make_unique<KeyspaceEvents>(keyspace_.get(), messaging_.get());
   persistence_ = std::make_unique<Persistence>(&core_, &tiers_->routes(), loops_[0].get());
+  replicas_ = std::make_unique<Replicas>(&core_, persistence_.get(), run_id_);
+  core_.replicas = replicas_.get();
   for (int i = 0; i < threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(&core_, i, loops_[static_cast<size_t>(i)].get(),
                                                 registry_.rows().size()));
@@ -167,6 +170,7 @@ Server::Server(const Startup& startup)
 Server::~Server() {
   listeners_.clear();
   workers_.clear();
+  replicas_.reset();
   persistence_.reset();
   tiers_.reset();
   loops_.clear();
@@ -203,7 +207,7 @@ void Server::ApplyAll() {
         "client-query-buffer-limit", "latency-tracking", "slowlog-log-slower-than",
         "latency-monitor-threshold", "slowlog-max-len", "notify-keyspace-events",
         "busy-reply-threshold", "tracking-table-max-keys", "acl-pubsub-default", "acllog-max-len",
-        "save"}) {
+        "save", "min-replicas-to-write"}) {
     const std::string error = Apply(name, settings_);
     if (!error.empty()) log_.Warning("setting_ignored", {{"name", name}, {"why", error}});
   }
@@ -252,6 +256,8 @@ std::string Server::Apply(std::string_view name, const Settings& settings) {
                           .items_max = static_cast<uint64_t>(settings.tracking_table_max_items)});
   } else if (name == "save" || name == "stop-writes-on-bgsave-error") {
     persistence_->Apply(settings);
+  } else if (name.starts_with("min-replicas-") || name.starts_with("lazyfree-lazy-")) {
+    replicas_->Apply(settings);
   } else if (name == "maxclients") {
     if (FitClientsToDescriptors(settings.maxclients) < settings.maxclients) {
       return "the operating system does not allow so many open files";
@@ -260,6 +266,8 @@ std::string Server::Apply(std::string_view name, const Settings& settings) {
   if (tiers_ != nullptr) tiers_->SetLimits(settings);
   auto limits = std::make_shared<commands::Limits>();
   limits->string_bytes_max = settings.proto_max_bulk_len;
+  limits->lazy_expire = settings.lazyfree_lazy_expire;
+  limits->lazy_server_del = settings.lazyfree_lazy_server_del;
   limits->encoding = EncodingLimitsOf(settings, keyspace_->hash_seed());
   core_.set_limits(std::move(limits));
   return "";
@@ -481,6 +489,7 @@ void Server::Shutdown(LastSave last_save) {
 void Server::Tick() {
   ReadMemory();
   persistence_->Tick(settings());
+  replicas_->Tick(settings());
   // Writes make their own room; this is for a limit that was lowered, and for buffers that grew.
   constexpr size_t kVictimsPerTickMax = 10'000;
   keyspace_->MakeRoom(clock_.NowMs(), kVictimsPerTickMax);

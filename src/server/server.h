@@ -145,6 +145,7 @@ class Server {
   std::unique_ptr<KeyspaceEvents> keyspace_events_;
   std::unique_ptr<Tracking> tracking_;
   std::unique_ptr<Persistence> persistence_;
+  std::unique_ptr<Replicas> replicas_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
   std::vector<std::unique_ptr<Listener>> listeners_;

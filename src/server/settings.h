@@ -110,9 +110,11 @@ struct Settings {
   int64_t rdb_key_save_delay = 0;  // microseconds, for tests
   std::string replicaof;
   std::string masterauth, masteruser;
-  uint64_t repl_backlog_size = 1u << 20;  // bytes; these have no effect: there are no replicas
+  uint64_t repl_backlog_size = 1u << 20;  // bytes; no effect: a replica begins anew
   int64_t repl_ping_replica_period = 10;  // seconds
   int64_t repl_timeout = 60;              // seconds
+  int64_t min_replicas_to_write = 0;
+  int64_t min_replicas_max_lag = 10;  // seconds
 
   // [log]
   LogLevel loglevel = LogLevel::kNotice;

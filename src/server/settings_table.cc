@@ -87,12 +87,20 @@ constexpr R::Row kRows[] = {
                              "Accepted; this server is nobody's replica")
         .Sensitive(),
     R::Number<&S::repl_backlog_size>("server", "repl-backlog-size", kBytes, 1, kInt64Max, "bytes",
-                                     kLive, "Accepted; there are no replicas"),
+                                     kLive, "Accepted; a replica that comes back begins anew"),
     R::Number<&S::repl_ping_replica_period>("server", "repl-ping-replica-period", kInt, 1, kIntMax,
-                                            "seconds", kLive, "Accepted; there are no replicas")
+                                            "seconds", kLive, "How often replicas get a sign of life")
         .Alias("repl-ping-slave-period"),
     R::Number<&S::repl_timeout>("server", "repl-timeout", kInt, 1, kIntMax, "seconds", kLive,
-                                "Accepted; there are no replicas"),
+                                "A replica that is silent for so long is disconnected"),
+    R::Number<&S::min_replicas_to_write>(
+        "server", "min-replicas-to-write", kInt, 0, kIntMax, "", kLive,
+        "Refuse writes while fewer replicas than this are up to date; 0: never")
+        .Alias("min-slaves-to-write"),
+    R::Number<&S::min_replicas_max_lag>(
+        "server", "min-replicas-max-lag", kInt, 0, kIntMax, "seconds", kLive,
+        "A replica that has been silent for longer is not up to date")
+        .Alias("min-slaves-max-lag"),
 
     R::Choice<&S::loglevel>("log", "loglevel", kLogLevels, kLive, "The least that is logged"),
     R::Plain<&S::logfile>("log", "logfile", kString, kRestart,

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/replica.h"
+#include "server/replicas.h"
 #include "server/tracking.h"
 #include "server/version.h"
 #include "server/waiter.h"
@@ -87,6 +89,8 @@ void Worker::OnEvents(Connection& connection, int events) {
   if ((events & runtime::kWritable) != 0 && !connection.output.empty()) {
     Flush(connection);
     ProcessBacklog(connection);
+    if (connection.replica != nullptr && connection.state != ConnectionState::kClosed)
+      connection.replica->Continue(connection);
   }
   const bool wants_read = (connection.events & runtime::kReadable) != 0;
   if ((events & runtime::kReadable) != 0 && wants_read &&
@@ -404,6 +408,7 @@ void Worker::CloseNow(Connection& connection) {
     }
   }
   desk_.Forget(connection);
+  if (connection.replica != nullptr) core_->replicas->End(connection);
   EndTransaction(connection, *core_->keyspace);
   if (connection.waiter != nullptr) path().AbandonWait(connection);
   if (connection.lease != nullptr) {
@@ -451,7 +456,9 @@ void Worker::Tick(const Settings& settings) {
 
 bool Worker::IsOverOutputLimit(Connection& connection, const Settings& settings, int64_t now_ms) {
   const OutputBufferLimits& limits = settings.client_output_buffer_limit;
-  const OutputBufferLimit& limit = connection.is_subscriber ? limits.pubsub : limits.normal;
+  const OutputBufferLimit& limit = connection.replica != nullptr ? limits.replica
+                                   : connection.is_subscriber    ? limits.pubsub
+                                                                 : limits.normal;
   const size_t unsent = connection.output.size();
   const bool over_hard = limit.hard_bytes > 0 && unsent > limit.hard_bytes;
   const bool over_soft = limit.soft_bytes > 0 && unsent > limit.soft_bytes;

@@ -1,0 +1,202 @@
+// What replicas send (SYNC, PSYNC, REPLCONF), and WAIT and ROLE, which ask about them.
+
+#include "base/numbers.h"
+#include "commands/registry.h"
+#include "commands/wait.h"
+#include "server/commands.h"
+#include "server/replicas.h"
+#include "server/server.h"
+
+namespace terrace::server {
+namespace {
+
+using commands::Call;
+using commands::Command;
+
+Replicas& ReplicasOf(Call& call) { return *CoreOf(call).replicas; }
+
+// The reply comes with the snapshot.
+void Begin(Call& call, Replica::Wants wants) {
+  Connection& connection = ConnectionOf(call);
+  if (connection.replica != nullptr) return;  // it has what it asks for
+  const std::string error = ReplicasOf(call).Begin(connection, wants);
+  if (!error.empty()) call.reply.Error("ERR " + error);
+}
+
+void Sync(Call& call) { Begin(call, Replica::Wants::kSnapshot); }
+
+// Always from the beginning: what a replica misses while it is away is not kept.
+void Psync(Call& call) { Begin(call, Replica::Wants::kPlaceAndSnapshot); }
+
+void Replconf(Call& call) {
+  if (call.argc() % 2 == 0) return call.reply.SyntaxError();
+  Connection& connection = ConnectionOf(call);
+  for (size_t i = 1; i < call.argc(); i += 2) {
+    if (call.Is(i, "listening-port")) {
+      const auto port = call.Integer(i + 1);
+      if (!port) return;
+      connection.replica_identity.port = static_cast<int>(*port);
+    } else if (call.Is(i, "ip-address")) {
+      connection.replica_identity.address = std::string(call.args[i + 1]);
+    } else if (call.Is(i, "ack")) {
+      // Nobody waits for a reply to this.
+      if (const auto offset = base::ParseInt64(call.args[i + 1])) {
+        ReplicasOf(call).Acknowledge(connection, *offset);
+      }
+      return;
+    } else if (!call.Is(i, "capa") && !call.Is(i, "version") && !call.Is(i, "rdb-only") &&
+               !call.Is(i, "rdb-filter-only") && !call.Is(i, "getack")) {
+      return call.reply.Error("ERR Unrecognized REPLCONF option: " + std::string(call.args[i]));
+    }
+  }
+  call.reply.Ok();
+}
+
+void WaitForReplicas(Call& call) {
+  const auto count = call.Integer(1);
+  if (!count) return;
+  const auto deadline_ms = commands::ParseTimeoutMs(call, 2);
+  if (!deadline_ms) return;
+  Replicas& replicas = ReplicasOf(call);
+  const int64_t offset = replicas.stream().offset();
+  const int64_t now = replicas.CountAt(offset);
+  if (now >= *count || !call.may_wait()) return call.reply.Integer(now);
+  commands::Wait wait;
+  wait.deadline_ms = *deadline_ms;
+  wait.give_up = [&replicas, offset](resp::Reply& reply) { reply.Integer(replicas.CountAt(offset)); };
+  call.Block(std::move(wait));
+  replicas.Await({.connection_id = call.session.id, .offset = offset, .count = *count});
+}
+
+void ReplyNothingSynced(resp::Reply& reply) {
+  reply.Array(2);
+  reply.Integer(0);
+  reply.Integer(0);
+}
+
+// There is no append-only file here, and a replica does not tell of its own.
+void WaitAof(Call& call) {
+  const auto local = base::ParseInt64(call.args[1]);
+  if (!local) return call.reply.NotAnInteger();
+  if (*local < 0 || *local > 1) {
+    return call.reply.Error("ERR value is out of range, value must between 0 and 1");
+  }
+  const auto replicas = base::ParseInt64(call.args[2]);
+  if (!replicas || *replicas < 0) {
+    return call.reply.Error("ERR value is out of range, must be positive");
+  }
+  const auto deadline_ms = commands::ParseTimeoutMs(call, 3);
+  if (!deadline_ms) return;
+  if (*local > 0) {
+    return call.reply.Error(
+        "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+  }
+  if (*replicas == 0 || !call.may_wait()) return ReplyNothingSynced(call.reply);
+  commands::Wait wait;
+  wait.deadline_ms = *deadline_ms;
+  wait.give_up = ReplyNothingSynced;
+  call.Block(std::move(wait));
+}
+
+std::string_view NameOf(Replica::State state) {
+  switch (state) {
+    case Replica::State::kWaits:
+      return "wait_bgsave";
+    case Replica::State::kLoads:
+      return "send_bulk";
+    case Replica::State::kOnline:
+      break;
+  }
+  return "online";
+}
+
+void Role(Call& call) {
+  Replicas& replicas = ReplicasOf(call);
+  std::vector<Replicas::Info> online = replicas.List();
+  std::erase_if(online, [](const auto& one) { return one.state != Replica::State::kOnline; });
+  call.reply.Array(3);
+  call.reply.Bulk("master");
+  call.reply.Integer(replicas.stream().offset());
+  call.reply.Array(online.size());
+  for (const Replicas::Info& replica : online) {
+    call.reply.Array(3);
+    call.reply.Bulk(replica.address);
+    call.reply.Bulk(std::to_string(replica.port));
+    call.reply.Bulk(std::to_string(replica.offset));
+  }
+}
+
+constexpr uint32_t kOfReplicas = commands::kAdmin | commands::kNoScript | commands::kNoMulti;
+
+constexpr Command kReplicationCommands[] = {
+    {.name = "sync",
+     .arity = 1,
+     .flags = kOfReplicas | commands::kTakesLocks,
+     .categories = commands::kDangerous,
+     .handler = Sync,
+     .group = "server",
+     .since = "1.0.0",
+     .summary = "Makes the connection that of a replica."},
+    {.name = "psync",
+     .arity = -3,
+     .flags = kOfReplicas | commands::kTakesLocks,
+     .categories = commands::kDangerous,
+     .handler = Psync,
+     .group = "server",
+     .since = "2.8.0",
+     .summary = "Makes the connection that of a replica."},
+    {.name = "replconf",
+     .arity = -1,
+     .flags = commands::kAdmin | commands::kNoScript | commands::kLoading | commands::kStale |
+              commands::kAllowBusy | commands::kNoLocks,
+     .categories = commands::kDangerous,
+     .handler = Replconf,
+     .group = "server",
+     .since = "3.0.0",
+     .summary = "Tells of a replica, or how far it is."},
+    {.name = "role",
+     .arity = 1,
+     .flags = commands::kNoScript | commands::kLoading | commands::kStale | commands::kFast |
+              commands::kNoLocks,
+     .categories = commands::kAdminCategory | commands::kDangerous,
+     .handler = Role,
+     .group = "server",
+     .since = "2.8.12",
+     .summary = "Tells the role, and the replicas."},
+    {.name = "wait",
+     .arity = 3,
+     .flags = commands::kNoLocks,
+     .categories = commands::kConnection,
+     .handler = WaitForReplicas,
+     .group = "generic",
+     .since = "3.0.0",
+     .summary = "Waits until so many replicas have the writes so far."},
+    {.name = "waitaof",
+     .arity = 4,
+     .flags = commands::kNoScript | commands::kNoLocks,
+     .categories = commands::kConnection,
+     .handler = WaitAof,
+     .group = "generic",
+     .since = "7.2.0",
+     .summary = "Waits until the writes of this connection are in append-only files."},
+};
+
+}  // namespace
+
+std::string ReplicationInfo(Core& core) {
+  const std::vector<Replicas::Info> replicas = core.replicas->List();
+  const replication::EffectStream& stream = core.replicas->stream();
+  std::string text = "role:master\r\nconnected_slaves:" + std::to_string(replicas.size()) + "\r\n";
+  for (size_t i = 0; i < replicas.size(); ++i) {
+    const Replicas::Info& one = replicas[i];
+    text += "slave" + std::to_string(i) + ":ip=" + one.address +
+            ",port=" + std::to_string(one.port) + ",state=" + std::string(NameOf(one.state)) +
+            ",offset=" + std::to_string(one.offset) + ",lag=" + std::to_string(one.lag_s) + "\r\n";
+  }
+  return text + "master_replid:" + stream.id() +
+         "\r\nmaster_repl_offset:" + std::to_string(stream.offset()) + "\r\n";
+}
+
+std::span<const Command> ReplicationCommands() { return kReplicationCommands; }
+
+}  // namespace terrace::server
