@@ -177,7 +177,8 @@ void Persistence::Apply(const Settings& settings) {
 }
 
 void Persistence::JudgeWrites() {
-  core_->hot.writes_stopped.store(stops_writes_ && !save_points_.empty() && !info_.last_succeeded);
+  core_->hot.StopWrites(HotSettings::kSnapshotFailed,
+                        stops_writes_ && !save_points_.empty() && !info_.last_succeeded);
 }
 
 // ---- Loading -----------------------------------------------------------------------------------
