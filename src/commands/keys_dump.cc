@@ -102,9 +102,13 @@ void Restore(Call& call) {
       return call.reply.Ok();
     }
     deadline_ms = call.ToDeadlineMs(*unix_ms);
-    if (call.is_repeated())
-      call.RepeatAs({"RESTORE", key.bytes, std::to_string(*unix_ms), call.args[3], "REPLACE",
-                     "ABSTTL"});
+    if (call.is_repeated() && options->origin == TimeOrigin::kNow) {
+      std::vector<std::string_view> arguments(call.args.begin(), call.args.end());
+      const std::string time = std::to_string(*unix_ms);
+      arguments[2] = time;
+      arguments.push_back("ABSTTL");
+      call.RepeatAs(arguments);
+    }
   }
   Entry* const entry =
       value.object != nullptr

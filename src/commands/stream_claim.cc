@@ -139,7 +139,6 @@ void Xclaim(Call& call) {
   bool is_new;
   StreamConsumer* consumer = SeeConsumer(group, call.args[3], now_ms, &is_new);
   const GroupNames names{call.args[1], call.args[2], call.args[3]};
-  if (is_new) RepeatNewConsumer(call, names);
   const resp::Reply::Mark mark = call.reply.Begin();
   size_t count = 0;
   for (const StreamId id : options->ids) {
@@ -157,6 +156,7 @@ void Xclaim(Call& call) {
     }
   }
   call.reply.EndArray(mark, count);
+  if (is_new && count == 0) RepeatNewConsumer(call, names);
   stream.Commit(ClaimEvent(is_new));
 }
 
@@ -240,7 +240,7 @@ void Xautoclaim(Call& call) {
   StreamConsumer* consumer = SeeConsumer(group, call.args[3], now_ms, &is_new);
   const AutoClaimed result = ClaimIdle(*stream, group, consumer, *options, now_ms);
   const GroupNames names{call.args[1], call.args[2], call.args[3]};
-  if (is_new) RepeatNewConsumer(call, names);
+  if (is_new && result.claimed.empty()) RepeatNewConsumer(call, names);
   for (const StreamId id : result.claimed) RepeatPending(call, names, *group, id);
   for (const StreamId id : result.gone) RepeatForgotten(call, names, id);
   call.reply.Array(3);

@@ -207,7 +207,8 @@ void ReplyHistory(Call& call, const StreamReadOptions& options, StreamId after,
   call.reply.EndArray(mark, count);
 }
 
-void DeliverNew(Call& call, const StreamReadOptions& options, const Stream& stream,
+// Returns how many.
+size_t DeliverNew(Call& call, const StreamReadOptions& options, const Stream& stream,
                 StreamGroup* group, StreamConsumer* consumer, const GroupNames& names) {
   const resp::Reply::Mark mark = call.reply.Begin();
   size_t count = 0;
@@ -221,8 +222,10 @@ void DeliverNew(Call& call, const StreamReadOptions& options, const Stream& stre
     consumer->active_at_ms = StreamNowMs(call);
     RepeatPending(call, names, *group, reader.id());
   }
-  if (count > 0) RepeatPosition(call, names, *group);
   call.reply.EndArray(mark, count);
+  // Pending entries tell the position by themselves.
+  if (count > 0 && options.acknowledged) RepeatPosition(call, names, *group);
+  return count;
 }
 
 void ServeOneInGroup(Call& call, const StreamReadOptions& options, size_t index, Answer* answer) {
@@ -232,14 +235,15 @@ void ServeOneInGroup(Call& call, const StreamReadOptions& options, size_t index,
   bool is_new;
   StreamConsumer* consumer = SeeConsumer(group, options.consumer, StreamNowMs(call), &is_new);
   const GroupNames names{call.args[key], options.group, options.consumer};
-  if (is_new) RepeatNewConsumer(call, names);
+  size_t delivered = 0;
   if (options.after[index] != kNewOnly) {
     answer->BeginStream(call.args[key]);
     ReplyHistory(call, options, options.after[index], *stream, group, *consumer, names);
   } else if (stream->size() > 0 && stream->LastEntryId() > group->last_id) {
     answer->BeginStream(call.args[key]);
-    DeliverNew(call, options, *stream, group, consumer, names);
+    delivered = DeliverNew(call, options, *stream, group, consumer, names);
   }
+  if (is_new && (delivered == 0 || options.acknowledged)) RepeatNewConsumer(call, names);
   stream.Commit(is_new ? kCreateConsumer : keyspace::events::kNone);
 }
 

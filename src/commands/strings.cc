@@ -89,9 +89,10 @@ bool ReplyValue(Call& call) {
 }
 
 // Stores a value that expires at unix_ms.
-void Store(Call& call, std::string_view value, int64_t unix_ms) {
+void Store(Call& call, std::string_view value, int64_t unix_ms, Lifetime lifetime) {
   const keyspace::Key key = call.key(1);
-  if (call.is_repeated()) call.RepeatAs({"SET", key.bytes, value, "PXAT", std::to_string(unix_ms)});
+  if (call.is_repeated() && lifetime != Lifetime::kPxAt)
+    call.RepeatAs({"SET", key.bytes, value, "PXAT", std::to_string(unix_ms)});
   Entry* const entry = call.db.SetString(key, value, call.ToDeadlineMs(unix_ms), events::kSet);
   call.db.Changed(key, entry, events::kExpire);
 }
@@ -112,7 +113,7 @@ void SetWithOptions(Call& call, const SetOptions& options) {
     }
   }
   if (unix_ms) {
-    Store(call, call.args[2], *unix_ms);
+    Store(call, call.args[2], *unix_ms, options.lifetime);
   } else {
     const int64_t deadline_ms =
         options.lifetime == Lifetime::kKeep ? keyspace::Database::kKeepDeadline : kNoDeadline;
@@ -153,7 +154,7 @@ void Setnx(Call& call) {
 void SetExpiring(Call& call, TimeUnit unit) {
   const auto unix_ms = ParsePositiveUnixMs(call, 2, unit, TimeOrigin::kNow);
   if (!unix_ms) return;
-  Store(call, call.args[3], *unix_ms);
+  Store(call, call.args[3], *unix_ms, Lifetime::kEx);
   call.reply.Ok();
 }
 

@@ -54,6 +54,14 @@ Database::Found Database::FindLive(const Key& key) {
   return {&shard, part, {}};
 }
 
+const Entry* Database::Glance(const Key& key) const {
+  const Shard::Part* part = keyspace_->ShardOf(key).part(index_);
+  if (part == nullptr) return FindOverlay(key);
+  const Table::Slot slot = part->table.FindSlot(key.bytes, key.table_hash());
+  if (!slot || !slot.entry()->IsLive(now_ms_)) return FindOverlay(key);
+  return slot.entry();
+}
+
 Entry* Database::FindOverlay(const Key& key) const {
   for (const Overlaid& overlaid : overlay_) {
     if (overlaid.key.bytes == key.bytes) return overlaid.entry;

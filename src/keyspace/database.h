@@ -43,6 +43,8 @@ class Database {
   Entry* Write(const Key& key);
   // For commands that only look (OBJECT, TOUCH-less EXISTS of scripts, EXPLAIN): neither.
   Entry* Peek(const Key& key);
+  // As Peek, but leaves an expired key where it is, for the command that will come upon it.
+  const Entry* Glance(const Key& key) const;
 
   // Do Read and Write tell the policy? Not for a client in the mode of CLIENT NO-TOUCH.
   void set_touches(bool touches) { touches_ = touches; }

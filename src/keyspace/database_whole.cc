@@ -16,12 +16,12 @@ size_t Database::size() const {
 }
 
 Entry* Database::Random() {
-  const size_t total = size();
-  if (total == 0) return nullptr;
-  // Expired keys may be many: after some tries any key will do, as in Redis.
+  // Expired keys may be many, and are removed when they are met.
   constexpr int kAttempts = 100;
-  Entry* entry = nullptr;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const size_t total = size();
+    if (total == 0) return nullptr;
+    Entry* entry = nullptr;
     base::Rng& rng = keyspace_->shard(0).rng();
     uint64_t pick = rng.Below(total);
     for (int i = 0; i < keyspace_->shard_count(); ++i) {
@@ -34,6 +34,8 @@ Entry* Database::Random() {
       pick -= part->table.size();
     }
     if (entry->IsLive(now_ms_)) return entry;
+    const std::string key(entry->key());
+    FindLive(keyspace_->MakeKey(key));
   }
   return nullptr;
 }

@@ -41,8 +41,7 @@ void EffectStream::Append(std::span<const Effect> unit) {
   if (followers_.empty()) return;
   encoded_.clear();
   if (unit.size() > 1) {
-    // The SELECT comes first: it is no part of what happened.
-    Encode({unit.front().database, {"MULTI"}});
+    Encode({-1, {"MULTI"}});
     for (const Effect& effect : unit) Encode(effect);
     Encode({-1, {"EXEC"}});
   } else {

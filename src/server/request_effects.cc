@@ -20,7 +20,9 @@ void RequestPath::CallRepeated(commands::Call& call, const Work& work, int datab
   work.command->handler(call);
   --unit_depth_;
   std::vector<commands::Effects::Arguments> said = effects.Take();
-  if (!said.empty() || CountChanges() != changes ||
+  // What a reading command finds to have expired is told of by the keyspace.
+  const bool has_changed = work.command->has(commands::kWrite) && CountChanges() != changes;
+  if (!said.empty() || has_changed ||
       (IsRepeated(work) && call.reply.error_count() == errors)) {
     bool is_theirs = true;
     for (size_t i = 0; i < work.key_count(); ++i) is_theirs &= core_->replicas->Has(work.key(i));

@@ -21,6 +21,11 @@ RequestPath::NestedKeys RequestPath::FindNestedKeys(const commands::Command& com
   return keys;
 }
 
+std::string_view RequestPath::WhyWritesStopped() const {
+  const uint8_t stopped = core_->hot.writes_stopped.load(std::memory_order_relaxed);
+  return stopped == 0 ? std::string_view() : WritesStoppedError(stopped);
+}
+
 bool RequestPath::HoldsAllLocks() const { return held_ == core_->keyspace->AllShards(); }
 
 // Those that chose the locks know what will run. This is for their mistakes: a command that touches
@@ -38,9 +43,9 @@ void RequestPath::Run(const commands::Command& command, commands::Args args,
   const Work work{&command, args, keys.hashes.data(), keys.positions};
   keyspace::Database database(core_->keyspace, session.database, now_ms_);
   tiers::Overlay overlay;
-  const uint8_t stopped = core_->hot.writes_stopped.load(std::memory_order_relaxed);
-  const bool is_stopped = stopped != 0 && command.has(commands::kWrite);
-  const std::string error = is_stopped     ? std::string(WritesStoppedError(stopped))
+  const std::string_view stopped =
+      command.has(commands::kWrite) ? WhyWritesStopped() : std::string_view();
+  const std::string error = !stopped.empty() ? std::string(stopped)
                             : Covers(work) ? ResolveNested(work, database, &overlay)
                                            : "ERR '" + std::string(command.name) +
                                                  "' needs keys that are not locked here";

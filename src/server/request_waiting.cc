@@ -201,7 +201,7 @@ bool RequestPath::ServeKey(keyspace::Observers& observers,
   keyspace::KeyWaiter* at = observers.FirstWaiter(ready.database, ready.key);
   while (at != nullptr) {
     keyspace::KeyWaiter* const next = at->next();
-    const keyspace::Entry* entry = database.Peek(key);
+    const keyspace::Entry* entry = database.Glance(key);
     if (entry == nullptr && at->list().state.end_count == 0) return true;
     const bool fits = entry != nullptr && entry->type() == at->type;
     if (fits || at->wants_end) {
