@@ -41,7 +41,7 @@ class Executor {
   // May the user run this command, and read every key besides those that it names?
   virtual bool MayReadEveryKey(const Command& command, Args args) const = 0;
   // "" or why no writes are taken now, for whoever it is.
-  virtual std::string_view WhyWritesStopped() const = 0;
+  virtual std::string_view WhyWritesStopped() const { return {}; }
   // Are the locks of every shard held? Then any command may run.
   virtual bool HoldsAllLocks() const = 0;
   // Runs the handler, which appends its reply. Counts in the statistics of the command. Replies an
