@@ -11,6 +11,8 @@ from engine import Engine
 
 EPISODES = 24
 SETTLE_S = 10.0
+# Terrace keeps no later one (docs/limits.md).
+LAST_EXPIRY_MS = (1 << 48) - 1
 
 
 READS = {b'string': ('GET', '{}'), b'list': ('LRANGE', '{}', 0, -1), b'hash': ('HGETALL', '{}'),
@@ -52,9 +54,10 @@ def everything_in(client):
                 value = pairs(value)
             if kind == b'zset':  # Redis 7.0 writes scores with more digits
                 value = {member: float(score) for member, score in pairs(value).items()}
-            if kind == b'string' and value[:4] == b'HYLL':  # a count that was read is kept there
-                value = value[:8] + value[16:]
-            found[database, key] = kind, client.call('PEXPIRETIME', key), value
+            if kind == b'string' and value[:4] == b'HYLL':
+                value = client.call('PFCOUNT', key)  # it may be sparse or dense, by a setting
+            expiry = min(client.call('PEXPIRETIME', key), LAST_EXPIRY_MS)
+            found[database, key] = kind, expiry, value
     client.call('SELECT', 0)
     return found
 
