@@ -12,7 +12,7 @@ namespace terrace::commands {
 
 struct Limits {
   keyspace::EncodingLimits encoding;
-  // Which of DEL and UNLINK a removal is repeated as; here, both free large values in the background.
+  // Which of DEL and UNLINK a removal is repeated as; both free large values in the background.
   bool lazy_expire = false;
   bool lazy_server_del = false;
   size_t string_bytes_max = size_t{512} * 1024 * 1024;  // proto-max-bulk-len

@@ -209,7 +209,7 @@ void ReplyHistory(Call& call, const StreamReadOptions& options, StreamId after,
 
 // Returns how many.
 size_t DeliverNew(Call& call, const StreamReadOptions& options, const Stream& stream,
-                StreamGroup* group, StreamConsumer* consumer, const GroupNames& names) {
+                  StreamGroup* group, StreamConsumer* consumer, const GroupNames& names) {
   const resp::Reply::Mark mark = call.reply.Begin();
   size_t count = 0;
   StreamReader reader(stream, *group->last_id.Next(), StreamId::Max());

@@ -12,10 +12,10 @@ Replica::Replica(Connection* connection, Wants wants, uint64_t kept_bytes_max)
       connection_id_(connection->id),
       wants_(wants),
       kept_bytes_max_(kept_bytes_max),
-      address_(connection->replica_identity.address.empty()
-                   ? connection->view.peer_address.substr(
-                         0, connection->view.peer_address.rfind(':'))
-                   : connection->replica_identity.address),
+      address_(
+          connection->replica_identity.address.empty()
+              ? connection->view.peer_address.substr(0, connection->view.peer_address.rfind(':'))
+              : connection->replica_identity.address),
       listening_port_(connection->replica_identity.port) {}
 
 Replica::~Replica() {

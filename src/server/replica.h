@@ -75,9 +75,9 @@ class Replica : public replication::Follower, public std::enable_shared_from_thi
 
   int snapshot_fd_ = -1;  // of the worker's loop
   std::mutex mutex_;
-  std::string kept_;             // guarded by mutex_: what is still to be sent
-  bool is_scheduled_ = false;    // likewise: its loop will come for it
-  bool is_overrun_ = false;      // likewise: too much was kept; its connection is being closed
+  std::string kept_;           // guarded by mutex_: what is still to be sent
+  bool is_scheduled_ = false;  // likewise: its loop will come for it
+  bool is_overrun_ = false;    // likewise: too much was kept; its connection is being closed
 };
 
 }  // namespace terrace::server

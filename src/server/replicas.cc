@@ -62,16 +62,15 @@ void Replicas::StartWaiting(const Settings& settings) {
 }
 
 std::string Replicas::Save(const Settings& settings) {
-  const std::string path = (std::filesystem::path(settings.dir) /
-                            ("temp-replicas-" + std::to_string(getpid()) + ".rdb"))
-                               .string();
+  const std::string path =
+      (std::filesystem::path(settings.dir) / ("temp-replicas-" + std::to_string(getpid()) + ".rdb"))
+          .string();
   return persistence_->background().Start(
       path, persistence_->Content(settings),
       [this, path](const replication::BackgroundSave::Outcome& outcome) { Saved(outcome, path); });
 }
 
-void Replicas::Saved(const replication::BackgroundSave::Outcome& outcome,
-                     const std::string& path) {
+void Replicas::Saved(const replication::BackgroundSave::Outcome& outcome, const std::string& path) {
   if (!outcome.error.empty()) {
     core_->log->Warning("replica_snapshot_failed", {{"why", outcome.error}});
   }
@@ -128,11 +127,10 @@ void Replicas::Acknowledge(Connection& connection, int64_t offset) {
 
 int64_t Replicas::CountAt(int64_t offset) const {
   std::lock_guard lock(mutex_);
-  return std::ranges::count_if(
-      all_, [&](const auto& replica) {
-        return replica->state() == Replica::State::kOnline && replica->acknowledged() >= offset &&
-               replica->acknowledged_at_ms() != 0;
-      });
+  return std::ranges::count_if(all_, [&](const auto& replica) {
+    return replica->state() == Replica::State::kOnline && replica->acknowledged() >= offset &&
+           replica->acknowledged_at_ms() != 0;
+  });
 }
 
 void Replicas::Await(Awaited awaited) {
@@ -158,11 +156,11 @@ void Replicas::AnswerAwaited() {
       kept.push_back(one);
       continue;
     }
-    core_->server->WithConnection(one.connection_id, [core = core_, count](Worker&,
-                                                                           Connection& waits) {
-      if (waits.waiter == nullptr || waits.waiter->command->name != "wait") return;
-      RequestPath::EndWait(*core, waits.waiter, ":" + std::to_string(count) + "\r\n");
-    });
+    core_->server->WithConnection(
+        one.connection_id, [core = core_, count](Worker&, Connection& waits) {
+          if (waits.waiter == nullptr || waits.waiter->command->name != "wait") return;
+          RequestPath::EndWait(*core, waits.waiter, ":" + std::to_string(count) + "\r\n");
+        });
   }
   std::lock_guard lock(mutex_);
   awaited_.insert(awaited_.end(), kept.begin(), kept.end());
@@ -206,15 +204,15 @@ void Replicas::Tick(const Settings& settings) {
       if (replica->state() == Replica::State::kWaits) replica->SendSignOfLife();
       const int64_t heard_ms = replica->acknowledged_at_ms();
       if (heard_ms == 0 || now_ms - heard_ms <= settings.repl_timeout * 1000) continue;
-      core_->server->WithConnection(replica->connection_id(),
-                                    [](Worker& worker, Connection& silent) {
-                                      worker.CloseNow(silent);
-                                    });
+      core_->server->WithConnection(
+          replica->connection_id(),
+          [](Worker& worker, Connection& silent) { worker.CloseNow(silent); });
     }
     any_waits = !waiting_.empty();
     // Who has stopped waiting is not told any more, and need not be remembered for long.
     constexpr size_t kAwaitedMax = 10'000;
-    if (awaited_.size() > kAwaitedMax) awaited_.erase(awaited_.begin(), awaited_.end() - kAwaitedMax);
+    if (awaited_.size() > kAwaitedMax)
+      awaited_.erase(awaited_.begin(), awaited_.end() - kAwaitedMax);
   }
   if (any_waits && !persistence_->background().in_progress()) {
     const keyspace::ShardLock lock(*core_->keyspace, core_->keyspace->AllShards());

@@ -63,7 +63,9 @@ void WaitForReplicas(Call& call) {
   if (now >= *count || !call.may_wait()) return call.reply.Integer(now);
   commands::Wait wait;
   wait.deadline_ms = *deadline_ms;
-  wait.give_up = [&replicas, offset](resp::Reply& reply) { reply.Integer(replicas.CountAt(offset)); };
+  wait.give_up = [&replicas, offset](resp::Reply& reply) {
+    reply.Integer(replicas.CountAt(offset));
+  };
   call.Block(std::move(wait));
   replicas.Await({.connection_id = call.session.id, .offset = offset, .count = *count});
 }

@@ -289,11 +289,11 @@ class RequestPath : public commands::Executor {
   Connection* running_ = nullptr;
   keyspace::ShardSet held_ = 0;
   int nested_depth_ = 0;
-  int script_depth_ = 0;            // of scripts and functions within one another
-  int unit_depth_ = 0;              // of commands whose effects are repeated as one
+  int script_depth_ = 0;                   // of scripts and functions within one another
+  int unit_depth_ = 0;                     // of commands whose effects are repeated as one
   std::vector<replication::Effect> unit_;  // what is to be repeated of them
-  const Request* unfed_ = nullptr;  // the request that runs, until it was shown to MONITOR
-  const Waiter* served_ = nullptr;  // on whose behalf a command runs that is not running_'s
+  const Request* unfed_ = nullptr;         // the request that runs, until it was shown to MONITOR
+  const Waiter* served_ = nullptr;         // on whose behalf a command runs that is not running_'s
   // The moment that the commands within a command see: on NowUs, and as TIME tells it (0: nobody
   // has asked).
   int64_t unit_begin_us_ = 0;

@@ -22,8 +22,7 @@ void RequestPath::CallRepeated(commands::Call& call, const Work& work, int datab
   std::vector<commands::Effects::Arguments> said = effects.Take();
   // What a reading command finds to have expired is told of by the keyspace.
   const bool has_changed = work.command->has(commands::kWrite) && CountChanges() != changes;
-  if (!said.empty() || has_changed ||
-      (IsRepeated(work) && call.reply.error_count() == errors)) {
+  if (!said.empty() || has_changed || (IsRepeated(work) && call.reply.error_count() == errors)) {
     bool is_theirs = true;
     for (size_t i = 0; i < work.key_count(); ++i) is_theirs &= core_->replicas->Has(work.key(i));
     const bool holds_commands = work.command->has(commands::kSkipMonitor);

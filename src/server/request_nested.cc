@@ -46,8 +46,8 @@ void RequestPath::Run(const commands::Command& command, commands::Args args,
   const std::string_view stopped =
       command.has(commands::kWrite) ? WhyWritesStopped() : std::string_view();
   const std::string error = !stopped.empty() ? std::string(stopped)
-                            : Covers(work) ? ResolveNested(work, database, &overlay)
-                                           : "ERR '" + std::string(command.name) +
+                            : Covers(work)   ? ResolveNested(work, database, &overlay)
+                                             : "ERR '" + std::string(command.name) +
                                                  "' needs keys that are not locked here";
   ++nested_depth_;
   if (error.empty()) {

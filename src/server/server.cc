@@ -186,6 +186,7 @@ Settings Server::settings() const {
 
 std::string Server::SetConfig(std::span<const ConfigTable::Pair> pairs,
                               ConfigTable::Client client) {
+  const keyspace::ShardLock shards(*keyspace_, keyspace_->AllShards());
   std::lock_guard lock(settings_mutex_);
   return config_.Set(settings_, pairs, client);
 }
@@ -197,6 +198,7 @@ std::string Server::RewriteConfig() {
 }
 
 ConfigTable::Reloaded Server::ReloadConfig() {
+  const keyspace::ShardLock shards(*keyspace_, keyspace_->AllShards());
   std::lock_guard lock(settings_mutex_);
   return config_.Reload(settings_);
 }
@@ -213,7 +215,8 @@ void Server::ApplyAll() {
   }
 }
 
-// Brings one setting into effect. Called with settings_mutex_ held; takes shard locks at most.
+// Brings one setting into effect. Called with settings_mutex_ held, and with all shard locks: those
+// come first, as in a transaction that reads the settings.
 std::string Server::Apply(std::string_view name, const Settings& settings) {
   if (name == "maxmemory") {
     keyspace_->SetMemoryLimit(settings.maxmemory);

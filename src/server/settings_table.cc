@@ -89,7 +89,8 @@ constexpr R::Row kRows[] = {
     R::Number<&S::repl_backlog_size>("server", "repl-backlog-size", kBytes, 1, kInt64Max, "bytes",
                                      kLive, "Accepted; a replica that comes back begins anew"),
     R::Number<&S::repl_ping_replica_period>("server", "repl-ping-replica-period", kInt, 1, kIntMax,
-                                            "seconds", kLive, "How often replicas get a sign of life")
+                                            "seconds", kLive,
+                                            "How often replicas get a sign of life")
         .Alias("repl-ping-slave-period"),
     R::Number<&S::repl_timeout>("server", "repl-timeout", kInt, 1, kIntMax, "seconds", kLive,
                                 "A replica that is silent for so long is disconnected"),

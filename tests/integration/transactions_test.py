@@ -201,6 +201,22 @@ class ConcurrentTransactionTest(black_box.TerraceTest):
         self.run_threads(6, work)
         self.assertEqual(sum(int(value) for value in setup.call('MGET', *keys)), 1000)
 
+    def test_settings_are_read_within_while_they_are_set_beside(self):
+        name = 'maxmemory-policy'
+        before = self.client().call('CONFIG', 'GET', name)[1]
+        sets = [('CONFIG', 'SET', name, 'allkeys-lru'), ('CONFIG', 'SET', name, before)]
+        reads = [('MULTI',), ('DBSIZE',), ('CONFIG', 'GET', name), ('EXEC',)]
+
+        def work(number, client):
+            commands = (sets if number % 2 == 0 else reads) * 50
+            batch = b''.join(resp_wire.encode(*command) for command in commands)
+            for _ in range(60):
+                client.send_bytes(batch)
+                for _ in commands:
+                    client.read()
+
+        self.run_threads(4, work)
+
     def test_watched_counters_lose_no_update(self):
         def work(_, client):
             done = 0
