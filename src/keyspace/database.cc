@@ -521,8 +521,15 @@ bool Database::PurgeDueParts(const Key& key, Entry* entry) {
   const int64_t next_ms = entry->object()->next_part_deadline_ms();
   if (next_ms == kNoDeadline || next_ms > now_ms_) return true;
   Object& object = EditObject<Object>(entry);
-  object.RemoveDueParts(now_ms_, kPartsPerCallMax);
+  std::vector<std::string> gone;
+  const bool is_told = keyspace_->is_listened_to();
+  object.RemoveDueParts(now_ms_, kPartsPerCallMax, [&](std::string_view part) {
+    if (is_told) gone.emplace_back(part);
+  });
   Changed(key, entry, events::kHashFieldExpired);
+  if (is_told) {
+    for (MutationSink* sink : keyspace_->sinks()) sink->OnPartsExpired(index_, key, gone);
+  }
   if (object.size() > 0) return true;
   RemoveEmptied(key);
   return false;

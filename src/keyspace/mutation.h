@@ -9,6 +9,8 @@
 //          take a shard lock, wait or do I/O; what takes longer goes to a mailbox.
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "keyspace/entry.h"
@@ -68,6 +70,9 @@ class MutationSink {
  public:
   virtual ~MutationSink() = default;
   virtual void OnMutation(const Mutation& mutation) = 0;
+
+  // Parts of a value (fields of a hash) have expired, after the mutation that says that it changed.
+  virtual void OnPartsExpired(int database, const Key& key, std::span<const std::string> parts) {}
 
   // A command has looked for a key that is not there. Under the same lock.
   virtual void OnMiss(int database, const Key& key) {}

@@ -9,6 +9,7 @@
 // Units:     bytes of heap as the allocator rounds them, the object itself included.
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -29,9 +30,12 @@ class Object {
 
   // Values may have parts that expire by themselves (fields of a hash). When the next one does, in
   // ms on NowMs time, or -1 for never; and how the parts that are due at now_ms leave, at most
-  // count_max of them. Returns how many left.
+  // count_max of them, each of which leaving is called with before. Returns how many left.
+  using Leaving = std::function<void(std::string_view part)>;
   virtual int64_t next_part_deadline_ms() const { return -1; }
-  virtual size_t RemoveDueParts(int64_t now_ms, size_t count_max) { return 0; }
+  virtual size_t RemoveDueParts(int64_t now_ms, size_t count_max, const Leaving& leaving) {
+    return 0;
+  }
 
  protected:
   Object() = default;

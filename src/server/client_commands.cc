@@ -33,6 +33,10 @@ void ClientInfo(Call& call) {
   call.reply.Verbatim("txt", DescribeClient(connection, call.now_ms()) + "\n");
 }
 
+std::string_view TypeOf(const ClientView& view) {
+  return view.is_replica ? "replica" : view.is_subscriber ? "pubsub" : "normal";
+}
+
 // A filter of CLIENT LIST and CLIENT KILL.
 struct Filter {
   std::vector<uint64_t> ids;
@@ -45,7 +49,7 @@ struct Filter {
     const ClientView& view = connection.view;
     if (age_s_min && (now_ms - view.created_ms) / 1000 < *age_s_min) return false;
     if (!ids.empty() && std::find(ids.begin(), ids.end(), connection.id) == ids.end()) return false;
-    if (type && *type != (view.is_subscriber ? "pubsub" : "normal")) return false;
+    if (type && *type != TypeOf(view)) return false;
     if (address && *address != view.peer_address) return false;
     if (local_address && *local_address != view.local_address) return false;
     if (!user_id) return true;
@@ -63,6 +67,7 @@ bool IsClientType(const std::string& type) {
 // Replies the error and returns false when it is no client type.
 bool ReadType(Call& call, size_t at, Filter* filter) {
   filter->type = base::LowerCase(call.args[at]);
+  if (*filter->type == "slave") filter->type = "replica";
   if (IsClientType(*filter->type)) return true;
   call.reply.Error("ERR Unknown client type '" + std::string(call.args[at]) + "'");
   return false;

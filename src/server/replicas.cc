@@ -116,6 +116,14 @@ void Replicas::OnMutation(const keyspace::Mutation& mutation) {
       {mutation.database, {is_lazy ? "UNLINK" : "DEL", std::string(mutation.key.bytes)}});
 }
 
+void Replicas::OnPartsExpired(int database, const keyspace::Key& key,
+                              std::span<const std::string> parts) {
+  if (!is_followed() || !Has(key.bytes)) return;
+  replication::Effect effect{database, {"HDEL", std::string(key.bytes)}};
+  effect.arguments.insert(effect.arguments.end(), parts.begin(), parts.end());
+  stream_.Append(effect);
+}
+
 // ---- What they have ----------------------------------------------------------------------------
 
 void Replicas::Acknowledge(Connection& connection, int64_t offset) {

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,8 @@ class Replicas : private keyspace::MutationSink {
 
  private:
   void OnMutation(const keyspace::Mutation& mutation) override;
+  void OnPartsExpired(int database, const keyspace::Key& key,
+                      std::span<const std::string> parts) override;
 
   std::string Save(const Settings& settings);
   void Saved(const replication::BackgroundSave::Outcome& outcome, const std::string& path);

@@ -445,7 +445,7 @@ void Worker::Tick(const Settings& settings) {
   std::vector<Connection*> to_close, over_limit;
   for (const auto& [id, connection] : connections_) {
     const bool is_idle = settings.timeout > 0 && connection->state == ConnectionState::kReady &&
-                         !connection->is_subscriber &&
+                         !connection->is_subscriber && connection->replica == nullptr &&
                          now_ms - connection->view.active_ms.load() > settings.timeout * 1000;
     if (is_idle) to_close.push_back(connection.get());
     if (IsOverOutputLimit(*connection, settings, now_ms)) over_limit.push_back(connection.get());

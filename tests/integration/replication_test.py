@@ -110,7 +110,8 @@ class Replication(tiers_world.World):
         role, offset, replicas = client.call('ROLE')
         self.assertEqual((role, str(offset)), (b'master', info['master_repl_offset']))
         self.assertEqual([entry[1] for entry in replicas], [str(redis.port).encode()])
-        self.assertIn(b'flags=S', client.call('CLIENT', 'LIST'))
+        self.assertIn(b'flags=S', client.call('CLIENT', 'LIST', 'TYPE', 'replica'))
+        self.assertNotIn(b'flags=S', client.call('CLIENT', 'LIST', 'TYPE', 'normal'))
         redis.kill()
         self.eventually(lambda: self.info(client)['connected_slaves'] == '0')
 
@@ -137,6 +138,14 @@ class Replication(tiers_world.World):
         self.eventually(lambda: client.command('SET', 'a', '1') == resp_wire.OK)
         redis.kill()
         self.eventually(lambda: client.command('SET', 'a', '2')[0] == '-')
+
+    def test_fields_that_expire_are_deleted(self):
+        client = self.start()
+        client.command('HSET', 'h', 'a', '1', 'b', '2')
+        _, replica = self.follow()
+        # Redis 7.2 does not understand the deadline, but what comes of it.
+        client.command('HPEXPIRE', 'h', 100, 'FIELDS', 1, 'a')
+        self.eventually(lambda: replica.call('HGETALL', 'h') == [b'b', b'2'])
 
     def test_a_replica_that_comes_back_begins_anew(self):
         client = self.start()

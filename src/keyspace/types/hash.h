@@ -52,8 +52,8 @@ class Hash final : public Object {
   std::unique_ptr<Object> Clone() const override;
   size_t free_effort() const override;
   int64_t next_part_deadline_ms() const override { return NextDeadline(); }
-  size_t RemoveDueParts(int64_t now_ms, size_t count_max) override {
-    return RemoveExpired(now_ms, count_max, [](std::string_view) {});
+  size_t RemoveDueParts(int64_t now_ms, size_t count_max, const Leaving& leaving) override {
+    return RemoveExpired(now_ms, count_max, leaving);
   }
   // Fields not past their deadline; O(1) unless some are.
   size_t LiveCount(int64_t now_ms) const;
