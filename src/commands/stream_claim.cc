@@ -135,7 +135,8 @@ void Xclaim(Call& call) {
   const std::optional<ClaimOptions> options = ParseClaim(call);
   if (!options) return;
   const int64_t now_ms = StreamNowMs(call);
-  group->last_id = std::max(group->last_id, options->last_id);
+  const bool moves = group->last_id < options->last_id;
+  if (moves) group->last_id = options->last_id;
   bool is_new;
   StreamConsumer* consumer = SeeConsumer(group, call.args[3], now_ms, &is_new);
   const GroupNames names{call.args[1], call.args[2], call.args[3]};
@@ -157,6 +158,7 @@ void Xclaim(Call& call) {
   }
   call.reply.EndArray(mark, count);
   if (is_new && count == 0) RepeatNewConsumer(call, names);
+  if (moves) RepeatPosition(call, names, *group);
   stream.Commit(ClaimEvent(is_new));
 }
 
