@@ -73,6 +73,56 @@ DocumentSection ReadSection(std::string_view name, const toml::table& table, boo
   return section;
 }
 
+// Is at[0..2] a character from U+FB26 to U+FEFE (Arabic and other presentation forms)?
+bool IsPresentationForm(std::string_view at) {
+  if (at.size() < 3 || at[0] != '\xEF') return false;
+  const auto second = static_cast<unsigned char>(at[1]);
+  const auto third = static_cast<unsigned char>(at[2]);
+  return (second == 0xAC && third >= 0xA6) || (second > 0xAC && second < 0xBB) ||
+         (second == 0xBB && third <= 0xBE);
+}
+
+// The length of the delimiter of a string that begins here, or 0: " ' """ and '''.
+size_t DelimiterAt(std::string_view at) {
+  if (at.empty() || (at[0] != '"' && at[0] != '\'')) return 0;
+  return at.size() >= 3 && at[1] == at[0] && at[2] == at[0] ? 3 : 1;
+}
+
+// toml++ before 3.4 asks of some characters whether they are blanks in a way that is undefined.
+// They are errors anyway where it asks: anywhere but in strings and comments.
+std::optional<Position> FindStrayForm(std::string_view text) {
+  Position at{1, 1};
+  std::string_view closes;  // what ends the string or comment that we are in
+  for (size_t i = 0; i < text.size();) {
+    const std::string_view rest = text.substr(i);
+    size_t length = 1;
+    if (closes.empty()) {
+      if (IsPresentationForm(rest)) return at;
+      if (const size_t delimiter = DelimiterAt(rest)) {
+        length = delimiter;
+        closes = rest.substr(0, delimiter);
+      } else if (rest[0] == '#') {
+        closes = "\n";
+      }
+    } else if (rest.starts_with(closes) || (closes.size() == 1 && rest[0] == '\n')) {
+      length = closes.size();
+      closes = {};
+    } else if (rest[0] == '\\' && closes[0] == '"' && rest.size() > 1) {
+      length = 2;
+    }
+    for (const char c : text.substr(i, length)) {
+      if (c == '\n') {
+        ++at.line;
+        at.column = 1;
+      } else {
+        at.column += (c & 0xC0) != 0x80;
+      }
+    }
+    i += length;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string ToText(const ConfigError& error) {
@@ -86,6 +136,11 @@ std::string ToText(const ConfigError& error) {
 }
 
 std::optional<Document> ParseDocument(std::string_view text, ConfigError* error) {
+  if (const std::optional<Position> stray = FindStrayForm(text)) {
+    error->at = *stray;
+    error->message = "this character may stand in strings and comments only";
+    return std::nullopt;
+  }
   const toml::parse_result result = toml::parse(text);
   if (!result) {
     error->at = PositionOf(result.error().source());
