@@ -7,7 +7,8 @@
 //
 // The word is [visited, 1 bit | unused, 5 bits | slot number, 26 bits].
 // Memory beyond the word: the slot queue, 4.6 bytes a key when nothing leaves from the middle and 6
-// to 8 in the long run (thin chunks are merged as the hand reaches them).
+// otherwise: thin chunks are merged as the hand reaches them, and what it has thinned out as
+// it leaves, since a sweep may take a million requests.
 
 #include "base/check.h"
 #include "eviction/builtin.h"
@@ -45,8 +46,9 @@ class SievePolicy final : public EvictionPolicy {
         continue;
       }
       if (SlotQueue::ChunkOf(slot.number) != hand_chunk_) {
+        MergeBehind(residents);
         hand_chunk_ = SlotQueue::ChunkOf(slot.number);
-        MergeThin(residents, slot.number);
+        MergeThin(residents, hand_chunk_);
         continue;
       }
       const Word number = static_cast<Word>(slot.number) & kSieveNumberMask;
@@ -90,12 +92,20 @@ class SievePolicy final : public EvictionPolicy {
  private:
   void StartSweep() {
     hand_ = 0;
-    hand_chunk_ = kNoChunk;
+    hand_chunk_ = behind_chunk_ = kNoChunk;
     ++sweeps_;
   }
 
-  void MergeThin(Residents& residents, uint64_t number) {
-    queue_.MergeThinChunks(number, [&](uint32_t hash, uint64_t from, uint64_t to) {
+  // The hand leaves its chunk. All in it was spared, and goes to the chunk before if it fits.
+  void MergeBehind(Residents& residents) {
+    if (behind_chunk_ == kNoChunk || !MergeThin(residents, behind_chunk_))
+      behind_chunk_ = hand_chunk_;
+  }
+
+  // Merges a chunk with the one behind it, if both are thin.
+  bool MergeThin(Residents& residents, uint64_t chunk) {
+    const uint64_t number = SlotQueue::FirstOf(chunk);
+    return queue_.MergeThinChunks(number, [&](uint32_t hash, uint64_t from, uint64_t to) {
       Resident moved;
       const Word old_number = static_cast<Word>(from) & kSieveNumberMask;
       if (!residents.Find(hash, old_number, kSieveNumberMask, &moved)) return;
@@ -106,6 +116,7 @@ class SievePolicy final : public EvictionPolicy {
   SlotQueue queue_{kSieveNumberBits};
   uint64_t hand_ = 0;  // slots before it were spared in this sweep
   uint64_t hand_chunk_ = kNoChunk;
+  uint64_t behind_chunk_ = kNoChunk;  // the last one before it, in this sweep
   uint64_t evictions_ = 0;
   uint64_t spared_ = 0;
   uint64_t sweeps_ = 0;

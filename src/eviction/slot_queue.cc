@@ -148,6 +148,7 @@ bool SlotQueue::TakeThinPair(uint64_t from, std::vector<Slot>* moved, uint64_t* 
   while (next < chunks_.size() && !chunks_[next].chunk) ++next;
   // The last chunk is still being filled: it stays where it is.
   if (next + 1 >= chunks_.size() || !chunks_[at].chunk) return false;
+  if (chunks_[at].index != from >> kChunkBits) return false;  // it is gone
   if (chunks_[at].chunk->live_count + chunks_[next].chunk->live_count > kMergedSlotsMax)
     return false;
   CollectLive(chunks_[at], moved);

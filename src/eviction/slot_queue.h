@@ -43,21 +43,24 @@ class SlotQueue {
 
   // Packs the chunk of the slot number from together with the one behind it when both fit in three
   // quarters of one, in order and not before the chunk's own first number. Calls
-  // relocate(hash, old_number, new_number) for each key. For callers that remove from the middle.
+  // relocate(hash, old_number, new_number) for each key, and returns whether it did. For callers
+  // that remove from the middle.
   template <typename Relocate>
-  void MergeThinChunks(uint64_t from, const Relocate& relocate) {
+  bool MergeThinChunks(uint64_t from, const Relocate& relocate) {
     std::vector<Slot> moved;
     uint64_t number = 0;
-    if (!TakeThinPair(from, &moved, &number)) return;
+    if (!TakeThinPair(from, &moved, &number)) return false;
     for (Slot& slot : moved) {
       relocate(slot.hash, slot.number, number);
       slot.number = number++;
     }
     PutMerged(moved);
+    return true;
   }
 
   // Which chunk a slot belongs to: slots of equal ChunkOf are packed together.
   static uint64_t ChunkOf(uint64_t number) { return number >> kChunkBits; }
+  static uint64_t FirstOf(uint64_t chunk) { return chunk << kChunkBits; }
 
   size_t size() const { return size_; }
   size_t memory_bytes() const { return chunk_bytes_ + chunks_.capacity() * sizeof(ChunkRef); }

@@ -173,7 +173,7 @@ TEST_P(PolicyContract, KeepsItsMetadataBoundedUnderEvictionChurn) {
     const uint64_t popular = rng.Below(1'000 + rng.Below(100'000));
     store.Access(popular, 20'000);
   }
-  EXPECT_LE(store.policy().metadata_bytes(), 20'000 * 12u);
+  EXPECT_LE(store.policy().metadata_bytes(), 20'000 * 8u);
   while (store.EvictOne() != FakeStore::kNothing) {
   }
   EXPECT_LE(store.policy().metadata_bytes(), 20'000 * 8u) << "with no key left";
