@@ -33,7 +33,7 @@ std::optional<int> Call::DatabaseIndex(size_t argument) {
 }
 
 int64_t Call::ToDeadlineMs(int64_t unix_ms) const {
-  const int64_t steps_ms = clock.WallMs() - clock.NowMs();
+  const int64_t steps_ms = clock.WallAheadMs();
   // Clamped before, lest the difference overflows, and after.
   const int64_t bounded_ms = std::clamp<int64_t>(unix_ms, 0, 2 * keyspace::kDeadlineMsMax);
   return std::clamp<int64_t>(bounded_ms - steps_ms, 0, keyspace::kDeadlineMsMax);

@@ -199,7 +199,7 @@ void Getex(Call& call) {
   if (entry == nullptr) return;
   if (unix_ms && IsPast(call, *unix_ms)) {
     call.db.Remove(key, events::kDel);
-    call.RepeatAs({"DEL", key.bytes});
+    call.RepeatAs({call.RemovalName(call.limits.lazy_expire), key.bytes});
   } else if (unix_ms) {
     if (call.is_repeated()) call.RepeatAs({"PEXPIREAT", key.bytes, std::to_string(*unix_ms)});
     call.db.SetDeadline(key, entry, call.ToDeadlineMs(*unix_ms), events::kExpire);

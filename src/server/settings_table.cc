@@ -82,9 +82,11 @@ constexpr R::Row kRows[] = {
         .OnlyDefault(),
     R::Plain<&S::masterauth>("server", "masterauth", kString, kLive,
                              "Accepted; this server is nobody's replica")
+        .Alias("primaryauth")
         .Sensitive(),
     R::Plain<&S::masteruser>("server", "masteruser", kString, kLive,
                              "Accepted; this server is nobody's replica")
+        .Alias("primaryuser")
         .Sensitive(),
     R::Number<&S::repl_backlog_size>("server", "repl-backlog-size", kBytes, 1, kInt64Max, "bytes",
                                      kLive, "Accepted; a replica that comes back begins anew"),
