@@ -9,6 +9,8 @@ import collections
 
 import scripts
 
+# Expired keys count until somebody meets them, and RANDOMKEY and SCAN do not meet the same ones.
+UNMET_EXPIRED_KEYS = 3
 TTL_TOLERANCE_S = 2
 TTL_TOLERANCE_MS = 2000
 IDLE_TOLERANCE_S = 60
@@ -110,6 +112,7 @@ COMPARATORS = {
     b'HPEXPIRETIME': all_near(TTL_TOLERANCE_MS),
     b'OBJECT IDLETIME': near(IDLE_TOLERANCE_S),
     b'RANDOMKEY': same_shape,
+    b'DBSIZE': near(UNMET_EXPIRED_KEYS),
     b'TIME': same_shape,
     b'COMMAND': same_kind,
     b'COMMAND COUNT': same_kind,
