@@ -73,31 +73,25 @@ DocumentSection ReadSection(std::string_view name, const toml::table& table, boo
   return section;
 }
 
-// Is at[0..2] a character from U+FB26 to U+FEFE (Arabic and other presentation forms)?
-bool IsPresentationForm(std::string_view at) {
-  if (at.size() < 3 || at[0] != '\xEF') return false;
-  const auto second = static_cast<unsigned char>(at[1]);
-  const auto third = static_cast<unsigned char>(at[2]);
-  return (second == 0xAC && third >= 0xA6) || (second > 0xAC && second < 0xBB) ||
-         (second == 0xBB && third <= 0xBE);
-}
-
 // The length of the delimiter of a string that begins here, or 0: " ' """ and '''.
 size_t DelimiterAt(std::string_view at) {
   if (at.empty() || (at[0] != '"' && at[0] != '\'')) return 0;
   return at.size() >= 3 && at[1] == at[0] && at[2] == at[0] ? 3 : 1;
 }
 
-// toml++ before 3.4 asks of some characters whether they are blanks in a way that is undefined.
-// They are errors anyway where it asks: anywhere but in strings and comments.
-std::optional<Position> FindStrayForm(std::string_view text) {
+// The first character outside strings and comments that is not ASCII, which TOML does not allow
+// there. Found here, as toml++ 3.3 asks of some of them whether they are blanks in a way that is
+// undefined.
+std::optional<Position> FindStrayCharacter(std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   Position at{1, 1};
   std::string_view closes;  // what ends the string or comment that we are in
   for (size_t i = 0; i < text.size();) {
     const std::string_view rest = text.substr(i);
     size_t length = 1;
     if (closes.empty()) {
-      if (IsPresentationForm(rest)) return at;
+      if ((rest[0] & 0x80) != 0) return at;
       if (const size_t delimiter = DelimiterAt(rest)) {
         length = delimiter;
         closes = rest.substr(0, delimiter);
@@ -136,7 +130,7 @@ std::string ToText(const ConfigError& error) {
 }
 
 std::optional<Document> ParseDocument(std::string_view text, ConfigError* error) {
-  if (const std::optional<Position> stray = FindStrayForm(text)) {
+  if (const std::optional<Position> stray = FindStrayCharacter(text)) {
     error->at = *stray;
     error->message = "this character may stand in strings and comments only";
     return std::nullopt;

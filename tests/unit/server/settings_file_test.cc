@@ -44,13 +44,15 @@ TEST_F(SettingsFile, AnEmptyFileIsAllDefaults) {
   EXPECT_TRUE(settings_.routes.empty());
 }
 
-// U+FE8D, an Arabic letter in its isolated form, which the TOML library must not be asked about.
-TEST_F(SettingsFile, PresentationFormsStandInStringsAndCommentsOnly) {
+// The TOML library must not be asked whether such characters are blanks.
+TEST_F(SettingsFile, OnlyAsciiStandsOutsideStringsAndComments) {
   EXPECT_THAT(Read("[security]  # \uFE8D \"\nrequirepass = \"a\\\"\uFE8D\"  # \uFE8D\n"
                    "[log]\nlogfile = \"\"\"\n\"\uFE8D\"\"\"\n"),
               ElementsAre());
   const std::string error = "this character may stand in strings and comments only";
   EXPECT_EQ(Wrong("\uFE8D"), "t.toml:1:1: error: " + error);
+  EXPECT_EQ(Wrong("x\u03C2"), "t.toml:1:2: error: " + error);
+  EXPECT_THAT(Read("\uFEFF[server]\n"), ElementsAre());  // a byte order mark
   EXPECT_EQ(Wrong("# \uFE8D\n[server]\nport = 7 \uFE8D"), "t.toml:3:10: error: " + error);
   EXPECT_EQ(Wrong("[server]\nrequirepass = 'x\n\uFE8D"), "t.toml:3:1: error: " + error);
 }
