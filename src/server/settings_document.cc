@@ -87,6 +87,7 @@ size_t DelimiterAt(std::string_view at) {
 std::optional<Position> FindStrayCharacter(std::string_view text) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  constexpr std::string_view kBeforeStrings = " \t\r\n=[{,.";
   Position at{1, 1};
   std::string_view closes;  // what ends the string or comment that we are in
   for (size_t i = 0; i < text.size();) {
@@ -94,7 +95,9 @@ std::optional<Position> FindStrayCharacter(std::string_view text) {
     size_t length = 1;
     if (closes.empty()) {
       if ((rest[0] & 0x80) != 0) return at;
-      if (const size_t delimiter = DelimiterAt(rest)) {
+      // A quote within a word begins nothing: that is an error, and the library reads on.
+      const bool begins = i == 0 || kBeforeStrings.find(text[i - 1]) != std::string_view::npos;
+      if (const size_t delimiter = DelimiterAt(rest); begins && delimiter > 0) {
         length = delimiter;
         closes = rest.substr(0, delimiter);
       } else if (rest[0] == '#') {
