@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "commands/command.h"
+#include "commands/type_row.h"
 #include "keyspace/entry.h"
 #include "keyspace/type.h"
 #include "resp/reply.h"
@@ -52,16 +53,8 @@ void WaitForKeys(Call& call, keyspace::Type type, size_t first_key, size_t key_c
 constexpr Command BlockingRow(uint32_t category, std::string_view group, std::string_view name,
                               int arity, uint32_t flags, KeySpec keys, Handler handler,
                               std::string_view since, std::string_view summary) {
-  return {.name = name,
-          .arity = arity,
-          .flags = kWrite | kBlocking | flags,
-          .categories = category,
-          .keys = keys,
-          .resolve = Resolve::kValue,
-          .handler = handler,
-          .group = group,
-          .since = since,
-          .summary = summary};
+  return TypeRow{category, group}(name, arity, kWrite | kBlocking | flags, handler, since, summary,
+                                  keys);
 }
 
 inline void GiveUpWithNullArray(resp::Reply& reply) { reply.NullArray(); }
