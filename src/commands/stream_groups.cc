@@ -167,7 +167,7 @@ void Xack(Call& call) {
   }
   int64_t acknowledged = 0;
   for (const StreamId id : ids) acknowledged += group->Forget(id);
-  if (acknowledged > 0) stream.Commit(keyspace::events::kNone);
+  if (acknowledged > 0) stream.Commit(keyspace::events::kUnannounced);
   call.reply.Integer(acknowledged);
 }
 

@@ -125,7 +125,7 @@ void Database::Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent ev
   if (kind != MutationKind::kEvicted && !is_copy) {
     shard.BumpVersion(key.table_hash());
     // A step within a change has no event of its own.
-    shard.stats.changes += event.event_class != 0;
+    shard.stats.changes += !event.name.empty();
   }
   if (shard.observers.any() && !is_copy) [[unlikely]] {
     shard.observers.OnChange(index_, key.bytes, ChangeFor(kind, event, extent));

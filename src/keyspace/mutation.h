@@ -26,6 +26,8 @@ struct KeyEvent {
 
 namespace events {
 inline constexpr KeyEvent kNone{};
+// Of a change that nobody is notified of. kNone is that of a step within a change.
+inline constexpr KeyEvent kUnannounced{0, "unannounced"};
 inline constexpr KeyEvent kDel{'g', "del"};
 inline constexpr KeyEvent kExpire{'g', "expire"};
 inline constexpr KeyEvent kPersist{'g', "persist"};

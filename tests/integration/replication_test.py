@@ -147,6 +147,16 @@ class Replication(tiers_world.World):
         client.command('HPEXPIRE', 'h', 100, 'FIELDS', 1, 'a')
         self.eventually(lambda: replica.call('HGETALL', 'h') == [b'b', b'2'])
 
+    def test_what_was_acknowledged_is_no_longer_pending(self):
+        client = self.start()
+        _, replica = self.follow()
+        for command in [('XADD', 's', '1-1', 'f', 'v'), ('XADD', 's', '2-1', 'f', 'v'),
+                        ('XGROUP', 'CREATE', 's', 'g', '0'),
+                        ('XREADGROUP', 'GROUP', 'g', 'me', 'STREAMS', 's', '>')]:
+            client.command(*command)
+        self.assertEqual(client.call('XACK', 's', 'g', '1-1'), 1)
+        self.eventually(lambda: replica.call('XPENDING', 's', 'g')[:3] == [1, b'2-1', b'2-1'])
+
     def test_a_replica_that_comes_back_begins_anew(self):
         client = self.start()
         client.command('SET', 'a', '1')
