@@ -41,7 +41,7 @@ class Executor {
   // May the user run this command, and read every key besides those that it names?
   virtual bool MayReadEveryKey(const Command& command, Args args) const = 0;
   // "" or why no writes are taken now, for whoever it is.
-  virtual std::string_view WhyWritesStopped() const { return {}; }
+  virtual std::string WhyWritesStopped() const { return {}; }
   // Are the locks of every shard held? Then any command may run.
   virtual bool HoldsAllLocks() const = 0;
   // Runs the handler, which appends its reply. Counts in the statistics of the command. Replies an
@@ -102,7 +102,10 @@ struct Call {
   }
 
   size_t argc() const { return args.size(); }
+  // What has a deadline up to then has expired.
   int64_t now_ms() const { return db.now_ms(); }
+  // What is counted from now is counted from then.
+  int64_t moment_ms() const { return db.moment_ms(); }
 
   // The key in this argument. REQUIRES: the row says that it is one.
   keyspace::Key key(size_t argument) const { return {args[argument], hashes[argument]}; }

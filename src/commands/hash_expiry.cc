@@ -62,7 +62,7 @@ std::optional<int64_t> ParseUnixMs(Call& call, Unit unit, Origin origin) {
     call.reply.Error("ERR invalid expire time, must be >= 0");
     return std::nullopt;
   }
-  const int64_t now_ms = origin == Origin::kNow ? call.ToUnixMs(call.now_ms()) : 0;
+  const int64_t now_ms = origin == Origin::kNow ? call.ToUnixMs(call.moment_ms()) : 0;
   const auto factor = static_cast<int64_t>(unit);
   if (*time > kUnixMsMax / factor || *time * factor > kUnixMsMax - now_ms) {
     call.reply.Error("ERR invalid expire time in '" + std::string(call.command.name) + "' command");

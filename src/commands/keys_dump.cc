@@ -67,7 +67,7 @@ std::optional<RestoreOptions> ParseRestoreOptions(Call& call) {
 
 // What was said about the use of the key, for policies that keep it.
 void SetUse(Call& call, const RestoreOptions& options, Entry* entry) {
-  const auto now_ms = static_cast<uint32_t>(call.now_ms());
+  const auto now_ms = static_cast<uint32_t>(call.moment_ms());
   auto& policy = call.db.keyspace().ShardOf(call.key(1)).policy();
   if (options.idle_s) policy.SetIdleSeconds(*entry->word(), *options.idle_s, now_ms);
   if (options.frequency) {

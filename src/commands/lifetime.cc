@@ -20,7 +20,7 @@ std::optional<int64_t> ParsePositiveUnixMs(Call& call, size_t argument, TimeUnit
 std::optional<int64_t> ParseUnixMs(Call& call, size_t argument, TimeUnit unit, TimeOrigin origin) {
   const std::optional<int64_t> time = call.Integer(argument);
   if (!time) return std::nullopt;
-  const int64_t origin_ms = origin == TimeOrigin::kNow ? call.ToUnixMs(call.now_ms()) : 0;
+  const int64_t origin_ms = origin == TimeOrigin::kNow ? call.ToUnixMs(call.moment_ms()) : 0;
   int64_t unix_ms = 0;
   if (__builtin_mul_overflow(*time, static_cast<int64_t>(unit), &unix_ms) ||
       __builtin_add_overflow(unix_ms, origin_ms, &unix_ms)) {

@@ -45,7 +45,7 @@ eviction::EvictionPolicy& PolicyOf(Call& call) {
 void Idletime(Call& call) {
   Entry* const entry = Find(call);
   if (entry == nullptr) return;
-  const auto now_ms = static_cast<uint32_t>(call.now_ms());
+  const auto now_ms = static_cast<uint32_t>(call.moment_ms());
   const int64_t idle_ms = PolicyOf(call).IdleMs(*entry->word(), now_ms);
   if (idle_ms >= 0) return call.reply.Integer(idle_ms / 1000);
   if (PolicyOf(call).Frequency(*entry->word(), now_ms) < 0) {
@@ -59,7 +59,7 @@ void Idletime(Call& call) {
 void Freq(Call& call) {
   Entry* const entry = Find(call);
   if (entry == nullptr) return;
-  const auto now_ms = static_cast<uint32_t>(call.now_ms());
+  const auto now_ms = static_cast<uint32_t>(call.moment_ms());
   const int64_t frequency = PolicyOf(call).Frequency(*entry->word(), now_ms);
   if (frequency >= 0) return call.reply.Integer(frequency);
   call.reply.Error(

@@ -22,7 +22,7 @@ template <>
 inline constexpr bool kMayBeEmpty<keyspace::Stream> = true;
 
 // The moment of the call as streams record it: ms since the epoch.
-inline int64_t StreamNowMs(const Call& call) { return call.ToUnixMs(call.now_ms()); }
+inline int64_t StreamNowMs(const Call& call) { return call.ToUnixMs(call.moment_ms()); }
 
 inline constexpr uint64_t kSequenceMax = std::numeric_limits<uint64_t>::max();
 

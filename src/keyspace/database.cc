@@ -159,7 +159,7 @@ void Database::Recharge(Shard& shard, Shard::Part& part, Entry* entry, size_t ol
 Entry* Database::InsertNew(const Key& key, const EntrySpec& spec, KeyEvent event,
                            MutationKind kind) {
   Shard& shard = keyspace_->ShardOf(key);
-  Shard::Part& part = shard.PartFor(index_, now_ms_);
+  Shard::Part& part = shard.PartFor(index_, moment_ms_);
   Entry* entry = Entry::New(spec);
   const size_t table_bytes = part.table.bytes();
   part.table.Insert(entry, key.table_hash());
@@ -377,7 +377,7 @@ char* Database::EditString(const Key& key, size_t size) {
 void Database::Changed(const Key& key, Entry* entry, KeyEvent event) {
   Shard& shard = keyspace_->ShardOf(key);
   if (!entry->is_string()) {
-    Shard::Part& part = shard.PartFor(index_, now_ms_);
+    Shard::Part& part = shard.PartFor(index_, moment_ms_);
     const size_t charge = entry->charge();
     Recharge(shard, part, entry, charge - entry->object()->bytes() + edited_bytes_, charge);
     edited_bytes_ = entry->object()->bytes();

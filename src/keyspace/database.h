@@ -25,13 +25,23 @@ namespace terrace::keyspace {
 class Database {
  public:
   Database(Keyspace* keyspace, int index, int64_t now_ms)
-      : keyspace_(keyspace), index_(index), now_ms_(now_ms) {}
+      : keyspace_(keyspace), index_(index), now_ms_(now_ms), moment_ms_(now_ms) {}
 
   Keyspace& keyspace() const { return *keyspace_; }
   int index() const { return index_; }
+  // What has a deadline up to then has expired.
   int64_t now_ms() const { return now_ms_; }
+  // What is noted down as the time of what is done.
+  int64_t moment_ms() const { return moment_ms_; }
+  // From here on nothing has expired: for changes that are repeated as they were made. What did
+  // expire among them is removed by the one that says so.
+  void RestTime() { now_ms_ = 0; }
   // The same moment, another database.
-  Database Other(int index) const { return {keyspace_, index, now_ms_}; }
+  Database Other(int index) const {
+    Database other(keyspace_, index, moment_ms_);
+    other.now_ms_ = now_ms_;
+    return other;
+  }
 
   // ---- Lookups -------------------------------------------------------------------------------
 
@@ -173,11 +183,12 @@ class Database {
   enum class Extent : uint8_t { kWhole, kPart };  // of the value that was changed
   void Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent event, Entry* entry,
             bool created, bool had_regional_copy = false, Extent extent = Extent::kWhole);
-  uint32_t now32() const { return static_cast<uint32_t>(now_ms_); }
+  uint32_t now32() const { return static_cast<uint32_t>(moment_ms_); }
 
   Keyspace* keyspace_;
   int index_;
   int64_t now_ms_;
+  int64_t moment_ms_;
   bool touches_ = true;
   size_t edited_bytes_ = 0;  // what the object being edited weighed before
   Due edited_due_;           // and when it was due

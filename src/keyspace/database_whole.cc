@@ -89,7 +89,7 @@ void Database::Clear(Extends extends) {
       return Holds(shard.part(index_), key);
     });
   }
-  keyspace_->ClearDatabase(index_, now_ms_);
+  keyspace_->ClearDatabase(index_, moment_ms_);
   Mutation mutation;
   mutation.database = index_;
   mutation.kind = MutationKind::kCleared;
