@@ -1,6 +1,7 @@
 #include "replication/effect_stream.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace terrace::replication {
@@ -20,6 +21,31 @@ void AppendBulk(std::string_view bytes, std::string* out) {
   *out += "\r\n";
 }
 
+void AppendCommand(std::span<const std::string> arguments, std::string* out) {
+  AppendHeader('*', arguments.size(), out);
+  for (const std::string& argument : arguments) AppendBulk(argument, out);
+}
+
+template <typename Wants>
+void AppendUnit(std::span<const Effect> unit, int* selected, Wants wants, std::string* out) {
+  const auto count = std::ranges::count_if(unit, wants);
+  if (count > 1) AppendCommand(std::to_array<std::string>({"MULTI"}), out);
+  for (const Effect& effect : unit) {
+    // Whether or not the effect itself is wanted, so that every form ends in the same database.
+    if (effect.database >= 0 && effect.database != *selected) {
+      *selected = effect.database;
+      AppendCommand(std::to_array<std::string>({"SELECT", std::to_string(*selected)}), out);
+    }
+    if (wants(effect)) AppendCommand(effect.arguments, out);
+  }
+  if (count > 1) AppendCommand(std::to_array<std::string>({"EXEC"}), out);
+}
+
+void ClearAndTrim(std::string* text) {
+  text->clear();
+  if (text->capacity() > kEncodedBytesKept) std::string().swap(*text);
+}
+
 }  // namespace
 
 void EffectStream::Follow(std::shared_ptr<Follower> follower) {
@@ -29,36 +55,35 @@ void EffectStream::Follow(std::shared_ptr<Follower> follower) {
   is_followed_.store(true, std::memory_order_relaxed);
 }
 
-void EffectStream::Unfollow(const Follower* follower) {
+bool EffectStream::Unfollow(const Follower* follower) {
   std::lock_guard lock(mutex_);
-  std::erase_if(followers_, [&](const auto& one) { return one.get() == follower; });
+  const auto is_it = [&](const auto& one) { return one.get() == follower; };
+  if (std::erase_if(followers_, is_it) == 0) return false;
   if (followers_.empty()) is_followed_.store(false, std::memory_order_relaxed);
+  return true;
+}
+
+void EffectStream::SelectAgain() {
+  std::lock_guard lock(mutex_);
+  selected_ = -1;
 }
 
 void EffectStream::Append(std::span<const Effect> unit) {
   if (unit.empty()) return;
   std::lock_guard lock(mutex_);
   if (followers_.empty()) return;
-  encoded_.clear();
-  if (unit.size() > 1) {
-    Encode({-1, {"MULTI"}});
-    for (const Effect& effect : unit) Encode(effect);
-    Encode({-1, {"EXEC"}});
-  } else {
-    Encode(unit.front());
-  }
-  offset_.fetch_add(static_cast<int64_t>(encoded_.size()), std::memory_order_release);
-  for (const auto& follower : followers_) follower->OnEffects(encoded_);
-  if (encoded_.capacity() > kEncodedBytesKept) std::string().swap(encoded_);
-}
-
-void EffectStream::Encode(const Effect& effect) {
-  if (effect.database >= 0 && effect.database != selected_) {
-    selected_ = effect.database;
-    Encode({-1, {"SELECT", std::to_string(selected_)}});
-  }
-  AppendHeader('*', effect.arguments.size(), &encoded_);
-  for (const std::string& argument : effect.arguments) AppendBulk(argument, &encoded_);
+  const auto is_lasting = [](const Effect& effect) { return effect.is_lasting; };
+  const bool all_last = std::ranges::all_of(unit, is_lasting);
+  int selected = selected_;
+  if (!all_last) AppendUnit(unit, &selected, is_lasting, &lasting_);
+  AppendUnit(
+      unit, &selected_, [](const Effect&) { return true; }, &all_);
+  const auto size = static_cast<int64_t>(all_.size());
+  const int64_t offset = offset_.fetch_add(size, std::memory_order_release) + size;
+  const Follower::Told told{all_, all_last ? all_ : lasting_, offset};
+  for (const auto& follower : followers_) follower->OnEffects(told);
+  ClearAndTrim(&all_);
+  ClearAndTrim(&lasting_);
 }
 
 }  // namespace terrace::replication

@@ -25,13 +25,21 @@ namespace terrace::replication {
 struct Effect {
   int database = -1;
   std::vector<std::string> arguments;
+  // Does it change data? Otherwise it is a message, for followers that are there now.
+  bool is_lasting = true;
 };
 
 class Follower {
  public:
   virtual ~Follower() = default;
-  // Under the mutex of the stream: it must not wait.
-  virtual void OnEffects(std::string_view bytes) = 0;
+  // What one unit of the stream is, and what it is without messages (perhaps nothing); the offset
+  // behind it. Under the mutex of the stream: it must not wait.
+  struct Told {
+    std::string_view all;
+    std::string_view lasting;
+    int64_t offset = 0;
+  };
+  virtual void OnEffects(const Told& told) = 0;
 };
 
 class EffectStream {
@@ -47,7 +55,10 @@ class EffectStream {
   bool is_followed() const { return is_followed_.load(std::memory_order_relaxed); }
   // REQUIRES: the locks of all shards.
   void Follow(std::shared_ptr<Follower> follower);
-  void Unfollow(const Follower* follower);
+  // Was it one of them?
+  bool Unfollow(const Follower* follower);
+  // The next unit says which database it is about, even if it is the one before it.
+  void SelectAgain();
 
   // What one command, transaction or script has done. REQUIRES: the locks of the keys changed.
   void Append(std::span<const Effect> unit);
@@ -55,15 +66,13 @@ class EffectStream {
   void Append(const Effect& effect) { Append(std::span(&effect, 1)); }
 
  private:
-  void Encode(const Effect& effect);
-
   const std::string id_;
   std::atomic<int64_t> offset_{0};
   std::atomic<bool> is_followed_{false};
   std::mutex mutex_;
   std::vector<std::shared_ptr<Follower>> followers_;  // guarded by mutex_
   int selected_ = -1;                                 // likewise: where the stream is now
-  std::string encoded_;                               // likewise: kept for its memory
+  std::string all_, lasting_;                         // likewise: kept for their memory
 };
 
 }  // namespace terrace::replication

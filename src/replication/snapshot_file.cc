@@ -7,38 +7,19 @@
 #include <cstdio>
 #include <cstring>
 
+#include "replication/files.h"
+
 namespace terrace::replication {
 namespace {
 
 class FileOutput : public ByteOutput {
  public:
   explicit FileOutput(int fd) : fd_(fd) {}
-
-  int Write(std::string_view bytes) override {
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
-      if (written < 0 && errno != EINTR) return errno;
-      if (written > 0) bytes.remove_prefix(static_cast<size_t>(written));
-    }
-    return 0;
-  }
+  int Write(std::string_view bytes) override { return WriteAll(fd_, bytes); }
 
  private:
   const int fd_;
 };
-
-std::string DirectoryOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
-}
-
-// The rename itself lasts only once the directory is on disk too.
-void SyncDirectory(const std::string& directory) {
-  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
-  ::fsync(fd);
-  ::close(fd);
-}
 
 std::string Failed(const char* what, const std::string& path, int error) {
   return std::string("cannot ") + what + " " + path + ": " + std::strerror(error);
@@ -47,8 +28,7 @@ std::string Failed(const char* what, const std::string& path, int error) {
 }  // namespace
 
 std::string TemporaryPath(const std::string& path, int64_t process_id) {
-  const std::string directory = DirectoryOf(path);
-  return (directory == "." ? "" : directory) + "temp-" + std::to_string(process_id) + ".rdb";
+  return DirectoryOf(path) + "temp-" + std::to_string(process_id) + ".rdb";
 }
 
 SnapshotSaved SaveSnapshot(const std::string& path, keyspace::Keyspace& keyspace,
@@ -89,6 +69,10 @@ FileInput::Opened FileInput::Open(const std::string& path) {
   fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd_ >= 0) return Opened::kYes;
   return errno == ENOENT ? Opened::kNotThere : Opened::kFailed;
+}
+
+bool FileInput::Seek(uint64_t offset) {
+  return ::lseek(fd_, static_cast<off_t>(offset), SEEK_SET) >= 0;
 }
 
 int64_t FileInput::Read(char* buffer, size_t size) {

@@ -37,6 +37,8 @@ class FileInput : public ByteInput {
 
   enum class Opened : uint8_t { kYes, kNotThere, kFailed };  // kFailed: see errno
   [[nodiscard]] Opened Open(const std::string& path);
+  // The next byte read is this one; false: see errno.
+  [[nodiscard]] bool Seek(uint64_t offset);
   int64_t Read(char* buffer, size_t size) override;
 
  private:

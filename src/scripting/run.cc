@@ -54,7 +54,7 @@ void StartRun(Vm& vm, Run& run, uint32_t flags, Writes writes, int reference, si
   run.allows_oom = is_declared && (flags & kAllowOom) != 0;
   run.begin_us = call.executor->BeginUnit();
   if (is_declared) {
-    const std::string_view stopped = call.executor->WhyWritesStopped();
+    const std::string stopped = call.executor->WhyWritesStopped();
     if (!run.read_only && !stopped.empty()) return call.reply.Error(stopped);
     if ((flags & (kNoWrites | kAllowOom)) == 0 && run.over_memory_limit) {
       return call.reply.Error("OOM command not allowed when used memory > 'maxmemory'.");

@@ -44,7 +44,10 @@ void ConfigSet(Call& call) {
   }
   const auto client = ConnectionOf(call).stream->is_loopback() ? ConfigTable::Client::kLocal
                                                                : ConfigTable::Client::kRemote;
-  const std::string error = CoreOf(call).server->SetConfig(pairs, client);
+  Server& server = *CoreOf(call).server;
+  const std::string error = server.SetConfig(pairs, client);
+  // Not within a transaction, which would be cut in two.
+  if (!call.executor->HoldsAllLocks()) server.append_only().RunScheduled(server.settings());
   RefreshAfterOwnChange(CoreOf(call), ConnectionOf(call));
   if (!error.empty()) return call.reply.Error(error);
   call.reply.Ok();

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -30,6 +31,9 @@
 namespace terrace::tiers {
 class Resolver;
 }
+namespace terrace::replication {
+class AppendOnlyFile;
+}
 namespace terrace::scripting {
 class LibraryStore;
 class ScriptStore;
@@ -43,6 +47,8 @@ class Server;
 
 // What has been running for longer than busy-reply-threshold.
 enum class BusyKind : uint8_t { kNone, kScript, kFunction };
+class AppendOnly;
+class ChangeFeed;
 class Messaging;
 class Replicas;
 class Tracking;
@@ -56,7 +62,9 @@ struct HotSettings {
   // Why no writes are taken, if so: a set of these, 0 nearly always.
   static constexpr uint8_t kSnapshotFailed = 1;  // and stop-writes-on-bgsave-error
   static constexpr uint8_t kFewReplicas = 2;     // than min-replicas-to-write
+  static constexpr uint8_t kAppendFailed = 4;    // the append-only file cannot be written
   std::atomic<uint8_t> writes_stopped{0};
+  std::atomic<int> append_error{0};  // errno, with kAppendFailed
   void StopWrites(uint8_t why, bool is_so) {
     if (is_so) {
       writes_stopped.fetch_or(why);
@@ -80,8 +88,11 @@ inline constexpr std::string_view kSnapshotFailedError =
     "Please check the Redis logs for details about the RDB error.";
 inline constexpr std::string_view kFewReplicasError =
     "NOREPLICAS Not enough good replicas to write.";
-inline std::string_view WritesStoppedError(uint8_t why) {
-  return (why & HotSettings::kSnapshotFailed) != 0 ? kSnapshotFailedError : kFewReplicasError;
+inline std::string WritesStoppedError(const HotSettings& hot, uint8_t why) {
+  if ((why & HotSettings::kSnapshotFailed) != 0) return std::string(kSnapshotFailedError);
+  if ((why & HotSettings::kAppendFailed) == 0) return std::string(kFewReplicasError);
+  return std::string("MISCONF Errors writing to the AOF file: ") +
+         std::strerror(hot.append_error.load());
 }
 
 struct Core {
@@ -93,7 +104,10 @@ struct Core {
   AclUsers* users = nullptr;
   Messaging* messaging = nullptr;
   Tracking* tracking = nullptr;
-  Replicas* replicas = nullptr;  // null in tests without a server
+  ChangeFeed* changes = nullptr;  // null in tests without a server
+  Replicas* replicas = nullptr;   // likewise
+  AppendOnly* append_only = nullptr;                    // likewise
+  replication::AppendOnlyFile* append_file = nullptr;  // its file; likewise
   scripting::ScriptStore* scripts = nullptr;
   scripting::LibraryStore* libraries = nullptr;
   BusyScript* busy = nullptr;

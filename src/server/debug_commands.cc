@@ -81,6 +81,7 @@ void Debug(Call& call) {
   if (call.Is(1, "digest") && argc == 2) return DebugDigest(call);
   if (call.Is(1, "digest-value")) return DebugDigestValue(call);
   if (call.Is(1, "reload")) return DebugReload(call);
+  if (call.Is(1, "loadaof") && argc == 2) return DebugLoadAof(call);
   if (call.Is(1, "protocol") && argc == 3) return DebugProtocol(call);
   if (call.Is(1, "set-active-expire") && argc == 3) {
     CoreOf(call).active_expire.store(call.args[2] != "0");

@@ -118,15 +118,28 @@ void DebugReload(Call& call) {
   const keyspace::ShardLock lock(call.db.keyspace(), call.db.keyspace().AllShards());
   if (saves && !persistence.Save(settings).empty()) return call.reply.Error("ERR");
   if (flushes) ForgetSaved(call, persistence);
-  const std::string error = persistence.Load(
-      settings, Persistence::Missing::kIsAnError,
-      merges ? SnapshotLoader::Existing::kReplace : SnapshotLoader::Existing::kRefuse,
-      SnapshotLoader::Eviction::kMayNot, &ConnectionOf(call).worker->functions());
+  const std::string error = persistence.Reload(
+      settings,
+      {.existing = merges ? SnapshotLoader::Existing::kReplace : SnapshotLoader::Existing::kRefuse,
+       .functions = &ConnectionOf(call).worker->functions()});
   TrimWorkers(call, [](Worker& worker) { worker.functions().Trim(); });
   if (!error.empty()) {
     return call.reply.Error("ERR Error trying to load the RDB dump, check server logs.");
   }
   call.reply.Ok();
+}
+
+void DebugLoadAof(Call& call) {
+  Server& server = *CoreOf(call).server;
+  const keyspace::ShardLock lock(call.db.keyspace(), call.db.keyspace().AllShards());
+  const std::string flushed = server.append_only().Flush();
+  if (!flushed.empty()) return call.reply.Error("ERR " + flushed);
+  ForgetSaved(call, server.persistence());
+  const std::string error = server.append_only().Load(server.settings(), ConnectionOf(call).worker);
+  TrimWorkers(call, [](Worker& worker) { worker.functions().Trim(); });
+  if (error.empty()) return call.reply.Ok();
+  CoreOf(call).log->Warning("append_only_not_loaded", {{"why", error}});
+  call.reply.Error("ERR Error trying to load the AOF files, check server logs.");
 }
 
 }  // namespace terrace::server

@@ -13,5 +13,7 @@ void DebugDigestValue(commands::Call& call);
 // Writes a snapshot, empties the keyspace and loads the snapshot, or what of these is asked for.
 // Keys of routes with lower tiers stay as they are.
 void DebugReload(commands::Call& call);
+// Empties the keyspace and loads the append-only files, likewise.
+void DebugLoadAof(commands::Call& call);
 
 }  // namespace terrace::server

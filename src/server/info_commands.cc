@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "commands/registry.h"
+#include "server/append_only.h"
 #include "server/commands.h"
 #include "server/messaging.h"
 #include "server/server.h"
@@ -174,6 +175,26 @@ void MemorySection(Call& call, Section& section) {
   section.Number("lazyfreed_objects", reclaimer.freed_objects());
 }
 
+void AppendOnlyLines(const AppendOnly::Info& info, Section& section) {
+  section.Number("aof_enabled", info.is_enabled ? 1 : 0);
+  section.Number("aof_rewrite_in_progress", info.is_rewriting ? 1 : 0);
+  section.Number("aof_rewrite_scheduled", info.is_scheduled ? 1 : 0);
+  section.Number("aof_last_rewrite_time_sec", info.last_rewrite_s);
+  section.Number("aof_current_rewrite_time_sec", info.current_rewrite_s);
+  section.Line("aof_last_bgrewrite_status", info.last_rewrite_succeeded ? "ok" : "err");
+  section.Number("aof_rewrites", info.rewrites);
+  section.Number("aof_rewrites_consecutive_failures", info.consecutive_failures);
+  section.Line("aof_last_write_status", info.last_write_succeeded ? "ok" : "err");
+  section.Number("aof_last_cow_size", info.last_copied_bytes);
+  if (!info.is_enabled) return;
+  section.Number("aof_current_size", info.bytes);
+  section.Number("aof_base_size", info.base_bytes);
+  section.Number("aof_pending_rewrite", 0);
+  section.Number("aof_buffer_length", info.buffered_bytes);
+  section.Number("aof_pending_bio_fsync", info.is_syncing ? 1 : 0);
+  section.Number("aof_delayed_fsync", info.delayed_writes);
+}
+
 void PersistenceSection(Call& call, Section& section) {
   const Persistence::Info info = CoreOf(call).server->persistence().info();
   section.Number("loading", 0);
@@ -189,8 +210,7 @@ void PersistenceSection(Call& call, Section& section) {
   section.Number("rdb_last_load_keys_expired", info.expired_keys);
   section.Number("rdb_last_load_keys_loaded", info.loaded_keys);
   section.Number("rdb_bgsave_scheduled", info.scheduled ? 1 : 0);
-  section.Number("aof_enabled", 0);
-  section.Number("aof_rewrite_in_progress", 0);
+  AppendOnlyLines(CoreOf(call).append_only->info(), section);
 }
 
 void StatsSection(Call& call, Section& section) {

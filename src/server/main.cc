@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
 
   // Signals are taken by one thread that waits for them; every other thread has them blocked.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error like any other
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);

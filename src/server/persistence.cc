@@ -1,5 +1,7 @@
 #include "server/persistence.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -183,22 +185,33 @@ void Persistence::JudgeWrites() {
 
 // ---- Loading -----------------------------------------------------------------------------------
 
-std::string Persistence::Load(const Settings& settings, Missing missing,
-                              SnapshotLoader::Existing existing, SnapshotLoader::Eviction eviction,
-                              scripting::FunctionRunner* functions) {
+std::string Persistence::Load(const Settings& settings, scripting::FunctionRunner* functions) {
   const std::string path = PathOf(settings);
+  if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT) return "";
+  std::string error =
+      LoadFile(path, settings, {.eviction = SnapshotLoader::Eviction::kMay, .functions = functions},
+               nullptr);
+  if (!error.empty()) return error;
+  // What is there now is what is in the file, as nothing was before.
+  const Moment moment = Now();
+  const std::lock_guard guard(mutex_);
+  saved_ = moment;
+  return "";
+}
+
+std::string Persistence::Reload(const Settings& settings, const Intake& intake) {
+  return LoadFile(PathOf(settings), settings, intake, nullptr);
+}
+
+std::string Persistence::LoadFile(const std::string& path, const Settings& settings,
+                                  const Intake& intake, uint64_t* bytes) {
   const auto failed = [&](const std::string& why) {
     core_->log->Warning("snapshot_not_loaded", {{"file", path}, {"why", why}});
     return "the snapshot " + path + " " + why;
   };
   replication::FileInput input;
-  switch (input.Open(path)) {
-    case replication::FileInput::Opened::kYes:
-      break;
-    case replication::FileInput::Opened::kNotThere:
-      return missing == Missing::kIsFine ? "" : failed("is not there");
-    case replication::FileInput::Opened::kFailed:
-      return failed(std::string("cannot be opened: ") + std::strerror(errno));
+  if (input.Open(path) != replication::FileInput::Opened::kYes) {
+    return failed(std::string("cannot be opened: ") + std::strerror(errno));
   }
   const int64_t begin_us = core_->clock->MonoUs();
   SnapshotLoader::Into into;
@@ -206,32 +219,32 @@ std::string Persistence::Load(const Settings& settings, Missing missing,
   if (!keeps_all()) into.wants = [this](std::string_view key) { return Keeps(key); };
   into.load_functions = [&](std::string_view code) {
     using Library = scripting::FunctionRunner::Existing;
-    return functions->LoadSaved(code, existing == SnapshotLoader::Existing::kReplace
-                                          ? Library::kReplace
-                                          : Library::kRefuse);
+    return intake.functions->LoadSaved(code, intake.existing == SnapshotLoader::Existing::kReplace
+                                                 ? Library::kReplace
+                                                 : Library::kRefuse);
   };
-  into.existing = existing;
-  into.eviction = eviction;
+  into.existing = intake.existing;
+  into.eviction = intake.eviction;
+  into.expired = intake.expired;
   into.now_ms = core_->clock->NowMs();
   into.wall_ms = core_->clock->WallMs();
   replication::SnapshotRules rules;
   rules.encoding = core_->limits()->encoding;
   rules.database_count = core_->keyspace->database_count();
-  rules.wall_ms = into.wall_ms;
+  // Nothing has expired before all time.
+  rules.wall_ms = intake.expired == SnapshotLoader::Expired::kKept ? 0 : into.wall_ms;
   rules.checks_checksum = settings.rdbchecksum;
   SnapshotLoader loader(std::move(into));
   const replication::SnapshotRead read = replication::ReadSnapshot(&input, rules, &loader);
   if (!read.error.empty()) return failed(read.error);
+  if (bytes != nullptr) *bytes = read.bytes;
   core_->log->Notice("snapshot_loaded",
                      {{"file", path},
                       {"keys", std::to_string(read.keys)},
                       {"expired", std::to_string(read.expired)},
                       {"of_lower_tiers", std::to_string(read.unwanted)},
                       {"seconds", SecondsText(core_->clock->MonoUs() - begin_us)}});
-  const Moment moment = Now();
   const std::lock_guard guard(mutex_);
-  // What is there now is what is in the file, where nothing was before.
-  if (missing == Missing::kIsFine) saved_ = moment;
   info_.loaded_keys = read.keys;
   info_.expired_keys = read.expired;
   return "";

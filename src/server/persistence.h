@@ -53,10 +53,20 @@ class Persistence {
 
   Persistence(Core* core, const tiers::RouteTable* routes, runtime::Loop* home);
 
-  // Reads the snapshot of the settings, if there is one.
-  enum class Missing : uint8_t { kIsFine, kIsAnError };
-  std::string Load(const Settings& settings, Missing missing, SnapshotLoader::Existing existing,
-                   SnapshotLoader::Eviction eviction, scripting::FunctionRunner* functions);
+  // How a snapshot is taken in.
+  struct Intake {
+    SnapshotLoader::Existing existing = SnapshotLoader::Existing::kRefuse;
+    SnapshotLoader::Eviction eviction = SnapshotLoader::Eviction::kMayNot;
+    SnapshotLoader::Expired expired = SnapshotLoader::Expired::kLeftOut;
+    scripting::FunctionRunner* functions = nullptr;
+  };
+  // At the start: the snapshot of the settings, if there is one.
+  std::string Load(const Settings& settings, scripting::FunctionRunner* functions);
+  // That snapshot once more: it has to be there.
+  std::string Reload(const Settings& settings, const Intake& intake);
+  // One that stands at the beginning of a file. *bytes: how much of it that is; may be null.
+  std::string LoadFile(const std::string& path, const Settings& settings, const Intake& intake,
+                       uint64_t* bytes);
 
   // Writes a snapshot now; everybody waits.
   std::string Save(const Settings& settings);

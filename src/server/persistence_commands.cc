@@ -1,4 +1,4 @@
-// SAVE, BGSAVE and LASTSAVE.
+// SAVE, BGSAVE, BGREWRITEAOF and LASTSAVE.
 
 #include "server/commands.h"
 #include "server/persistence.h"
@@ -11,6 +11,7 @@ using commands::Call;
 using commands::Command;
 
 Persistence& PersistenceOf(Call& call) { return CoreOf(call).server->persistence(); }
+AppendOnly& AppendOnlyOf(Call& call) { return CoreOf(call).server->append_only(); }
 
 void Save(Call& call) {
   const std::string error = PersistenceOf(call).Save(CoreOf(call).server->settings());
@@ -23,6 +24,15 @@ void BackgroundSave(Call& call) {
   const bool schedules = call.argc() > 1;
   if (call.argc() > 2 || (schedules && !call.Is(1, "schedule"))) return call.reply.SyntaxError();
   Persistence& persistence = PersistenceOf(call);
+  if (AppendOnlyOf(call).is_rewriting()) {
+    if (!schedules) {
+      return call.reply.Error(
+          "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE "
+          "in order to schedule a BGSAVE whenever possible.");
+    }
+    persistence.Schedule();
+    return call.reply.Simple("Background saving scheduled");
+  }
   if (persistence.background().in_progress()) {
     return call.reply.Error("ERR " + std::string(replication::BackgroundSave::kInProgress));
   }
@@ -35,6 +45,25 @@ void BackgroundSave(Call& call) {
   if (error.empty()) return call.reply.Simple("Background saving started");
   const bool is_busy = error == replication::BackgroundSave::kInProgress;
   call.reply.Error(is_busy ? "ERR " + error : "ERR");
+}
+
+void BackgroundRewrite(Call& call) {
+  AppendOnly& append_only = AppendOnlyOf(call);
+  const auto refuse_second = [&] {
+    call.reply.Error("ERR " + std::string(AppendOnly::kInProgress));
+  };
+  if (append_only.is_rewriting()) return refuse_second();
+  // A transaction is not cut in two: what it has changed is already to be kept.
+  if (call.executor->HoldsAllLocks() || PersistenceOf(call).background().in_progress()) {
+    append_only.Schedule();
+    return call.reply.Simple("Background append only file rewriting scheduled");
+  }
+  const std::string error = append_only.Rewrite(CoreOf(call).server->settings());
+  if (error.empty()) return call.reply.Simple("Background append only file rewriting started");
+  if (error == AppendOnly::kInProgress) return refuse_second();
+  call.reply.Error(
+      "ERR Can't execute an AOF background rewriting. Please check the server logs for more "
+      "information.");
 }
 
 void LastSave(Call& call) { call.reply.Integer(PersistenceOf(call).last_save_s()); }
@@ -56,6 +85,14 @@ constexpr Command kPersistenceCommands[] = {
      .group = "server",
      .since = "1.0.0",
      .summary = "Writes a snapshot in the background."},
+    {.name = "bgrewriteaof",
+     .arity = 1,
+     .flags = commands::kAdmin | commands::kNoScript | commands::kTakesLocks,
+     .categories = commands::kDangerous,
+     .handler = BackgroundRewrite,
+     .group = "server",
+     .since = "1.0.0",
+     .summary = "Rewrites the append-only file in the background."},
     {.name = "lastsave",
      .arity = 1,
      .flags = commands::kLoading | commands::kStale | commands::kFast | commands::kNoLocks,

@@ -22,16 +22,16 @@ Replica::~Replica() {
   if (snapshot_fd_ >= 0) close(snapshot_fd_);
 }
 
-void Replica::OnEffects(std::string_view bytes) {
+void Replica::OnEffects(const Told& told) {
   std::lock_guard lock(mutex_);
   if (is_overrun_) return;
-  if (kept_bytes_max_ != 0 && kept_.size() + bytes.size() > kept_bytes_max_) {
+  if (kept_bytes_max_ != 0 && kept_.size() + told.all.size() > kept_bytes_max_) {
     is_overrun_ = true;
     std::string().swap(kept_);
     worker_->Kill(connection_id_);
     return;
   }
-  kept_ += bytes;
+  kept_ += told.all;
   if (is_scheduled_ || state() != State::kOnline) return;
   is_scheduled_ = true;
   worker_->loop().Post([self = shared_from_this()] {
@@ -101,7 +101,8 @@ void Replica::SendSignOfLife() {
   });
 }
 
-void Replica::Acknowledge(int64_t offset, int64_t now_ms) {
+void Replica::Acknowledge(int64_t offset, int64_t durable, int64_t now_ms) {
+  durable_.store(durable, std::memory_order_release);
   acknowledged_.store(offset, std::memory_order_release);
   acknowledged_at_ms_.store(now_ms);
 }

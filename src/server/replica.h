@@ -36,7 +36,7 @@ class Replica : public replication::Follower, public std::enable_shared_from_thi
   Replica(Connection* connection, Wants wants, uint64_t kept_bytes_max);
   ~Replica() override;
 
-  void OnEffects(std::string_view bytes) override;
+  void OnEffects(const Told& told) override;
 
   // Any thread. The snapshot it waits for is in this file, which is this object's from now on; -1:
   // there is none, and its connection is closed.
@@ -55,7 +55,9 @@ class Replica : public replication::Follower, public std::enable_shared_from_thi
   // What it has said to have; 0 until it does, as the oldest replicas never do.
   int64_t acknowledged() const { return acknowledged_.load(std::memory_order_acquire); }
   int64_t acknowledged_at_ms() const { return acknowledged_at_ms_.load(); }
-  void Acknowledge(int64_t offset, int64_t now_ms);
+  // Likewise, on its disk; -1 until it does.
+  int64_t durable() const { return durable_.load(std::memory_order_acquire); }
+  void Acknowledge(int64_t offset, int64_t durable, int64_t now_ms);
 
  private:
   static constexpr size_t kChunkBytes = 256 * 1024;
@@ -72,6 +74,7 @@ class Replica : public replication::Follower, public std::enable_shared_from_thi
   std::atomic<State> state_{State::kWaits};
   std::atomic<int64_t> acknowledged_{0};
   std::atomic<int64_t> acknowledged_at_ms_{0};
+  std::atomic<int64_t> durable_{-1};
 
   int snapshot_fd_ = -1;  // of the worker's loop
   std::mutex mutex_;

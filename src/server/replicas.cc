@@ -15,10 +15,8 @@
 
 namespace terrace::server {
 
-Replicas::Replicas(Core* core, Persistence* persistence, std::string id)
-    : core_(core), persistence_(persistence), stream_(std::move(id)) {
-  core_->keyspace->AddSink(this, keyspace::Listening::kNo);
-}
+Replicas::Replicas(Core* core, Persistence* persistence, ChangeFeed* changes)
+    : core_(core), persistence_(persistence), changes_(changes) {}
 
 // ---- Coming and going --------------------------------------------------------------------------
 
@@ -50,9 +48,8 @@ void Replicas::StartWaiting(const Settings& settings) {
   }
   if (begun.empty()) return;
   for (const auto& replica : begun) {
-    stream_.Follow(replica);
-    replica->AnnounceStart(stream_.id(), stream_.offset());
-    core_->keyspace->ChangeListening(1);
+    changes_->Follow(replica);
+    replica->AnnounceStart(changes_->stream().id(), changes_->stream().offset());
   }
   const std::string error = Save(settings);
   if (error.empty()) return;
@@ -97,46 +94,25 @@ void Replicas::Forget(const Replica* replica) {
   const auto is_it = [&](const auto& one) { return one.get() == replica; };
   std::lock_guard lock(mutex_);
   if (std::erase_if(all_, is_it) == 0) return;
-  // One that waits for its snapshot follows nothing yet.
-  if (std::erase_if(waiting_, is_it) > 0) return;
+  std::erase_if(waiting_, is_it);
   std::erase_if(saving_, is_it);
-  stream_.Unfollow(replica);
-  core_->keyspace->ChangeListening(-1);
-}
-
-// ---- What they are told ------------------------------------------------------------------------
-
-// What no command has done.
-void Replicas::OnMutation(const keyspace::Mutation& mutation) {
-  const bool is_expiry = mutation.kind == keyspace::MutationKind::kExpired;
-  if (!is_expiry && mutation.kind != keyspace::MutationKind::kEvicted) return;
-  if (!is_followed() || !Has(mutation.key.bytes)) return;
-  const bool is_lazy = is_expiry ? lazy_expire_.load() : lazy_eviction_.load();
-  stream_.Append(
-      {mutation.database, {is_lazy ? "UNLINK" : "DEL", std::string(mutation.key.bytes)}});
-}
-
-void Replicas::OnPartsExpired(int database, const keyspace::Key& key,
-                              std::span<const std::string> parts) {
-  if (!is_followed() || !Has(key.bytes)) return;
-  replication::Effect effect{database, {"HDEL", std::string(key.bytes)}};
-  effect.arguments.insert(effect.arguments.end(), parts.begin(), parts.end());
-  stream_.Append(effect);
+  changes_->Unfollow(replica);
 }
 
 // ---- What they have ----------------------------------------------------------------------------
 
-void Replicas::Acknowledge(Connection& connection, int64_t offset) {
+void Replicas::Acknowledge(Connection& connection, int64_t offset, int64_t durable) {
   if (connection.replica == nullptr) return;
-  connection.replica->Acknowledge(offset, core_->clock->MonoUs() / 1000);
+  connection.replica->Acknowledge(offset, durable, core_->clock->MonoUs() / 1000);
   JudgeWrites();
   AnswerAwaited();
 }
 
-int64_t Replicas::CountAt(int64_t offset) const {
+int64_t Replicas::CountAt(int64_t offset, Where where) const {
   std::lock_guard lock(mutex_);
   return std::ranges::count_if(all_, [&](const auto& replica) {
-    return replica->state() == Replica::State::kOnline && replica->acknowledged() >= offset &&
+    const int64_t has = where == Where::kOnDisk ? replica->durable() : replica->acknowledged();
+    return replica->state() == Replica::State::kOnline && has >= offset &&
            replica->acknowledged_at_ms() != 0;
   });
 }
@@ -144,10 +120,12 @@ int64_t Replicas::CountAt(int64_t offset) const {
 void Replicas::Await(Awaited awaited) {
   {
     std::lock_guard lock(mutex_);
-    awaited_.push_back(awaited);
+    awaited_.push_back(std::move(awaited));
   }
   // They tell once a second anyway; this makes them tell at once.
-  stream_.Append({-1, {"REPLCONF", "GETACK", "*"}});
+  changes_->stream().Append({-1, {"REPLCONF", "GETACK", "*"}, false});
+  // What it waits for may have come in between.
+  AnswerAwaited();
 }
 
 void Replicas::AnswerAwaited() {
@@ -158,20 +136,21 @@ void Replicas::AnswerAwaited() {
     awaited = std::exchange(awaited_, {});
   }
   std::vector<Awaited> kept;
-  for (const Awaited& one : awaited) {
-    const int64_t count = CountAt(one.offset);
-    if (count < one.count) {
-      kept.push_back(one);
+  for (Awaited& one : awaited) {
+    std::string answer = one.answer();
+    if (answer.empty()) {
+      kept.push_back(std::move(one));
       continue;
     }
     core_->server->WithConnection(
-        one.connection_id, [core = core_, count](Worker&, Connection& waits) {
-          if (waits.waiter == nullptr || waits.waiter->command->name != "wait") return;
-          RequestPath::EndWait(*core, waits.waiter, ":" + std::to_string(count) + "\r\n");
+        one.connection_id, [core = core_, answer = std::move(answer)](Worker&, Connection& waits) {
+          if (waits.waiter == nullptr || !waits.waiter->command->name.starts_with("wait")) return;
+          RequestPath::EndWait(*core, waits.waiter, answer);
         });
   }
   std::lock_guard lock(mutex_);
-  awaited_.insert(awaited_.end(), kept.begin(), kept.end());
+  awaited_.insert(awaited_.end(), std::make_move_iterator(kept.begin()),
+                  std::make_move_iterator(kept.end()));
 }
 
 void Replicas::JudgeWrites() {
@@ -192,8 +171,6 @@ void Replicas::JudgeWrites() {
 // ---- Housekeeping ------------------------------------------------------------------------------
 
 void Replicas::Apply(const Settings& settings) {
-  lazy_expire_.store(settings.lazyfree_lazy_expire);
-  lazy_eviction_.store(settings.lazyfree_lazy_eviction);
   min_replicas_.store(settings.min_replicas_to_write);
   max_lag_s_.store(settings.min_replicas_max_lag);
   JudgeWrites();
@@ -228,7 +205,7 @@ void Replicas::Tick(const Settings& settings) {
   }
   if (now_ms - pinged_at_ms_ >= settings.repl_ping_replica_period * 1000) {
     pinged_at_ms_ = now_ms;
-    stream_.Append({-1, {"PING"}});
+    changes_->stream().Append({-1, {"PING"}, false});
   }
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// Replicas: the servers that follow this one (SYNC, PSYNC), the stream of what they are told, and
-// what waits for them. See docs/replication.md.
+// Replicas: the servers that follow this one (SYNC, PSYNC), and what waits for them. See
+// docs/replication.md.
 //
 // Promises:  a replica has the state of one moment, and all changes after it in their order; of
 //            keys whose route has lower tiers, it has none.
@@ -14,12 +14,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "keyspace/mutation.h"
-#include "replication/effect_stream.h"
+#include "server/change_feed.h"
 #include "server/core.h"
 #include "server/persistence.h"
 #include "server/replica.h"
@@ -27,17 +25,11 @@
 
 namespace terrace::server {
 
-class Replicas : private keyspace::MutationSink {
+class Replicas {
  public:
   static constexpr size_t kReplicasMax = 64;
 
-  Replicas(Core* core, Persistence* persistence, std::string id);
-
-  replication::EffectStream& stream() { return stream_; }
-  // Are changes repeated anywhere? Exact for who holds a shard lock.
-  bool is_followed() const { return stream_.is_followed(); }
-  // Is this key theirs, too?
-  bool Has(std::string_view key) const { return persistence_->Keeps(key); }
+  Replicas(Core* core, Persistence* persistence, ChangeFeed* changes);
 
   // The connection is that of a replica from now on: it is sent a snapshot, and before it, if it
   // wants to know, where in the stream that is. "" or why not. Takes the locks of all shards.
@@ -45,17 +37,20 @@ class Replicas : private keyspace::MutationSink {
   // Its connection closes.
   void End(Connection& connection);
 
-  // A replica has said how far it is.
-  void Acknowledge(Connection& connection, int64_t offset);
-  // How many have all of the stream up to there.
-  int64_t CountAt(int64_t offset) const;
-  // The connection, which waits, is to be answered once so many have it. Forgotten by itself.
+  // A replica has said how far it is, and its disk (-1: it has not said that).
+  void Acknowledge(Connection& connection, int64_t offset, int64_t durable);
+  // Who has all of the stream up to there; on their disks, or at all.
+  enum class Where : uint8_t { kAnywhere, kOnDisk };
+  int64_t CountAt(int64_t offset, Where where) const;
+  // The connection, which waits, is to be answered by this once it has something to say (""
+  // means not yet). Forgotten by itself.
   struct Awaited {
     uint64_t connection_id = 0;
-    int64_t offset = 0;
-    int64_t count = 0;
+    std::function<std::string()> answer;
   };
   void Await(Awaited awaited);
+  // Any thread: replicas or this server's disk have more than before.
+  void AnswerAwaited();
 
   // The home loop's, every second: signs of life, silent replicas, what stops writes.
   void Tick(const Settings& settings);
@@ -71,22 +66,15 @@ class Replicas : private keyspace::MutationSink {
   std::vector<Info> List() const;
 
  private:
-  void OnMutation(const keyspace::Mutation& mutation) override;
-  void OnPartsExpired(int database, const keyspace::Key& key,
-                      std::span<const std::string> parts) override;
-
   std::string Save(const Settings& settings);
   void Saved(const replication::BackgroundSave::Outcome& outcome, const std::string& path);
   void StartWaiting(const Settings& settings);
   void Forget(const Replica* replica);
-  void AnswerAwaited();
   void JudgeWrites();
 
   Core* const core_;
   Persistence* const persistence_;
-  replication::EffectStream stream_;
-  std::atomic<bool> lazy_expire_{false};
-  std::atomic<bool> lazy_eviction_{false};
+  ChangeFeed* const changes_;
   std::atomic<int64_t> min_replicas_{0};
   std::atomic<int64_t> max_lag_s_{10};
   int64_t ticked_at_ms_ = 0;  // these are the home loop's

@@ -3,6 +3,7 @@
 #include "base/numbers.h"
 #include "commands/registry.h"
 #include "commands/wait.h"
+#include "server/append_only.h"
 #include "server/commands.h"
 #include "server/replicas.h"
 #include "server/server.h"
@@ -39,10 +40,11 @@ void Replconf(Call& call) {
     } else if (call.Is(i, "ip-address")) {
       connection.replica_identity.address = std::string(call.args[i + 1]);
     } else if (call.Is(i, "ack")) {
-      // Nobody waits for a reply to this.
-      if (const auto offset = base::ParseInt64(call.args[i + 1])) {
-        ReplicasOf(call).Acknowledge(connection, *offset);
-      }
+      // Nobody waits for a reply to this. Behind it may stand what the replica's disk has.
+      const auto offset = base::ParseInt64(call.args[i + 1]);
+      const bool has_disk = i + 3 < call.argc() && call.Is(i + 2, "fack");
+      const auto durable = has_disk ? base::ParseInt64(call.args[i + 3]) : std::nullopt;
+      if (offset) ReplicasOf(call).Acknowledge(connection, *offset, durable.value_or(-1));
       return;
     } else if (!call.Is(i, "capa") && !call.Is(i, "version") && !call.Is(i, "rdb-only") &&
                !call.Is(i, "rdb-filter-only") && !call.Is(i, "getack")) {
@@ -58,25 +60,44 @@ void WaitForReplicas(Call& call) {
   const auto deadline_ms = commands::ParseTimeoutMs(call, 2);
   if (!deadline_ms) return;
   Replicas& replicas = ReplicasOf(call);
-  const int64_t offset = replicas.stream().offset();
-  const int64_t now = replicas.CountAt(offset);
-  if (now >= *count || !call.may_wait()) return call.reply.Integer(now);
+  const int64_t offset = CoreOf(call).changes->stream().offset();
+  const auto having = [&replicas, offset] {
+    return replicas.CountAt(offset, Replicas::Where::kAnywhere);
+  };
+  if (having() >= *count || !call.may_wait()) return call.reply.Integer(having());
   commands::Wait wait;
   wait.deadline_ms = *deadline_ms;
-  wait.give_up = [&replicas, offset](resp::Reply& reply) {
-    reply.Integer(replicas.CountAt(offset));
-  };
+  wait.give_up = [having](resp::Reply& reply) { reply.Integer(having()); };
   call.Block(std::move(wait));
-  replicas.Await({.connection_id = call.session.id, .offset = offset, .count = *count});
+  replicas.Await({call.session.id, [having, wanted = *count] {
+                    const int64_t now = having();
+                    return now >= wanted ? ":" + std::to_string(now) + "\r\n" : "";
+                  }});
 }
 
-void ReplyNothingSynced(resp::Reply& reply) {
+constexpr std::string_view kNoAppendOnly =
+    "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
+
+// On how many disks is everything up to there: of this server, and of replicas?
+struct OnDisks {
+  int64_t local = 0;
+  int64_t replicas = 0;
+  bool Suffices(const OnDisks& wanted) const {
+    return local >= wanted.local && replicas >= wanted.replicas;
+  }
+};
+
+OnDisks CountDisks(Core& core, int64_t offset) {
+  return {core.append_only->durable() >= offset ? 1 : 0,
+          core.replicas->CountAt(offset, Replicas::Where::kOnDisk)};
+}
+
+void ReplyDisks(resp::Reply& reply, const OnDisks& disks) {
   reply.Array(2);
-  reply.Integer(0);
-  reply.Integer(0);
+  reply.Integer(disks.local);
+  reply.Integer(disks.replicas);
 }
 
-// There is no append-only file here, and a replica does not tell of its own.
 void WaitAof(Call& call) {
   const auto local = base::ParseInt64(call.args[1]);
   if (!local) return call.reply.NotAnInteger();
@@ -89,15 +110,27 @@ void WaitAof(Call& call) {
   }
   const auto deadline_ms = commands::ParseTimeoutMs(call, 3);
   if (!deadline_ms) return;
-  if (*local > 0) {
-    return call.reply.Error(
-        "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
-  }
-  if (*replicas == 0 || !call.may_wait()) return ReplyNothingSynced(call.reply);
+  Core& core = CoreOf(call);
+  const OnDisks wanted{*local, *replicas};
+  if (wanted.local > 0 && !core.append_only->is_enabled()) return call.reply.Error(kNoAppendOnly);
+  const int64_t offset = core.changes->stream().offset();
+  const OnDisks now = CountDisks(core, offset);
+  if (now.Suffices(wanted) || !call.may_wait()) return ReplyDisks(call.reply, now);
   commands::Wait wait;
   wait.deadline_ms = *deadline_ms;
-  wait.give_up = ReplyNothingSynced;
+  wait.give_up = [&core, offset](resp::Reply& reply) {
+    ReplyDisks(reply, CountDisks(core, offset));
+  };
   call.Block(std::move(wait));
+  ReplicasOf(call).Await({call.session.id, [&core, offset, wanted]() -> std::string {
+                            if (wanted.local > 0 && !core.append_only->is_enabled()) {
+                              return "-" + std::string(kNoAppendOnly) + "\r\n";
+                            }
+                            const OnDisks disks = CountDisks(core, offset);
+                            if (!disks.Suffices(wanted)) return "";
+                            return "*2\r\n:" + std::to_string(disks.local) +
+                                   "\r\n:" + std::to_string(disks.replicas) + "\r\n";
+                          }});
 }
 
 std::string_view NameOf(Replica::State state) {
@@ -118,7 +151,7 @@ void Role(Call& call) {
   std::erase_if(online, [](const auto& one) { return one.state != Replica::State::kOnline; });
   call.reply.Array(3);
   call.reply.Bulk("master");
-  call.reply.Integer(replicas.stream().offset());
+  call.reply.Integer(CoreOf(call).changes->stream().offset());
   call.reply.Array(online.size());
   for (const Replicas::Info& replica : online) {
     call.reply.Array(3);
@@ -187,7 +220,7 @@ constexpr Command kReplicationCommands[] = {
 
 std::string ReplicationInfo(Core& core) {
   const std::vector<Replicas::Info> replicas = core.replicas->List();
-  const replication::EffectStream& stream = core.replicas->stream();
+  const replication::EffectStream& stream = core.changes->stream();
   std::string text = "role:master\r\nconnected_slaves:" + std::to_string(replicas.size()) + "\r\n";
   for (size_t i = 0; i < replicas.size(); ++i) {
     const Replicas::Info& one = replicas[i];

@@ -7,9 +7,9 @@
 #include "base/release.h"
 #include "commands/call.h"
 #include "server/busy_script.h"
+#include "server/change_feed.h"
 #include "server/core.h"
 #include "server/messaging.h"
-#include "server/replicas.h"
 #include "server/stats.h"
 #include "server/worker.h"
 
@@ -319,9 +319,10 @@ bool RequestPath::Check(Connection& connection, const Request& request, resp::Re
   }
   const uint8_t stopped = core_->hot.writes_stopped.load(std::memory_order_relaxed);
   if (stopped != 0) [[unlikely]] {
-    const bool pings = command->name == "ping" && (stopped & HotSettings::kSnapshotFailed) != 0;
+    constexpr uint8_t kDisk = HotSettings::kSnapshotFailed | HotSettings::kAppendFailed;
+    const bool pings = command->name == "ping" && (stopped & kDisk) != 0;
     if (command->has(commands::kWrite) || pings) {
-      reply.Error(WritesStoppedError(stopped));
+      reply.Error(WritesStoppedError(core_->hot, stopped));
       return false;
     }
   }
@@ -454,7 +455,7 @@ void RequestPath::Call(commands::Session& session, const Work& work, keyspace::D
     FeedBefore(work, session);
   const bool is_script = work.command->has(commands::kSkipMonitor);
   script_depth_ += is_script;
-  if (core_->replicas != nullptr && core_->replicas->is_followed()) [[unlikely]] {
+  if (core_->changes != nullptr && core_->changes->is_followed()) [[unlikely]] {
     CallRepeated(call, work, database.index());
   } else {
     work.command->handler(call);

@@ -94,7 +94,7 @@ class RequestPath : public commands::Executor {
                         Denial denial) override;
   bool MayReadEveryKey(const commands::Command& command, commands::Args args) const override;
   // ... and in request_nested.cc
-  std::string_view WhyWritesStopped() const override;
+  std::string WhyWritesStopped() const override;
   bool HoldsAllLocks() const override;
   void Run(const commands::Command& command, commands::Args args, commands::Session& session,
            resp::Reply& reply) override;

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/change_feed.h"
 #include "server/core.h"
-#include "server/replicas.h"
 #include "server/request.h"
 
 namespace terrace::server {
@@ -24,11 +24,12 @@ void RequestPath::CallRepeated(commands::Call& call, const Work& work, int datab
   const bool has_changed = work.command->has(commands::kWrite) && CountChanges() != changes;
   if (!said.empty() || has_changed || (IsRepeated(work) && call.reply.error_count() == errors)) {
     bool is_theirs = true;
-    for (size_t i = 0; i < work.key_count(); ++i) is_theirs &= core_->replicas->Has(work.key(i));
+    for (size_t i = 0; i < work.key_count(); ++i) is_theirs &= core_->changes->Has(work.key(i));
     const bool holds_commands = work.command->has(commands::kSkipMonitor);
     if (is_theirs && !holds_commands) {
       if (said.empty()) said.emplace_back(work.args.begin(), work.args.end());
-      for (auto& arguments : said) unit_.push_back({database, std::move(arguments)});
+      const bool is_message = work.command->has(commands::kPubSub);
+      for (auto& arguments : said) unit_.push_back({database, std::move(arguments), !is_message});
     }
   }
   if (unit_depth_ == 0) RepeatUnit();
@@ -51,7 +52,7 @@ uint64_t RequestPath::CountChanges() const {
 
 void RequestPath::RepeatUnit() {
   if (unit_.empty()) return;
-  core_->replicas->stream().Append(unit_);
+  core_->changes->stream().Append(unit_);
   unit_.clear();
 }
 

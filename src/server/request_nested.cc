@@ -21,9 +21,9 @@ RequestPath::NestedKeys RequestPath::FindNestedKeys(const commands::Command& com
   return keys;
 }
 
-std::string_view RequestPath::WhyWritesStopped() const {
+std::string RequestPath::WhyWritesStopped() const {
   const uint8_t stopped = core_->hot.writes_stopped.load(std::memory_order_relaxed);
-  return stopped == 0 ? std::string_view() : WritesStoppedError(stopped);
+  return stopped == 0 ? std::string() : WritesStoppedError(core_->hot, stopped);
 }
 
 bool RequestPath::HoldsAllLocks() const { return held_ == core_->keyspace->AllShards(); }
@@ -43,9 +43,8 @@ void RequestPath::Run(const commands::Command& command, commands::Args args,
   const Work work{&command, args, keys.hashes.data(), keys.positions};
   keyspace::Database database(core_->keyspace, session.database, now_ms_);
   tiers::Overlay overlay;
-  const std::string_view stopped =
-      command.has(commands::kWrite) ? WhyWritesStopped() : std::string_view();
-  const std::string error = !stopped.empty() ? std::string(stopped)
+  const std::string stopped = command.has(commands::kWrite) ? WhyWritesStopped() : std::string();
+  const std::string error = !stopped.empty() ? stopped
                             : Covers(work)   ? ResolveNested(work, database, &overlay)
                                              : "ERR '" + std::string(command.name) +
                                                  "' needs keys that are not locked here";

@@ -93,7 +93,7 @@ RequestPath::Step RequestPath::ExecuteTransaction(Connection& connection, resp::
   }
   const uint8_t stopped = core_->hot.writes_stopped.load();
   if (stopped != 0 && transaction.any_has(commands::kWrite)) {
-    AbortTransaction(connection, WritesStoppedError(stopped), reply);
+    AbortTransaction(connection, WritesStoppedError(core_->hot, stopped), reply);
     return Step::kDone;
   }
   if (transaction.below() != nullptr || transaction.lease() != nullptr) {

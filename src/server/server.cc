@@ -158,8 +158,13 @@ Server::Server(const Startup& startup)
   core_.tracking = tracking_.get();
   keyspace_events_ = std::make_unique<KeyspaceEvents>(keyspace_.get(), messaging_.get());
   persistence_ = std::make_unique<Persistence>(&core_, &tiers_->routes(), loops_[0].get());
-  replicas_ = std::make_unique<Replicas>(&core_, persistence_.get(), run_id_);
+  changes_ = std::make_unique<ChangeFeed>(keyspace_.get(), persistence_.get(), run_id_);
+  core_.changes = changes_.get();
+  replicas_ = std::make_unique<Replicas>(&core_, persistence_.get(), changes_.get());
   core_.replicas = replicas_.get();
+  append_only_ = std::make_unique<AppendOnly>(&core_, persistence_.get(), changes_.get());
+  core_.append_only = append_only_.get();
+  core_.append_file = &append_only_->file();
   for (int i = 0; i < threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(&core_, i, loops_[static_cast<size_t>(i)].get(),
                                                 registry_.rows().size()));
@@ -170,7 +175,9 @@ Server::Server(const Startup& startup)
 Server::~Server() {
   listeners_.clear();
   workers_.clear();
+  append_only_.reset();
   replicas_.reset();
+  changes_.reset();
   persistence_.reset();
   tiers_.reset();
   loops_.clear();
@@ -209,7 +216,7 @@ void Server::ApplyAll() {
         "client-query-buffer-limit", "latency-tracking", "slowlog-log-slower-than",
         "latency-monitor-threshold", "slowlog-max-len", "notify-keyspace-events",
         "busy-reply-threshold", "tracking-table-max-keys", "acl-pubsub-default", "acllog-max-len",
-        "save", "min-replicas-to-write"}) {
+        "save", "min-replicas-to-write", "lazyfree-lazy-expire", "appendfsync"}) {
     const std::string error = Apply(name, settings_);
     if (!error.empty()) log_.Warning("setting_ignored", {{"name", name}, {"why", error}});
   }
@@ -259,8 +266,14 @@ std::string Server::Apply(std::string_view name, const Settings& settings) {
                           .items_max = static_cast<uint64_t>(settings.tracking_table_max_items)});
   } else if (name == "save" || name == "stop-writes-on-bgsave-error") {
     persistence_->Apply(settings);
-  } else if (name.starts_with("min-replicas-") || name.starts_with("lazyfree-lazy-")) {
+  } else if (name == "appendonly") {
+    append_only_->Enable(settings.appendonly);
+  } else if (name == "appendfsync" || name == "no-appendfsync-on-rewrite") {
+    append_only_->Apply(settings);
+  } else if (name.starts_with("min-replicas-")) {
     replicas_->Apply(settings);
+  } else if (name.starts_with("lazyfree-lazy-")) {
+    changes_->Apply(settings);
   } else if (name == "maxclients") {
     if (FitClientsToDescriptors(settings.maxclients) < settings.maxclients) {
       return "the operating system does not allow so many open files";
@@ -322,9 +335,9 @@ std::string Server::Listen() {
 }
 
 std::string Server::Load() {
-  return persistence_->Load(settings(), Persistence::Missing::kIsFine,
-                            SnapshotLoader::Existing::kRefuse, SnapshotLoader::Eviction::kMay,
-                            &workers_[0]->functions());
+  const Settings settings = this->settings();
+  if (settings.appendonly) return append_only_->Start(settings, workers_[0].get());
+  return persistence_->Load(settings, &workers_[0]->functions());
 }
 
 void Server::AcceptFrom(int listener) {
@@ -442,6 +455,7 @@ int Server::Run() {
   loops_[0]->Run();
   StopThreads();
   // Nobody changes anything any more.
+  append_only_->End();
   if (last_save_.load() == LastSave::kYes && persistence_->HasUnsaved()) {
     static_cast<void>(persistence_->SaveLast(settings()));
   }
@@ -492,6 +506,7 @@ void Server::Shutdown(LastSave last_save) {
 void Server::Tick() {
   ReadMemory();
   persistence_->Tick(settings());
+  append_only_->Tick(settings());
   replicas_->Tick(settings());
   // Writes make their own room; this is for a limit that was lowered, and for buffers that grew.
   constexpr size_t kVictimsPerTickMax = 10'000;

@@ -20,6 +20,7 @@
 #include "scripting/library_store.h"
 #include "scripting/script_store.h"
 #include "server/acl_users.h"
+#include "server/append_only.h"
 #include "server/busy_script.h"
 #include "server/config_table.h"
 #include "server/core.h"
@@ -58,7 +59,7 @@ class Server {
 
   // Opens the listeners; "" or why it cannot.
   std::string Listen();
-  // After Listen: loads the snapshot, if there is one; "" or why it cannot.
+  // After Listen: loads the snapshot or the append-only file, if there is one; "" or why it cannot.
   std::string Load();
   // Serves until Shutdown() and returns the exit code.
   int Run();
@@ -83,6 +84,7 @@ class Server {
   Core& core() { return core_; }
   TierSystem& tiers() { return *tiers_; }
   Persistence& persistence() { return *persistence_; }
+  AppendOnly& append_only() { return *append_only_; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
 
   // Any thread: runs visit on the loop of the worker that owns the connection, soon; false when
@@ -145,7 +147,9 @@ class Server {
   std::unique_ptr<KeyspaceEvents> keyspace_events_;
   std::unique_ptr<Tracking> tracking_;
   std::unique_ptr<Persistence> persistence_;
+  std::unique_ptr<ChangeFeed> changes_;
   std::unique_ptr<Replicas> replicas_;
+  std::unique_ptr<AppendOnly> append_only_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
   std::vector<std::unique_ptr<Listener>> listeners_;

@@ -102,7 +102,14 @@ struct Settings {
   std::string dir = ".";
   std::string dbfilename = "dump.rdb";
   bool appendonly = false;
-  AppendSync appendfsync = AppendSync::kEverySecond;  // no effect: there is no append-only file
+  AppendSync appendfsync = AppendSync::kEverySecond;
+  std::string appendfilename = "appendonly.aof";
+  std::string appenddirname = "appendonlydir";
+  bool no_appendfsync_on_rewrite = false;
+  int64_t auto_aof_rewrite_percentage = 100;  // 0: never by itself
+  uint64_t auto_aof_rewrite_min_size = uint64_t{64} << 20;
+  bool aof_load_truncated = true;
+  bool aof_use_rdb_preamble = true;  // no effect: the base is a snapshot
   std::string save;  // save points in Redis's syntax, see save_points.h; empty: none
   bool stop_writes_on_bgsave_error = true;
   bool rdbcompression = true;  // no effect: strings are written as they are

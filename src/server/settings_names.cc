@@ -42,11 +42,6 @@ constexpr Refusal kRefusals[] = {
     {"repl-", "there is no replication from a Redis master"},
     {"cluster-", "Terrace is not a node of a Redis Cluster"},
     {"tls-", "there is no TLS on the client side; put a TLS proxy in front"},
-    {"appendfsync", "there is no append-only file"},
-    {"appendfilename", "there is no append-only file"},
-    {"appenddirname", "there is no append-only file"},
-    {"auto-aof-", "there is no append-only file"},
-    {"aof-", "there is no append-only file"},
     {"loadmodule", "Redis modules cannot be loaded"},
     {"include", "there is one configuration file; files cannot include others"},
 };

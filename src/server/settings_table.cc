@@ -59,10 +59,29 @@ constexpr R::Row kRows[] = {
         "Name of the snapshot file in dir, which is read at the start if it is there")
         .Protected(),
     R::Plain<&S::appendonly>("server", "appendonly", kBool, kLive,
-                             "Only 'no': there is no append-only file")
-        .OnlyDefault(),
+                             "Keep every change in an append-only file, which is loaded at the "
+                             "start instead of the snapshot"),
     R::Choice<&S::appendfsync>("server", "appendfsync", kAppendSyncs, kLive,
-                               "Accepted; there is no append-only file"),
+                               "When the append-only file is brought to the disk: before every "
+                               "reply, once a second, or when the system likes"),
+    R::Plain<&S::appendfilename>("server", "appendfilename", kFileName, kRestart,
+                                 "What the names of the append-only files begin with"),
+    R::Plain<&S::appenddirname>("server", "appenddirname", kFileName, kRestart,
+                                "Directory in dir for the append-only files"),
+    R::Plain<&S::no_appendfsync_on_rewrite>(
+        "server", "no-appendfsync-on-rewrite", kBool, kLive,
+        "Do not sync the append-only file while it is being rewritten"),
+    R::Number<&S::auto_aof_rewrite_percentage>(
+        "server", "auto-aof-rewrite-percentage", kInt, 0, kIntMax, "percent", kLive,
+        "Rewrite the append-only file when it has grown by this much; 0: never"),
+    R::Number<&S::auto_aof_rewrite_min_size>(
+        "server", "auto-aof-rewrite-min-size", kBytes, 0, kInt64Max, "bytes", kLive,
+        "A smaller append-only file is not rewritten by itself"),
+    R::Plain<&S::aof_load_truncated>(
+        "server", "aof-load-truncated", kBool, kLive,
+        "Load an append-only file whose end is missing, and cut off what is not whole"),
+    R::Plain<&S::aof_use_rdb_preamble>("server", "aof-use-rdb-preamble", kBool, kLive,
+                                       "Accepted; a rewritten file begins with a snapshot"),
     R::Plain<&S::save>("server", "save", kSavePoints, kLive,
                        "When to write a snapshot by itself: after so many seconds if there were so "
                        "many changes, \"3600 1 300 100\"; empty: never"),

@@ -18,6 +18,7 @@ std::string SnapshotLoader::OnKey(replication::SnapshotKey saved) {
   const keyspace::Key key = keyspace.MakeKey(saved.key);
   const keyspace::ShardLock lock(keyspace, keyspace.SetOf(key));
   keyspace::Database database(&keyspace, saved.database, into_.now_ms);
+  if (into_.expired == Expired::kKept) database.RestTime();
   if (into_.existing == Existing::kRefuse && database.Peek(key) != nullptr) {
     return "the key '" + std::string(saved.key) + "' of database " +
            std::to_string(saved.database) + " is there already";

@@ -22,12 +22,15 @@ class SnapshotLoader : public replication::SnapshotSink {
   enum class Existing : uint8_t { kRefuse, kReplace };
   // Whether others may be evicted where memory is short. kMay: the caller holds no lock.
   enum class Eviction : uint8_t { kMay, kMayNot };
+  // Whether what has expired is left out, or kept for changes that follow the snapshot.
+  enum class Expired : uint8_t { kLeftOut, kKept };
   struct Into {
     keyspace::Keyspace* keyspace = nullptr;
     std::function<bool(std::string_view key)> wants;  // empty: all
     std::function<std::string(std::string_view code)> load_functions;
     Existing existing = Existing::kRefuse;
     Eviction eviction = Eviction::kMayNot;
+    Expired expired = Expired::kLeftOut;
     int64_t now_ms = 0;   // NowMs time
     int64_t wall_ms = 0;  // the same moment in Unix time
   };

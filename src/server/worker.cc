@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "replication/append_only_file.h"
 #include "server/replica.h"
 #include "server/replicas.h"
 #include "server/tracking.h"
@@ -182,7 +183,8 @@ void Worker::FinishReading(Connection& connection) {
 void Worker::ProcessInput(Connection& connection, std::string_view input, bool is_own_buffer,
                           const RequestPath::Ahead* ahead) {
   // Replies keep their order: where older ones still wait, new ones queue behind them.
-  const bool in_turn = serves_woken_ && !is_within_script();
+  // While changes are kept in a file, they go out at the end of the turn, behind one write to it.
+  const bool in_turn = (serves_woken_ || Logs()) && !is_within_script();
   base::Buffer* const out =
       connection.output.empty() && !in_turn ? &lane_->replies : &connection.output;
   desk_.SetRunning(&connection);
@@ -307,7 +309,15 @@ void Worker::ResumePaused() {
 // ---- Writing
 // -------------------------------------------------------------------------------------
 
+bool Worker::Logs() const { return core_->append_file != nullptr && core_->append_file->is_open(); }
+
+// What a reply may tell of is in the append-only file before it leaves.
+void Worker::SettleLog() {
+  if (core_->append_file != nullptr) core_->append_file->Settle();
+}
+
 void Worker::WriteSome(Connection& connection, std::string_view bytes) {
+  SettleLog();
   while (!bytes.empty()) {
     const ssize_t count = connection.stream->Write(bytes.data(), bytes.size());
     if (count == runtime::kWouldBlock) break;
@@ -320,6 +330,7 @@ void Worker::WriteSome(Connection& connection, std::string_view bytes) {
 }
 
 void Worker::Flush(Connection& connection) {
+  SettleLog();
   while (!connection.output.empty()) {
     const ssize_t count =
         connection.stream->Write(connection.output.data(), connection.output.size());

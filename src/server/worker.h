@@ -115,6 +115,8 @@ class Worker {
   void SendLater(Connection& connection);
   void ProcessInput(Connection& connection, std::string_view input, bool is_own_buffer,
                     const RequestPath::Ahead* ahead = nullptr);
+  bool Logs() const;
+  void SettleLog();
   void Flush(Connection& connection);
   void WriteSome(Connection& connection, std::string_view bytes);
   void UpdateEvents(Connection& connection);

@@ -10,8 +10,13 @@ namespace {
 
 class Listener : public Follower {
  public:
-  void OnEffects(std::string_view bytes) override { heard += bytes; }
-  std::string heard;
+  void OnEffects(const Told& told) override {
+    heard += told.all;
+    lasting += told.lasting;
+    offset = told.offset;
+  }
+  std::string heard, lasting;
+  int64_t offset = 0;
 };
 
 std::string Words(std::string text) {
@@ -55,6 +60,34 @@ TEST(EffectStream, WhatHappenedAsOneIsATransaction) {
   stream.Append(unit);
   EXPECT_EQ(listener->heard, Words("MULTI") + Words("SELECT 1") + Words("INCR a") +
                                  Words("SELECT 2") + Words("INCR b") + Words("EXEC"));
+}
+
+TEST(EffectStream, MessagesAreNotPartOfWhatLasts) {
+  EffectStream stream("id");
+  const auto listener = std::make_shared<Listener>();
+  stream.Follow(listener);
+  stream.Append({2, {"PUBLISH", "news", "x"}, false});
+  const Effect unit[] = {{2, {"INCR", "a"}}, {2, {"PUBLISH", "news", "y"}, false}};
+  stream.Append(unit);
+  stream.Append({-1, {"PING"}, false});
+  stream.Append({2, {"INCR", "b"}});
+  EXPECT_EQ(listener->heard, Words("SELECT 2") + Words("PUBLISH news x") + Words("MULTI") +
+                                 Words("INCR a") + Words("PUBLISH news y") + Words("EXEC") +
+                                 Words("PING") + Words("INCR b"));
+  // In the same database, though only a message made it known.
+  EXPECT_EQ(listener->lasting, Words("SELECT 2") + Words("INCR a") + Words("INCR b"));
+  EXPECT_EQ(listener->offset, static_cast<int64_t>(listener->heard.size()));
+}
+
+TEST(EffectStream, SaysItsDatabaseAgainWhenAsked) {
+  EffectStream stream("id");
+  const auto listener = std::make_shared<Listener>();
+  stream.Follow(listener);
+  stream.Append({0, {"INCR", "a"}});
+  stream.SelectAgain();
+  stream.Append({0, {"INCR", "a"}});
+  EXPECT_EQ(listener->heard,
+            Words("SELECT 0") + Words("INCR a") + Words("SELECT 0") + Words("INCR a"));
 }
 
 TEST(EffectStream, IsFollowedWhileSomebodyFollows) {

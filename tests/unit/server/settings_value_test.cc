@@ -145,9 +145,9 @@ TEST_F(SettingsValue, OutputBufferLimitsChangeTheNamedClassesOnly) {
 }
 
 TEST_F(SettingsValue, SettingsWithoutAMeaningHereAcceptTheirDefaultOnly) {
-  EXPECT_EQ(Set("appendonly", "no"), "");
-  EXPECT_NE(Set("appendonly", "yes"), "");
-  EXPECT_FALSE(settings_.appendonly);
+  EXPECT_EQ(Set("daemonize", "no"), "");
+  EXPECT_NE(Set("daemonize", "yes"), "");
+  EXPECT_FALSE(settings_.daemonize);
 }
 
 TEST_F(SettingsValue, SavePointsArePairsOfSecondsAndChanges) {
