@@ -200,6 +200,7 @@ void AppendOnlyFile::SyncBeside() {
   int64_t offset;
   {
     std::lock_guard lock(file_mutex_);
+    if (file_ == nullptr) return;
     for (const auto& file : unsynced_) parts.push_back({file, file->written});
     offset = written_;
     is_syncing_.store(true);
@@ -211,6 +212,7 @@ void AppendOnlyFile::SyncBeside() {
   {
     std::lock_guard lock(file_mutex_);
     is_syncing_.store(false);
+    if (file_ == nullptr) return;  // it has been closed meanwhile, and synced
     if (error == 0) {
       std::erase_if(unsynced_, [&](const auto& file) {
         return std::ranges::any_of(parts, [&](const Part& part) {

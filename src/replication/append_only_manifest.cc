@@ -18,11 +18,17 @@ constexpr size_t kManifestBytesMax = size_t{1} << 20;
 
 // As SplitLine reads it.
 std::string Quoted(const std::string& name) {
-  if (name.find_first_of(" \"'\\\t") == std::string::npos) return name;
+  const auto is_plain = [](char c) { return c > ' ' && c != '"' && c != '\'' && c != '\\'; };
+  if (std::ranges::all_of(name, is_plain)) return name;
   std::string quoted = "\"";
   for (const char c : name) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    quoted += c;
+    if (is_plain(c) || c == ' ' || c == '\'') {
+      quoted += c;
+      continue;
+    }
+    constexpr char kDigits[] = "0123456789abcdef";
+    const auto byte = static_cast<unsigned char>(c);
+    quoted += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
   }
   return quoted + '"';
 }

@@ -69,7 +69,9 @@ std::string AppendOnlyPlace::Adopt(const std::string& path, AppendOnlyManifest* 
 
 std::string AppendOnlyPlace::Create(const AppendOnlyManifest::File& file) const {
   const std::string path = PathOf(file);
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  // Another file than one that is perhaps still being written to.
+  ::unlink(path.c_str());
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return CannotBe("created", path, errno);
   ::close(fd);
   return "";

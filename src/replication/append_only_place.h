@@ -29,6 +29,7 @@ class AppendOnlyPlace {
   [[nodiscard]] std::string Write(const AppendOnlyManifest& manifest) const;
   // The one file that Redis before 7 kept becomes the base, if it is there.
   [[nodiscard]] std::string Adopt(const std::string& path, AppendOnlyManifest* manifest) const;
+  // Makes an empty file of that name, whatever was there.
   [[nodiscard]] std::string Create(const AppendOnlyManifest::File& file) const;
   // Removes what is history, as far as it can.
   void RemoveHistory(AppendOnlyManifest* manifest) const;

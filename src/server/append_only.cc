@@ -74,6 +74,7 @@ std::string AppendOnly::Start(const Settings& settings, Worker* worker) {
   const std::string path = place.PathOf(manifest_.increments.back());
   const int failed = file_->SwitchTo(path, changes_->stream().offset());
   if (failed != 0) return CannotOpen(path, failed);
+  persistence_->NoteLoaded();
   info_.base_bytes = place.BytesOf(manifest_);
   older_bytes_ = info_.base_bytes - file_->size();
   changes_->Follow(file_);
@@ -95,9 +96,11 @@ std::string AppendOnly::BeginFromSnapshot(const Settings& settings, const Append
 std::string AppendOnly::Load(const Settings& settings, Worker* worker) {
   const AppendOnlyPlace place = PlaceOf(settings);
   Manifest manifest;
-  const std::string error = place.Read(&manifest);
+  std::string error = place.Read(&manifest);
   if (!error.empty()) return error;
-  return LoadAppendOnly(core_, persistence_, settings, place, manifest, worker);
+  error = LoadAppendOnly(core_, persistence_, settings, place, manifest, worker);
+  if (error.empty()) persistence_->NoteLoaded();
+  return error;
 }
 
 std::string AppendOnly::Flush() {
@@ -116,11 +119,24 @@ void AppendOnly::Enable(bool is_wanted) {
   if (is_wanted) {
     state_.store(State::kBegins);
     is_scheduled_.store(true);
-    return;
+  } else {
+    Stop();
+    core_->log->Notice("append_only_ended", {});
+    core_->replicas->AnswerAwaited();
   }
+}
+
+void AppendOnly::Move() {
+  if (!is_enabled()) return;
+  Stop();
+  Enable(true);
+}
+
+void AppendOnly::Stop() {
   {
     std::lock_guard lock(mutex_);
     ++generation_;
+    info_.consecutive_failures = 0;
   }
   state_.store(State::kOff);
   is_scheduled_.store(false);
@@ -128,8 +144,6 @@ void AppendOnly::Enable(bool is_wanted) {
   changes_->Unfollow(file_.get());
   file_->Close();
   core_->hot.StopWrites(HotSettings::kAppendFailed, false);
-  core_->log->Notice("append_only_ended", {});
-  core_->replicas->AnswerAwaited();
 }
 
 void AppendOnly::End() {
@@ -280,6 +294,12 @@ void AppendOnly::Tick(const Settings& settings) {
     const bool must_wait = info_.consecutive_failures > 0 &&
                            core_->clock->MonoUs() - last_attempt_us_ < kRewriteRetryUs;
     if (must_wait) return;
+  }
+  {
+    // The home loop does not wait for those who use the keyspace: there will be another tick.
+    const keyspace::ShardLock probe(*core_->keyspace, core_->keyspace->AllShards(),
+                                    keyspace::ShardLock::Patience::kNone);
+    if (!probe.is_held()) return;
   }
   is_scheduled_.store(true);
   RunScheduled(settings);

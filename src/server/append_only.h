@@ -67,6 +67,8 @@ class AppendOnly : private replication::AppendOnlyFile::Events {
   void Apply(const Settings& settings);
   // CONFIG SET appendonly: begins with the next RunScheduled, or ends. REQUIRES: all shard locks.
   void Enable(bool is_wanted);
+  // CONFIG SET dir: what is kept begins anew there. REQUIRES: likewise.
+  void Move();
 
   static constexpr const char* kInProgress =
       "Background append only file rewriting already in progress";
@@ -104,6 +106,7 @@ class AppendOnly : private replication::AppendOnlyFile::Events {
     uint64_t generation = 0;
   };
 
+  void Stop();
   std::string BeginFromSnapshot(const Settings& settings, const replication::AppendOnlyPlace& place,
                                 Worker* worker);
   std::string Plan(const Settings& settings, RewritePlan* plan);

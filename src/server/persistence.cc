@@ -191,12 +191,15 @@ std::string Persistence::Load(const Settings& settings, scripting::FunctionRunne
   std::string error =
       LoadFile(path, settings, {.eviction = SnapshotLoader::Eviction::kMay, .functions = functions},
                nullptr);
-  if (!error.empty()) return error;
-  // What is there now is what is in the file, as nothing was before.
+  if (error.empty()) NoteLoaded();
+  return error;
+}
+
+void Persistence::NoteLoaded() {
+  core_->keyspace->ResetStats();
   const Moment moment = Now();
   const std::lock_guard guard(mutex_);
   saved_ = moment;
-  return "";
 }
 
 std::string Persistence::Reload(const Settings& settings, const Intake& intake) {

@@ -62,6 +62,8 @@ class Persistence {
   };
   // At the start: the snapshot of the settings, if there is one.
   std::string Load(const Settings& settings, scripting::FunctionRunner* functions);
+  // What is there now came from files: changes and hits are counted from here on.
+  void NoteLoaded();
   // That snapshot once more: it has to be there.
   std::string Reload(const Settings& settings, const Intake& intake);
   // One that stands at the beginning of a file. *bytes: how much of it that is; may be null.

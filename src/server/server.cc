@@ -268,6 +268,8 @@ std::string Server::Apply(std::string_view name, const Settings& settings) {
     persistence_->Apply(settings);
   } else if (name == "appendonly") {
     append_only_->Enable(settings.appendonly);
+  } else if (name == "dir") {
+    append_only_->Move();
   } else if (name == "appendfsync" || name == "no-appendfsync-on-rewrite") {
     append_only_->Apply(settings);
   } else if (name.starts_with("min-replicas-")) {

@@ -328,6 +328,31 @@ class SettingTest(AppendOnly):
         self.assertEqual(self.crash().call('MGET', 'before', 'after', 'later'),
                          [b'1', b'2', b'3'])
 
+    def test_it_begins_anew_where_dir_says(self):
+        server, client = self.kept('--enable-protected-configs', 'yes')
+        client.command('SET', 'a', '1')
+        elsewhere = server.directory / 'elsewhere'
+        elsewhere.mkdir()
+        self.assertEqual(client.command('CONFIG', 'SET', 'dir', elsewhere), resp_wire.OK)
+        client.command('INCR', 'a')
+        self.rewritten(client)
+        self.assertEqual(self.crash('--dir', elsewhere).call('GET', 'a'), b'2')
+
+    def test_a_beginning_that_fails_is_tried_again(self):
+        server, client = self.started()
+        client.command('INCR', 'a')
+        (server.directory / 'appendonlydir').mkdir()
+        blocker = self.files() / f'{NAME}.1.base.rdb'
+        blocker.mkdir()
+        client.command('CONFIG', 'SET', 'appendonly', 'yes')
+        self.eventually(lambda: self.persistence(client)['aof_last_bgrewrite_status'] == 'err')
+        client.command('INCR', 'a')
+        blocker.rmdir()
+        self.rewrite(client)
+        client.command('INCR', 'a')
+        self.assertEqual(self.crash('--appendonly', 'yes').call('GET', 'a'), b'3')
+        self.assertEqual(self.persistence(self.client())['rdb_changes_since_last_save'], '0')
+
     def test_within_a_transaction_it_begins_behind_it(self):
         _, client = self.started()
         client.command('MULTI')
