@@ -30,13 +30,14 @@ std::optional<std::vector<const Set*>> FindAll(Call& call, size_t first, size_t 
   return sets;
 }
 
+bool IsSmaller(const Set* a, const Set* b) { return a->size() < b->size(); }
+
 // visit(member) for each member that is in all sets, until it returns false.
 template <typename Visit>
 void Intersect(std::vector<const Set*> sets, Visit visit) {
   if (std::find(sets.begin(), sets.end(), nullptr) != sets.end()) return;
   // The smallest is walked, the others are asked, the likeliest to say no first.
-  std::sort(sets.begin(), sets.end(),
-            [](const Set* a, const Set* b) { return a->size() < b->size(); });
+  std::stable_sort(sets.begin(), sets.end(), IsSmaller);
   bool wants_more = true;
   sets[0]->ForEach([&](std::string_view member) {
     if (!wants_more) return;
@@ -107,15 +108,30 @@ void Store(Call& call, std::unique_ptr<Set> result, KeyEvent event) {
   call.reply.Integer(count);
 }
 
+// In the encoding that Redis gives it: it grows as a listpack, unless the smallest set is an
+// intset, and becomes an intset in the end if it can be one.
+std::unique_ptr<Set> IntersectionOf(const Call& call, const std::vector<const Set*>& sets) {
+  const keyspace::EncodingLimits& limits = call.limits.encoding;
+  if (std::find(sets.begin(), sets.end(), nullptr) != sets.end()) return std::make_unique<Set>();
+  const Set* const smallest = *std::min_element(sets.begin(), sets.end(), IsSmaller);
+  const bool is_intset = smallest->intset_bytes().has_value();
+  auto result = is_intset ? std::make_unique<Set>() : std::make_unique<Set>(keyspace::Listpack());
+  bool only_integers = true;
+  Intersect(sets, [&](std::string_view member) {
+    result->Add(member, limits);
+    only_integers = only_integers && base::ParseInt64(member);
+    return true;
+  });
+  if (is_intset || !only_integers || result->size() > limits.set_max_intset_entries) return result;
+  auto integers = std::make_unique<Set>();
+  result->ForEach([&](std::string_view member) { integers->Add(member, limits); });
+  return integers;
+}
+
 void Sinterstore(Call& call) {
   const auto sets = FindAll(call, 2, call.argc() - 2);
   if (!sets) return;
-  auto result = std::make_unique<Set>();
-  Intersect(*sets, [&](std::string_view member) {
-    result->Add(member, call.limits.encoding);
-    return true;
-  });
-  Store(call, std::move(result), {'s', "sinterstore"});
+  Store(call, IntersectionOf(call, *sets), {'s', "sinterstore"});
 }
 
 void Sunionstore(Call& call) {

@@ -50,6 +50,22 @@ TEST_F(SetsTest, StoringAnEmptyResultRemovesTheTarget) {
   EXPECT_EQ(events_.Take(), (std::vector<std::string>{"sunionstore"}));
 }
 
+// As Redis does, whatever the limits were when the sources were made.
+TEST_F(SetsTest, AnIntersectionIsAnIntsetOnlyIfItMayBeOne) {
+  Run("sadd integers 1 2 3 4");
+  Run("sadd table 1 2 3 4 x");
+  limits_.encoding.set_max_intset_entries = 0;
+  limits_.encoding.set_max_listpack_entries = 3;
+  Run("sadd table y");  // too many for a listpack
+  limits_.encoding.set_max_listpack_entries = 128;
+  Run("srem table x y");
+  EXPECT_EQ(Run("sinterstore t table"), ":4\r\n");
+  EXPECT_EQ(Run("object encoding t"), "$8\r\nlistpack\r\n");
+  limits_.encoding.set_max_intset_entries = 4;
+  EXPECT_EQ(Run("sinterstore t table"), ":4\r\n");
+  EXPECT_EQ(Run("object encoding t"), "$6\r\nintset\r\n");
+}
+
 TEST_F(SetsTest, ReplyTypesOfResp3) {
   protocol_ = 3;
   Run("sadd s a");
