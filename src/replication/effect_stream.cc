@@ -1,44 +1,28 @@
 #include "replication/effect_stream.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
+
+#include "resp/command_writer.h"
 
 namespace terrace::replication {
 namespace {
 
 constexpr size_t kEncodedBytesKept = 64 * 1024;
 
-void AppendHeader(char type, size_t size, std::string* out) {
-  *out += type;
-  *out += std::to_string(size);
-  *out += "\r\n";
-}
-
-void AppendBulk(std::string_view bytes, std::string* out) {
-  AppendHeader('$', bytes.size(), out);
-  *out += bytes;
-  *out += "\r\n";
-}
-
-void AppendCommand(std::span<const std::string> arguments, std::string* out) {
-  AppendHeader('*', arguments.size(), out);
-  for (const std::string& argument : arguments) AppendBulk(argument, out);
-}
-
 template <typename Wants>
 void AppendUnit(std::span<const Effect> unit, int* selected, Wants wants, std::string* out) {
   const auto count = std::ranges::count_if(unit, wants);
-  if (count > 1) AppendCommand(std::to_array<std::string>({"MULTI"}), out);
+  if (count > 1) resp::AppendCommand(out, {"MULTI"});
   for (const Effect& effect : unit) {
     // Whether or not the effect itself is wanted, so that every form ends in the same database.
     if (effect.database >= 0 && effect.database != *selected) {
       *selected = effect.database;
-      AppendCommand(std::to_array<std::string>({"SELECT", std::to_string(*selected)}), out);
+      resp::AppendCommand(out, {"SELECT", std::to_string(*selected)});
     }
-    if (wants(effect)) AppendCommand(effect.arguments, out);
+    if (wants(effect)) resp::AppendCommand(out, effect.arguments);
   }
-  if (count > 1) AppendCommand(std::to_array<std::string>({"EXEC"}), out);
+  if (count > 1) resp::AppendCommand(out, {"EXEC"});
 }
 
 void ClearAndTrim(std::string* text) {

@@ -5,6 +5,7 @@
 
 #include "keyspace/database.h"
 #include "keyspace/dump.h"
+#include "resp/command_writer.h"
 #include "server/messaging.h"
 #include "server/under_locks.h"
 #include "server/waiter.h"
@@ -123,7 +124,7 @@ void Migration::Append(const keyspace::Key& key, const keyspace::Entry& entry, i
   const std::string ttl = std::to_string(ttl_ms);
   std::vector<std::string_view> command = {"RESTORE", key.bytes, ttl, payload};
   if (order_.replaces) command.push_back("REPLACE");
-  tiers::AppendCommand(&batch_->restores, command);
+  resp::AppendCommand(&batch_->restores, command);
   if (!order_.copies) {
     keyspace_->ShardOf(key).observers.Watch(order_.database, sent->key, &sent->watch);
   }

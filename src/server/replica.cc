@@ -34,9 +34,14 @@ void Replica::OnEffects(const Told& told) {
   kept_ += told.all;
   if (is_scheduled_ || state() != State::kOnline) return;
   is_scheduled_ = true;
-  worker_->loop().Post([self = shared_from_this()] {
+  OnLoop([this](Connection& connection) { SendKept(connection); });
+}
+
+template <typename Act>
+void Replica::OnLoop(Act act) {
+  worker_->loop().Post([self = shared_from_this(), act = std::move(act)] {
     Connection* const connection = self->worker_->Find(self->connection_id_);
-    if (connection != nullptr) self->SendKept(*connection);
+    if (connection != nullptr) act(*connection);
   });
 }
 
@@ -87,17 +92,13 @@ void Replica::Continue(Connection& connection) {
 void Replica::AnnounceStart(const std::string& stream_id, int64_t offset) {
   if (wants_ == Wants::kSnapshot) return;
   std::string line = "+FULLRESYNC " + stream_id + " " + std::to_string(offset) + "\r\n";
-  worker_->loop().Post([self = shared_from_this(), line = std::move(line)] {
-    Connection* const connection = self->worker_->Find(self->connection_id_);
-    if (connection != nullptr) self->worker_->Send(*connection, line);
-  });
+  OnLoop(
+      [this, line = std::move(line)](Connection& connection) { worker_->Send(connection, line); });
 }
 
 void Replica::SendSignOfLife() {
-  worker_->loop().Post([self = shared_from_this()] {
-    Connection* const connection = self->worker_->Find(self->connection_id_);
-    if (connection == nullptr || self->state() != State::kWaits) return;
-    self->worker_->Send(*connection, "\n");
+  OnLoop([this](Connection& connection) {
+    if (state() == State::kWaits) worker_->Send(connection, "\n");
   });
 }
 

@@ -62,6 +62,9 @@ class Replica : public replication::Follower, public std::enable_shared_from_thi
  private:
   static constexpr size_t kChunkBytes = 256 * 1024;
 
+  // Calls act(connection) on the loop of its worker, soon, if the connection is still there.
+  template <typename Act>
+  void OnLoop(Act act);
   void Begin(int fd, uint64_t bytes);
   void SendKept(Connection& connection);
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "resp/command_writer.h"
 #include "tiers/regional_wire.h"
 
 namespace terrace::tiers {
@@ -34,7 +35,7 @@ void LeasedConnection::Relay(const RelayRequest& request, RelayDone done) {
       queue_.Add(RegionalOperation(request, std::move(done)), BytesOf(request.args));
   if (out == nullptr) return;
   is_watching_ |= request.args[0] == "WATCH";
-  AppendCommand(out, request.args);
+  resp::AppendCommand(out, request.args);
 }
 
 void LeasedConnection::RelayTransaction(const TransactionRequest& request, RelayDone done) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "resp/command_writer.h"
 #include "tiers/regional_address.h"
 #include "tiers/regional_wire.h"
 
@@ -66,12 +67,12 @@ void MigrationTarget::Greet() {
   if (!batch_->login.empty()) {
     std::vector<std::string> auth = {"AUTH"};
     auth.insert(auth.end(), batch_->login.begin(), batch_->login.end());
-    AppendCommand(connection_->output(), auth);
+    resp::AppendCommand(connection_->output(), auth);
     ++greetings_awaited_;
   }
   if (selected_ != batch_->database) {
     selected_ = kUnknownDatabase;
-    AppendCommand(connection_->output(), {"SELECT", std::to_string(batch_->database)});
+    resp::AppendCommand(connection_->output(), {"SELECT", std::to_string(batch_->database)});
     ++greetings_awaited_;
   }
   if (greetings_awaited_ == 0) return SendRestores();

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "keyspace/dump.h"
+#include "resp/command_writer.h"
 #include "runtime/loop.h"
 #include "tiers/regional_address.h"
 #include "tiers/regional_connection.h"
@@ -326,8 +327,8 @@ void RegionalClient::Get(GetRequest request, GetDone done) {
   if (out == nullptr) return;
   // In this order: a write between the two is a write after the value was read, and whoever watches
   // the key hears of it.
-  AppendCommand(out, {"DUMP", request.key});
-  AppendCommand(out, {"PTTL", request.key});
+  resp::AppendCommand(out, {"DUMP", request.key});
+  resp::AppendCommand(out, {"PTTL", request.key});
 }
 
 void RegionalClient::Put(PutRequest request, PutDone done) {
@@ -345,7 +346,7 @@ void RegionalClient::AppendPut(PutRequest request, int64_t now_ms, std::string* 
   if (value.form == Value::Form::kString && !has_deadline) {
     std::vector<std::string_view> args = {"SET", request.key, value.bytes};
     if (request.only_if_absent) args.push_back("NX");
-    return AppendCommand(out, args);
+    return resp::AppendCommand(out, args);
   }
   // SET takes a moment only since Redis 6.2, RESTORE since 5.
   if (value.form == Value::Form::kString) value.bytes = keyspace::EncodeStringDump(value.bytes);
@@ -357,7 +358,7 @@ void RegionalClient::AppendPut(PutRequest request, int64_t now_ms, std::string* 
   std::vector<std::string_view> args = {"RESTORE", request.key, ttl, value.bytes};
   if (!request.only_if_absent) args.push_back("REPLACE");
   if (is_moment) args.push_back("ABSTTL");
-  AppendCommand(out, args);
+  resp::AppendCommand(out, args);
 }
 
 // A value whose time is up is there as if it was not.
@@ -376,7 +377,7 @@ void RegionalClient::PutExpired(PutRequest request, PutDone done) {
 void RegionalClient::Invalidate(int database, std::string key, int64_t deadline_us, PutDone done) {
   std::string* const out = queue_.Add(RegionalOperation(database, deadline_us, std::move(done)),
                                       key.size() + kCommandBytes);
-  if (out != nullptr) AppendCommand(out, {"UNLINK", key});
+  if (out != nullptr) resp::AppendCommand(out, {"UNLINK", key});
 }
 
 void RegionalClient::Relay(RelayRequest request, RelayDone done) {
@@ -389,7 +390,7 @@ void RegionalClient::Relay(RelayRequest request, RelayDone done) {
     return;
   }
   std::string* const out = queue_.Add(std::move(operation), BytesOf(request.args));
-  if (out != nullptr) AppendCommand(out, request.args);
+  if (out != nullptr) resp::AppendCommand(out, request.args);
 }
 
 void RegionalClient::RelayTransaction(TransactionRequest request, RelayDone done) {
@@ -428,7 +429,7 @@ void RegionalClient::Fence(const RegionalHandshake::Identity& identity) {
       }));
   operation.is_fence = true;
   std::string* const out = queue_.Add(std::move(operation), kCommandBytes);
-  if (out != nullptr) AppendCommand(out, {"CLIENT", "KILL", "ID", identity.client_id});
+  if (out != nullptr) resp::AppendCommand(out, {"CLIENT", "KILL", "ID", identity.client_id});
 }
 
 Health RegionalClient::health() const {

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "resp/command_writer.h"
+
 namespace terrace::tiers {
 namespace {
 
@@ -20,17 +22,17 @@ RegionalHandshake::RegionalHandshake(const RegionalOptions& options, Identity ea
     : earlier_(std::move(earlier)), more_(std::move(more)), output_(output) {
   if (!options.password.empty()) {
     if (options.username.empty()) {
-      AppendCommand(output_, {"AUTH", options.password});
+      resp::AppendCommand(output_, {"AUTH", options.password});
     } else {
-      AppendCommand(output_, {"AUTH", options.username, options.password});
+      resp::AppendCommand(output_, {"AUTH", options.username, options.password});
     }
     asked_.push_back(Question::kAuth);
   }
-  AppendCommand(output_, {"CLIENT", "SETNAME", "terrace"});
-  AppendCommand(output_, {"CLIENT", "ID"});
-  AppendCommand(output_, {"INFO", "server"});
-  AppendCommand(output_, {"TIME"});
-  AppendCommand(output_, {"PING"});
+  resp::AppendCommand(output_, {"CLIENT", "SETNAME", "terrace"});
+  resp::AppendCommand(output_, {"CLIENT", "ID"});
+  resp::AppendCommand(output_, {"INFO", "server"});
+  resp::AppendCommand(output_, {"TIME"});
+  resp::AppendCommand(output_, {"PING"});
   asked_.insert(asked_.end(), {Question::kSetName, Question::kClientId, Question::kInfo,
                                Question::kTime, Question::kPing});
 }
@@ -52,7 +54,7 @@ RegionalHandshake::Step RegionalHandshake::OnReply(const RegionalReply& reply) {
   // Another run of the server has none of our commands, and the id may be somebody else's.
   if (identity_.run_id != earlier_.run_id) return Step::kDone;
   const auto kill = [this](const std::string& id) {
-    AppendCommand(output_, {"CLIENT", "KILL", "ID", id});
+    resp::AppendCommand(output_, {"CLIENT", "KILL", "ID", id});
     asked_.push_back(Question::kKill);
   };
   kill(earlier_.client_id);

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "resp/command_writer.h"
 #include "tiers/regional_wire.h"
 
 namespace terrace::tiers {
@@ -90,7 +91,7 @@ bool RegionalQueue::CanSend(const RegionalOperation& operation) {
   if (connection_ == nullptr || selecting_) return false;
   const int database = operation.database();
   if (database == database_) return true;
-  AppendCommand(connection_->output(), {"SELECT", std::to_string(database)});
+  resp::AppendCommand(connection_->output(), {"SELECT", std::to_string(database)});
   connection_->FlushSoon();
   sent_.emplace_back(database, operation.deadline_us());
   if (!selectable_.contains(database)) {

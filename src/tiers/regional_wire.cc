@@ -4,20 +4,10 @@
 #include <array>
 #include <charconv>
 
+#include "resp/command_writer.h"
+
 namespace terrace::tiers {
 namespace {
-
-void AppendBulk(std::string* out, std::string_view bytes) {
-  AppendHead(out, '$', static_cast<int64_t>(bytes.size()));
-  out->append(bytes);
-  out->append("\r\n", 2);
-}
-
-template <typename Args>
-void AppendArgs(std::string* out, const Args& args) {
-  AppendHead(out, '*', static_cast<int64_t>(args.size()));
-  for (const std::string_view arg : args) AppendBulk(out, arg);
-}
 
 // Upper-cased into the buffer; empty when the word is too long to be any of ours.
 using WordBuffer = std::array<char, 16>;
@@ -55,29 +45,10 @@ constexpr std::array<std::string_view, 3> kCannotServe = {"CLUSTERDOWN", "LOADIN
 
 }  // namespace
 
-void AppendHead(std::string* out, char prefix, int64_t number) {
-  char buffer[24];
-  buffer[0] = prefix;
-  char* end = std::to_chars(buffer + 1, buffer + sizeof buffer - 2, number).ptr;
-  *end++ = '\r';
-  *end++ = '\n';
-  out->append(buffer, static_cast<size_t>(end - buffer));
-}
-
-void AppendCommand(std::string* out, std::initializer_list<std::string_view> args) {
-  AppendArgs(out, args);
-}
-void AppendCommand(std::string* out, const std::vector<std::string_view>& args) {
-  AppendArgs(out, args);
-}
-void AppendCommand(std::string* out, const std::vector<std::string>& args) {
-  AppendArgs(out, args);
-}
-
 void AppendTransaction(std::string* out, const std::vector<std::vector<std::string>>& commands) {
-  AppendCommand(out, {"MULTI"});
-  for (const auto& args : commands) AppendCommand(out, args);
-  AppendCommand(out, {"EXEC"});
+  resp::AppendCommand(out, {"MULTI"});
+  for (const auto& args : commands) resp::AppendCommand(out, args);
+  resp::AppendCommand(out, {"EXEC"});
 }
 
 size_t BytesOf(const std::vector<std::string>& args) {

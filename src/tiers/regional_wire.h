@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,10 +26,6 @@ struct RegionalReply {
   std::string bytes;
 };
 
-void AppendCommand(std::string* out, std::initializer_list<std::string_view> args);
-void AppendCommand(std::string* out, const std::vector<std::string_view>& args);
-void AppendCommand(std::string* out, const std::vector<std::string>& args);
-
 // MULTI, the commands and EXEC, in one piece.
 void AppendTransaction(std::string* out, const std::vector<std::vector<std::string>>& commands);
 
@@ -39,9 +34,6 @@ inline constexpr size_t kCommandBytes = 64;
 // About what these take on the wire.
 size_t BytesOf(const std::vector<std::string>& args);
 size_t BytesOf(const std::vector<std::vector<std::string>>& transaction);
-
-// Appends prefix, number and line end: the head of an array, of a bulk, or a whole integer.
-void AppendHead(std::string* out, char prefix, int64_t number);
 
 // The server's wall clock in ms, out of a reply of TIME; nothing when it is none.
 std::optional<int64_t> ReadTime(std::string_view framed_reply);

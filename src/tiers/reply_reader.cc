@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "resp/command_writer.h"
+
 namespace terrace::tiers {
 namespace {
 
@@ -146,7 +148,7 @@ bool ReplyReader::ReadBulk(int64_t size, size_t begin) {
     return Fail("a string without its end");
   }
   if (!is_nested_) reply_.type = Type::kBulk;
-  if (is_framed) AppendHead(&reply_.bytes, '$', size);
+  if (is_framed) resp::AppendHead(&reply_.bytes, '$', size);
   reply_.bytes.append(input_, begin, length);
   if (is_framed) reply_.bytes.append("\r\n");
   position_ = searched_ = begin + length + 2;
