@@ -110,8 +110,9 @@ class ReplyReader {
       lua_rawseti(lua_, -2, i);
     }
   }
+  // These grow as they do in Redis, as scripts see in which order Lua walks a table.
   void PushMap(int64_t pairs) {
-    lua_createtable(lua_, 0, static_cast<int>(pairs));
+    lua_newtable(lua_);
     for (int64_t i = 0; i < pairs; ++i) {
       Push();
       Push();
@@ -120,7 +121,7 @@ class ReplyReader {
     Wrap(lua_, "map");
   }
   void PushSet(int64_t count) {
-    lua_createtable(lua_, 0, static_cast<int>(count));
+    lua_newtable(lua_);
     for (int64_t i = 0; i < count; ++i) {
       Push();
       lua_pushboolean(lua_, 1);

@@ -192,7 +192,8 @@ SCRIPTS = [
 FUNCTIONS = [
     (8, 'FUNCTION LOAD {library}'),
     (2, 'FUNCTION LOAD REPLACE {library}'),
-    (3, 'FUNCTION LIST {function_list_options}'),
+    # Redis repeats what it does not know there in its error as it is, line breaks too.
+    (3, 'FUNCTION LIST {function_list_options}', 0, 0),
     (2, 'FUNCTION DELETE {library_name}'),
     (1, 'FUNCTION FLUSH {flush_option}'),
     (2, 'FUNCTION STATS'),
