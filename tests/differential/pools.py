@@ -311,7 +311,8 @@ GENERATORS = {
         [], [b'COUNT', b'1'], [b'COUNT', b'1000'], [b'MATCH'] + any_pattern(rng),
         [b'TYPE', rng.choice((b'string', b'list', b'hash', b'set', b'zset', b'foo'))],
         [b'MATCH', b'k:*', b'COUNT', b'2', b'TYPE', b'string'])),
-    'bad_cursor': one((1, [b'abc', b'', b'-1', b'1.5', b'99999999999999999999999', b' 1',
+    # None that is out of range: Redis 7.2 remembers that, and its next SORT fails for it.
+    'bad_cursor': one((1, [b'abc', b'', b'-1', b'1.5', b' 1',
                             b'0x0'])),
     'junk': one((1, JUNK)),
     'junks': many(one((1, JUNK), (1, TEXTS)), 0, 4),
