@@ -53,8 +53,7 @@ struct Filter {
     if (address && *address != view.peer_address) return false;
     if (local_address && *local_address != view.local_address) return false;
     if (!user_id) return true;
-    auto& mutable_view = const_cast<ClientView&>(view);
-    std::lock_guard lock(mutable_view.names_mutex);
+    std::lock_guard lock(view.names_mutex);
     return *user_id == view.user_id;
   }
 };

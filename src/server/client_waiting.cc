@@ -27,7 +27,7 @@ void ClientUnblock(Call& call) {
   for (const auto& worker : CoreOf(call).server->workers()) {
     worker->VisitClients([&](const Connection& connection) {
       if (static_cast<int64_t>(connection.id) != *id) return;
-      auto& view = const_cast<ClientView&>(connection.view);
+      const ClientView& view = connection.view;
       std::lock_guard lock(view.names_mutex);
       waiter = view.waiter;
       lease = view.lease;

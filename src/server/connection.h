@@ -60,7 +60,7 @@ struct ClientView {
   std::atomic<size_t> patterns{0};
   std::atomic<size_t> shard_channels{0};
   std::atomic<bool> is_replica{false};
-  std::mutex names_mutex;
+  mutable std::mutex names_mutex;
   // Guarded by names_mutex.
   std::string name;
   std::string library_name;

@@ -4,15 +4,22 @@
 #include <mutex>
 
 #include "server/connection.h"
+#include "server/waiter.h"
 
 namespace terrace::server {
+
+bool IsBlocked(const Connection& connection) {
+  const ClientView& view = connection.view;
+  if (!view.parked) return false;
+  std::lock_guard lock(view.names_mutex);
+  return view.waiter == nullptr || !view.waiter->is_over();
+}
 
 std::string DescribeClient(const Connection& connection, int64_t now_ms) {
   const ClientView& view = connection.view;
   std::string name, library_name, library_version, user;
   {
-    auto& mutable_view = const_cast<ClientView&>(view);
-    std::lock_guard lock(mutable_view.names_mutex);
+    std::lock_guard lock(view.names_mutex);
     name = view.name;
     library_name = view.library_name;
     library_version = view.library_version;
@@ -21,7 +28,7 @@ std::string DescribeClient(const Connection& connection, int64_t now_ms) {
   std::string flags;
   if (view.is_monitor) flags += 'O';
   if (view.is_subscriber) flags += 'P';
-  if (view.parked) flags += 'b';
+  if (IsBlocked(connection)) flags += 'b';
   const int64_t queued = view.queued_commands.load(std::memory_order_relaxed);
   if (queued >= 0) flags += 'x';
   if (view.is_tracking) flags += 't';

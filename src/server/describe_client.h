@@ -11,6 +11,9 @@ namespace terrace::server {
 
 struct Connection;
 
+// Does it wait? Not any more once somebody has served it, though its own loop may not know yet.
+bool IsBlocked(const Connection& connection);
+
 std::string DescribeClient(const Connection& connection, int64_t now_ms);
 
 }  // namespace terrace::server

@@ -14,6 +14,7 @@
 #include "commands/registry.h"
 #include "server/append_only.h"
 #include "server/commands.h"
+#include "server/describe_client.h"
 #include "server/messaging.h"
 #include "server/server.h"
 #include "server/tracking.h"
@@ -95,11 +96,11 @@ void ServerSection(Call& call, Section& section) {
 
 void ClientsSection(Call& call, Section& section) {
   Server& server = *CoreOf(call).server;
-  size_t clients = 0, parked = 0, subscribers = 0, largest_input = 0, largest_output = 0;
+  size_t clients = 0, blocked = 0, subscribers = 0, largest_input = 0, largest_output = 0;
   for (const auto& worker : server.workers()) {
     worker->VisitClients([&](const Connection& connection) {
       ++clients;
-      parked += connection.view.parked;
+      blocked += IsBlocked(connection);
       subscribers += connection.view.is_subscriber;
       largest_input = std::max<size_t>(largest_input, connection.view.input_bytes);
       largest_output = std::max<size_t>(largest_output, connection.view.output_bytes);
@@ -109,7 +110,7 @@ void ClientsSection(Call& call, Section& section) {
   section.Number("maxclients", server.settings().maxclients);
   section.Number("client_recent_max_input_buffer", largest_input);
   section.Number("client_recent_max_output_buffer", largest_output);
-  section.Number("blocked_clients", parked);
+  section.Number("blocked_clients", blocked);
   section.Number("tracking_clients", CoreOf(call).tracking->client_count());
   section.Number("pubsub_clients", subscribers);
   const keyspace::Keyspace::Awaited awaited = call.db.keyspace().CountAwaited();

@@ -43,6 +43,7 @@ class Waiter : public std::enable_shared_from_this<Waiter> {
   void JoinLines(keyspace::Keyspace& keyspace);
   void LeaveLines(keyspace::Keyspace& keyspace);
   bool Claim() { return !is_over_.exchange(true); }
+  bool is_over() const { return is_over_.load(); }  // any thread
 
   Worker* const worker;
   commands::Session session;  // as it was

@@ -178,6 +178,20 @@ class BlockingTest(black_box.TerraceTest):
         self.client_now.call('CLIENT', 'UNBLOCK', own, 'ERROR')
         self.assert_error(waiting.read_reply(), b'UNBLOCKED client unblocked via CLIENT UNBLOCK')
 
+    def test_whoever_has_been_served_is_blocked_no_more(self):
+        # Also where its thread has not heard of it.
+        pushes = self.client()
+        for i in range(50):
+            waits = [self.blocked('BLPOP', f'k{j}', '0') for j in range(3)]
+            for j in range(3):
+                pushes.send('RPUSH', f'k{j}', 'x')
+            pushes.send('INFO', 'clients')
+            replies = [pushes.read() for _ in range(4)]
+            self.assertIn(b'blocked_clients:0\r\n', replies[3][1], i)
+            for client in waits:
+                self.assertEqual(client.read()[0], '*')
+                client.close()
+
     def test_a_closed_waiter_leaves_its_line(self):
         gone = self.blocked('BLPOP', 'k', '0')
         next_in_line = self.blocked('BLPOP', 'k', '0')
