@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Tests of tools/run_tests: whatever goes wrong in a test program, the summary must say so."""
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -49,10 +50,11 @@ class RunTestsTest(unittest.TestCase):
         text += textwrap.indent(textwrap.dedent(body), "    ")
         (self.root / "tests" / "integration" / f"{name}_test.py").write_text(text)
 
-    def run_tests(self, *options):
+    def run_tests(self, *options, **environment):
         """Returns (exit status, last line, all output)."""
         done = subprocess.run([sys.executable, str(self.root / "tools" / "run_tests"), *options],
-                              capture_output=True, text=True, check=False)
+                              capture_output=True, text=True, check=False,
+                              env={**os.environ, **environment})
         return done.returncode, done.stdout.splitlines()[-1], done.stdout
 
     def test_counts_what_passed_and_ignores_what_did_not_run(self):
@@ -116,6 +118,27 @@ class RunTestsTest(unittest.TestCase):
     def test_counts_a_failed_simulation(self):
         self.add_program("sim", "#!/bin/sh\nexit 3\n")
         self.assertEqual((1, "1 passed, 1 failed"), self.run_tests()[:2])
+
+    def test_counts_a_sanitizer_report_of_a_process_that_a_passing_test_started(self):
+        self.add_module("racy", """\
+            def test_a(self):
+                path = os.environ['TSAN_OPTIONS'].rpartition('log_path=')[2]
+                with open(f'{path}.17', 'w') as report:
+                    report.write('two threads write\\n'
+                                 'SUMMARY: ThreadSanitizer: data race f.cc:7\\n')
+            """)
+        status, last, output = self.run_tests()
+        self.assertEqual((1, "2 passed, 1 failed"), (status, last))
+        self.assertIn("two threads write", output)
+        self.assertIn("sanitizer: ThreadSanitizer: data race f.cc:7", output)
+
+    def test_keeps_the_sanitizer_options_it_was_given(self):
+        self.add_module("options", """\
+            def test_a(self):
+                self.assertRegex(os.environ['ASAN_OPTIONS'], '^detect_leaks=0:log_path=/')
+            """)
+        self.assertEqual((0, "2 passed, 0 failed"),
+                         self.run_tests(ASAN_OPTIONS="detect_leaks=0")[:2])
 
 
 if __name__ == "__main__":
