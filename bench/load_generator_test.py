@@ -2,18 +2,12 @@
 """Tests of the load generator and the bare limit: they send and count what they say."""
 
 import json
-import os
-import pathlib
 import shutil
 import subprocess
 import unittest
 
 import servers
-from servers import Kind, Server
-
-BUILD = servers.BUILD
-if os.environ.get("TERRACE_BIN"):
-    BUILD = pathlib.Path(os.environ["TERRACE_BIN"]).parent
+from servers import BUILD, Kind, Server
 
 
 def generate(server, **load):

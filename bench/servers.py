@@ -12,7 +12,8 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build" / "release"
+# The programs of the benches lie beside the server under test, of whatever build that is.
+BUILD = pathlib.Path(os.environ.get("TERRACE_BIN", ROOT / "build" / "release" / "terrace")).parent
 START_SECONDS_MAX = 20
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
