@@ -138,7 +138,8 @@ void Tracking::Forget(Table& table, Table::iterator entry) {
 }
 
 void Tracking::Clear() {
-  for (Part& part : parts_) part = Part();
+  // What has been swept stays known: its worker reads that without the lock.
+  for (Part& part : parts_) part.table = Table();
   key_count_.store(0);
   item_count_.store(0);
 }
@@ -155,7 +156,7 @@ void Tracking::Trim(int shard_index, int keys_max) {
 void Tracking::Sweep(int shard_index) {
   const uint64_t ends = ends_.load();
   Part& part = parts_[static_cast<size_t>(shard_index)];
-  // Only this thread writes it.
+  // Only this shard's worker touches it, so a look costs no wait for a lock that a script holds.
   if (key_count() == 0 || part.swept_ends == ends) return;
   keyspace::ShardLock lock(*keyspace_, keyspace::ShardSet{1} << shard_index);
   Table& table = part.table;

@@ -88,7 +88,8 @@ class Tracking : public keyspace::MutationSink {
   // Announces and forgets keys of this shard while the table is over a limit, at most so many.
   // REQUIRES (both): the caller holds no shard lock.
   void Trim(int shard_index, int keys_max);
-  // Forgets clients that have ended, a bounded part of this shard's table at a time.
+  // Forgets clients that have ended, a bounded part of this shard's table at a time. Always by the
+  // same thread.
   void Sweep(int shard_index);
 
   void OnMutation(const keyspace::Mutation& mutation) override;
@@ -108,7 +109,8 @@ class Tracking : public keyspace::MutationSink {
     size_t swept_bucket = 0;
     size_t swept_bucket_count = 0;  // of the table as it was, or 0: no round is under way
     uint64_t round_ends = 0;        // ends_ when the round began
-    uint64_t swept_ends = 0;        // ends_ when the last complete round began
+    // ends_ when the last complete round began. Of the thread that sweeps, under no lock.
+    uint64_t swept_ends = 0;
   };
   struct Listener {
     Client client;

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "keyspace/database.h"
@@ -211,6 +213,26 @@ TEST_F(TrackingTest, EmptyingForgetsKeysThoughNobodyTracksAnyMore) {
   Database(&keyspace_, 0, 1000).Clear();
   EXPECT_EQ(tracking_.item_count(), 0);
   EXPECT_TRUE(Mail().empty());
+}
+
+TEST_F(TrackingTest, DatabasesAreEmptiedWhileAnotherThreadSweeps) {
+  tracking_.Start(first_);
+  tracking_.Start(second_);
+  std::atomic<bool> ends{false};
+  std::thread sweeper([&] {
+    while (!ends) tracking_.Sweep(0);
+  });
+  for (int round = 0; round < 200; ++round) {
+    for (int i = 0; i < 20; ++i) Read(first_, "k" + std::to_string(i));
+    Read(second_, "k0");
+    if (round % 2 == 0) tracking_.Stop(second_);
+    ShardLock lock(keyspace_, keyspace_.AllShards());
+    Database(&keyspace_, 0, 1000).Clear();
+    if (round % 2 == 0) tracking_.Start(second_);
+  }
+  ends = true;
+  sweeper.join();
+  EXPECT_EQ(tracking_.item_count(), 0);
 }
 
 TEST_F(TrackingTest, ACopyFilledWithTheValueItHadIsNoChange) {
