@@ -52,11 +52,13 @@ void ScriptRunner::Trim() {
 }
 
 const ScriptRunner::Compiled* ScriptRunner::Keep(ScriptStore::Pointer script, int reference) {
-  auto compiled = std::make_unique<Compiled>(Compiled{script, reference});
-  const Compiled* const result = compiled.get();
-  by_body_.emplace(script->body, result);
-  by_digest_.emplace(script->digest, std::move(compiled));
-  return result;
+  std::unique_ptr<Compiled>& kept = by_digest_[script->digest];
+  // A digest names one script, even where two bodies should have the same.
+  if (kept == nullptr) {
+    kept = std::make_unique<Compiled>(Compiled{std::move(script), reference});
+    by_body_.emplace(kept->script->body, kept.get());
+  }
+  return kept.get();
 }
 
 // Replies the error and answers nullptr when the body is no script.
@@ -86,7 +88,9 @@ const ScriptRunner::Compiled* ScriptRunner::FindBody(commands::Call& call, std::
 const ScriptRunner::Compiled* ScriptRunner::FindDigest(std::string_view digest) {
   CurrentVm();
   if (const Compiled* const planned = TakePlanned(digest)) return planned;
-  const auto found = by_digest_.find(digest);
+  auto found = by_digest_.find(digest);
+  // Clients may write it in capitals.
+  if (found == by_digest_.end()) found = by_digest_.find(base::LowerCase(digest));
   if (found != by_digest_.end()) return found->second.get();
   ScriptStore::Pointer script = scripts_->Find(digest);
   if (script == nullptr) return nullptr;
@@ -140,8 +144,7 @@ void ScriptRunner::EvalDigest(commands::Call& call, Writes writes) {
   if (call.args[1].size() != kDigestChars) return ReplyNoScript(call);
   const auto key_count = ParseKeyCount(call, "");
   if (!key_count) return;
-  const Compiled* compiled = FindDigest(call.args[1]);
-  if (compiled == nullptr) compiled = FindDigest(base::LowerCase(call.args[1]));
+  const Compiled* const compiled = FindDigest(call.args[1]);
   if (compiled == nullptr) return ReplyNoScript(call);
   RunScript(call, *compiled, writes, *key_count);
 }

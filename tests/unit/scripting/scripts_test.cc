@@ -60,16 +60,24 @@ class ScriptsTest : public ::testing::Test {
     std::vector<std::string_view> args = {
         "eval", script, base::FormatInt64(static_cast<int64_t>(keys.size()), text)};
     args.insert(args.end(), keys.begin(), keys.end());
+    return Run(args, [&](commands::Call& call) { runner_.Eval(call, writes); });
+  }
+  std::string EvalDigest(std::string_view digest) {
+    const std::vector<std::string_view> args = {"evalsha", digest, "0"};
+    return Run(args, [&](commands::Call& call) { runner_.EvalDigest(call, Writes::kAllowed); });
+  }
+  template <typename Handler>
+  std::string Run(const std::vector<std::string_view>& args, Handler handler) {
     base::Buffer out;
     resp::Reply reply(&out, protocol_);
     session_.protocol = protocol_;
     keyspace::Database database(&keyspace_, 0, clock_.NowMs());
     const commands::Limits limits;
-    const commands::Command row{.name = "eval"};
+    const commands::Command row{.name = args[0]};
     commands::Call call{row, args, reply, database, session_, limits, registry_, clock_, nullptr};
     DirectExecutor executor(&call);
     call.executor = &executor;
-    runner_.Eval(call, writes);
+    handler(call);
     return std::string(out.view());
   }
 
@@ -255,6 +263,16 @@ TEST_F(ScriptsTest, ScriptsAreKeptByTheirDigestUntilTheyAreFlushed) {
   EXPECT_EQ(store_.Find(base::Sha1Hex("return 'kept'")), nullptr);
   EXPECT_EQ(Eval("return 'kept'"), "$4\r\nkept\r\n");
   EXPECT_EQ(store_.count(), 1u);
+}
+
+TEST_F(ScriptsTest, ADigestInCapitalsRunsTheScriptThatIsCompiledAlready) {
+  Eval("return 'kept'");
+  std::string digest = base::Sha1Hex("return 'kept'");
+  for (char& c : digest) c = static_cast<char>(std::toupper(c));
+  EXPECT_EQ(EvalDigest(digest), "$4\r\nkept\r\n");
+  const size_t before = runner_.vm_bytes();
+  for (int i = 0; i < 2000; ++i) ASSERT_EQ(EvalDigest(digest), "$4\r\nkept\r\n");
+  EXPECT_LT(runner_.vm_bytes(), before + 65536);
 }
 
 TEST(Sha1, IsThatOfTheStandard) {
