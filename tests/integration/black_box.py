@@ -11,13 +11,14 @@ import servers  # noqa: E402
 
 
 class TerraceTest(unittest.TestCase):
-    """Gives each test class one Terrace; `flags` may add settings."""
+    """Gives each test class one Terrace; `flags` may add settings, `environment` variables."""
 
     flags = ()
+    environment = {}
 
     @classmethod
     def setUpClass(cls):
-        cls.server = servers.TerraceServer(*cls.flags).start()
+        cls.server = servers.TerraceServer(*cls.flags, environment=cls.environment).start()
         cls.addClassCleanup(cls.server.close)
 
     def need(self, *commands):
