@@ -132,6 +132,17 @@ class RunTestsTest(unittest.TestCase):
         self.assertIn("two threads write", output)
         self.assertIn("sanitizer: ThreadSanitizer: data race f.cc:7", output)
 
+    def test_is_gentle_and_patient_with_servers_of_a_sanitized_build(self):
+        self.add_module("gentle", """\
+            def test_a(self):
+                self.assertEqual(os.environ['TERRACE_STOP_GENTLY'], '1')
+                self.assertGreater(float(os.environ['TERRACE_PATIENCE']), 1)
+            """)
+        cache = self.root / "build" / "release" / "CMakeCache.txt"
+        for value, last in (("", "1 passed, 1 failed"), ("thread", "2 passed, 0 failed")):
+            cache.write_text(f"CMAKE_BUILD_TYPE:STRING=None\nTERRACE_SANITIZE:STRING={value}\n")
+            self.assertEqual(last, self.run_tests(TERRACE_STOP_GENTLY="")[1])
+
     def test_keeps_the_sanitizer_options_it_was_given(self):
         self.add_module("options", """\
             def test_a(self):

@@ -47,7 +47,7 @@ class Sender(threading.Thread):
 
 
 class PipelineTest(black_box.TerraceTest):
-    # What AddressSanitizer holds back of freed memory, 256 MB by itself, is no growth of the server.
+    # What AddressSanitizer holds back of freed memory, 256 MB by itself, is no growth of ours.
     environment = {'ASAN_OPTIONS': os.environ.get('ASAN_OPTIONS', '') + ':quarantine_size_mb=8'}
 
     def test_a_million_pipelined_gets_read_late_need_bounded_memory(self):

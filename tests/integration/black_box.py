@@ -7,6 +7,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support/python'))
 
+import patience  # noqa: E402
 import servers  # noqa: E402
 
 
@@ -50,7 +51,7 @@ class TerraceTest(unittest.TestCase):
         self.eventually(lambda: b'connected_clients:1\r\n' in client.call('INFO', 'clients'))
 
     def eventually(self, condition, timeout_s=10.0, message='the condition never held'):
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + timeout_s * patience.FACTOR
         while not condition():
             if time.monotonic() > deadline:
                 self.fail(message)

@@ -11,6 +11,7 @@ import time
 import unittest
 
 import black_box  # for the path to the helpers
+import patience
 import servers
 
 assert black_box
@@ -139,7 +140,7 @@ class World(unittest.TestCase):
         self.assertTrue(reply[1].startswith(b'TIER '), reply)
 
     def eventually(self, condition, timeout_s=10.0, message='the condition never held'):
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + timeout_s * patience.FACTOR
         while not condition():
             if time.monotonic() > deadline:
                 self.fail(message)

@@ -7,6 +7,7 @@ all three, so they use this client. Not thread safe: one client a thread.
 import socket
 import time
 
+import patience
 import resp_wire
 
 
@@ -19,7 +20,10 @@ class ReplyTimeout(Exception):
 
 
 class RawClient:
-    """One connection. command() waits for its reply; send*() and read() are the two halves."""
+    """One connection. command() waits for its reply; send*() and read() are the two halves.
+
+    The client's own timeout is stretched by patience; one given to a single call is as given.
+    """
 
     def __init__(self, port=None, unix_path=None, host='127.0.0.1', timeout_s=10.0, proto=2):
         if unix_path is not None:
@@ -29,12 +33,12 @@ class RawClient:
             self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             address = (host, port)
-        self.timeout_s = timeout_s
+        self.timeout_s = timeout_s * patience.FACTOR
         self.pushes = []
         self._buffer = bytearray()
         self._start = 0
         self._deadline = 0.0
-        self.socket.settimeout(timeout_s)
+        self.socket.settimeout(self.timeout_s)
         try:
             self.socket.connect(address)
         except OSError:
@@ -150,6 +154,6 @@ class RawClient:
         replies = []
         try:
             while True:
-                replies.append(self.read(timeout_s))
+                replies.append(self.read(timeout_s * patience.FACTOR))
         except ConnectionClosed:
             return replies

@@ -5,7 +5,8 @@ Promises:  start() returns once the server answers PING. A server dies with the 
 Threads:   start servers from the main thread; the death signal follows the thread that forked.
 Settings:  TERRACE_BIN names the Terrace binary (default build/release/terrace of this checkout),
            REDIS_BIN the reference server (default redis-server of the path), TERRACE_FLAGS adds
-           flags to every Terrace (for example "--threads 4").
+           flags to every Terrace (for example "--threads 4"). TERRACE_STOP_GENTLY=1 lets each
+           Terrace end by itself after its test, so that sanitizers see its end and its leaks.
 """
 
 import ctypes
@@ -20,6 +21,7 @@ import subprocess
 import tempfile
 import time
 
+import patience
 import raw_client
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
@@ -57,7 +59,7 @@ class StartFailed(Exception):
 class Server:
     """One server process. Its port, folder and flags survive stop(), kill() and restart()."""
 
-    start_timeout_s = 20.0
+    start_timeout_s = 20.0 * patience.FACTOR
 
     def __init__(self, *flags, binary, limits=None, environment=None):
         self.binary = binary
@@ -139,7 +141,7 @@ class Server:
         if self.is_running():
             self.process.terminate()
         try:
-            return self.process.wait(timeout_s)
+            return self.process.wait(timeout_s * patience.FACTOR)
         except subprocess.TimeoutExpired:
             self.kill()
             return -signal.SIGKILL
@@ -201,6 +203,11 @@ class TerraceServer(Server):
     def command_line(self):
         return [self.binary, '--port', str(self.port), '--bind', '127.0.0.1',
                 '--enable-debug-command', 'yes', *self.flags]
+
+    def close(self):
+        if os.environ.get('TERRACE_STOP_GENTLY'):
+            self.stop()
+        super().close()
 
 
 def has_command(server, name):
