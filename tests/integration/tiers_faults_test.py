@@ -74,7 +74,9 @@ class FaultTest(tiers_world.World):
                      for regional_name in ('mad',)] +
                     [regional(good), route('m:', regional='mad', regional_timeout='300ms'),
                      route('x:', regional='mad', write='spill', regional_timeout='300ms'),
-                     route('g:', regional='near')])
+                     route('g:', regional='near')],
+                    # What is to be spilled there never arrives.
+                    '--shutdown-timeout', '1')
                 client = self.client(server)
                 for command in (('SET', 'm:1', 'v'), ('GET', 'm:1'), ('INCR', 'm:1'),
                                 ('GET', 'x:1')):
