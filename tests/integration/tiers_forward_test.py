@@ -13,6 +13,7 @@ import unittest
 
 import black_box  # for the path to the helpers
 import history
+import patience
 import resp_wire
 import servers
 import tiers_forward_worker as worker
@@ -101,9 +102,9 @@ class ForwardTest(tiers_world.World):
 
     def test_kill_9_of_the_regional_tier_loses_no_acknowledged_write(self):
         client = self.start(reconnect_delay_max='200ms')
-        workers = self.start_workers(6)
+        workers = self.start_workers(6 * patience.FACTOR)
         for _ in range(4):
-            time.sleep(0.8)
+            time.sleep(0.8 * patience.FACTOR)
             self.redis.kill()
             time.sleep(0.2)
             self.redis.start()
