@@ -9,7 +9,7 @@
 #include <chrono>
 #include <utility>
 
-#include "replication/files.h"
+#include "base/files.h"
 
 namespace terrace::replication {
 namespace {
@@ -128,7 +128,7 @@ int AppendOnlyFile::WriteBuffer() {
     offset = told_.load();
   }
   size_t written = 0;
-  const int error = WriteAll(file_->fd, writing_, &written);
+  const int error = base::WriteAll(file_->fd, writing_, &written);
   size_.fetch_add(written, std::memory_order_relaxed);
   file_->written += written;
   if (written > 0 && (unsynced_.empty() || unsynced_.back() != file_)) unsynced_.push_back(file_);

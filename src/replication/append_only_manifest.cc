@@ -1,14 +1,11 @@
 #include "replication/append_only_manifest.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
+#include "base/files.h"
 #include "base/numbers.h"
-#include "replication/files.h"
 #include "resp/request_parser.h"
 
 namespace terrace::replication {
@@ -115,25 +112,14 @@ std::string AppendOnlyManifest::Parse(std::string_view text) {
 
 std::string AppendOnlyManifest::Read(const std::string& path) {
   std::string text;
-  const int error = ReadWholeFile(path, kManifestBytesMax, &text);
+  const int error = base::ReadWholeFile(path, kManifestBytesMax, &text);
   if (error != 0 && error != ENOENT) return std::string("cannot be read: ") + std::strerror(error);
   return Parse(text);
 }
 
 std::string AppendOnlyManifest::Write(const std::string& path) const {
-  const std::string temporary = DirectoryOf(path) + "temp-" + NameOf(path);
-  const auto failed = [](const char* what, const std::string& of, int error) {
-    return std::string("cannot ") + what + " " + of + ": " + std::strerror(error);
-  };
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return failed("create", temporary, errno);
-  int error = WriteAll(fd, Format());
-  if (error == 0 && ::fsync(fd) != 0) error = errno;
-  ::close(fd);
-  if (error != 0) return failed("write", temporary, error);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return failed("replace", path, errno);
-  SyncDirectory(DirectoryOf(path));
-  return "";
+  const int error = base::ReplaceFile(path, Format());
+  return error == 0 ? "" : path + " cannot be written: " + std::strerror(error);
 }
 
 }  // namespace terrace::replication

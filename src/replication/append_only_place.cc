@@ -8,7 +8,7 @@
 #include <cstring>
 #include <utility>
 
-#include "replication/files.h"
+#include "base/files.h"
 
 namespace terrace::replication {
 namespace {
@@ -53,7 +53,7 @@ std::string AppendOnlyPlace::Adopt(const std::string& path, AppendOnlyManifest* 
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return "";
   AppendOnlyManifest with_it;
-  with_it.base = {NameOf(path), 1};
+  with_it.base = {base::NameOf(path), 1};
   // First the manifest: a base that is not in its place yet is an error, not an empty start.
   std::string error = Write(with_it);
   if (!error.empty()) return error;
@@ -62,7 +62,7 @@ std::string AppendOnlyPlace::Adopt(const std::string& path, AppendOnlyManifest* 
     ::unlink(manifest_path().c_str());
     return error;
   }
-  SyncDirectory(directory_);
+  base::SyncDirectory(directory_);
   *manifest = std::move(with_it);
   return "";
 }

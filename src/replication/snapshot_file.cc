@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "replication/files.h"
+#include "base/files.h"
 
 namespace terrace::replication {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 class FileOutput : public ByteOutput {
  public:
   explicit FileOutput(int fd) : fd_(fd) {}
-  int Write(std::string_view bytes) override { return WriteAll(fd_, bytes); }
+  int Write(std::string_view bytes) override { return base::WriteAll(fd_, bytes); }
 
  private:
   const int fd_;
@@ -28,7 +28,7 @@ std::string Failed(const char* what, const std::string& path, int error) {
 }  // namespace
 
 std::string TemporaryPath(const std::string& path, int64_t process_id) {
-  return DirectoryOf(path) + "temp-" + std::to_string(process_id) + ".rdb";
+  return base::DirectoryOf(path) + "temp-" + std::to_string(process_id) + ".rdb";
 }
 
 SnapshotSaved SaveSnapshot(const std::string& path, keyspace::Keyspace& keyspace,
@@ -56,7 +56,7 @@ SnapshotSaved SaveSnapshot(const std::string& path, keyspace::Keyspace& keyspace
   if (!saved.error.empty()) {
     ::unlink(temporary.c_str());
   } else {
-    SyncDirectory(DirectoryOf(path));
+    base::SyncDirectory(base::DirectoryOf(path));
   }
   return saved;
 }

@@ -1,10 +1,11 @@
 #include "server/config_table.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/check.h"
+#include "base/files.h"
 #include "base/glob.h"
-#include "server/replace_file.h"
 #include "server/settings_names.h"
 #include "server/settings_table.h"
 #include "server/settings_value.h"
@@ -187,8 +188,8 @@ ConfigTable::Reloaded ConfigTable::Reload(Settings& settings) {
 
 std::string ConfigTable::Rewrite(const Settings& settings) {
   if (files_.config_file.empty()) return "ERR The server is running without a config file";
-  const std::string error = ReplaceFile(AutoFile(files_.config_file), AutoText(settings));
-  return error.empty() ? "" : "ERR Rewriting config file: " + error;
+  const int error = base::ReplaceFile(AutoFile(files_.config_file), AutoText(settings));
+  return error == 0 ? "" : std::string("ERR Rewriting config file: ") + std::strerror(error);
 }
 
 std::string ConfigTable::AutoText(const Settings& settings) const {

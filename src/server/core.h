@@ -104,9 +104,9 @@ struct Core {
   AclUsers* users = nullptr;
   Messaging* messaging = nullptr;
   Tracking* tracking = nullptr;
-  ChangeFeed* changes = nullptr;  // null in tests without a server
-  Replicas* replicas = nullptr;   // likewise
-  AppendOnly* append_only = nullptr;                    // likewise
+  ChangeFeed* changes = nullptr;                       // null in tests without a server
+  Replicas* replicas = nullptr;                        // likewise
+  AppendOnly* append_only = nullptr;                   // likewise
   replication::AppendOnlyFile* append_file = nullptr;  // its file; likewise
   scripting::ScriptStore* scripts = nullptr;
   scripting::LibraryStore* libraries = nullptr;

@@ -1,9 +1,10 @@
 // Server: the users as they are read and written.
 
+#include <cstring>
 #include <filesystem>
 
+#include "base/files.h"
 #include "server/acl_file.h"
-#include "server/replace_file.h"
 #include "server/server.h"
 
 namespace terrace::server {
@@ -34,7 +35,10 @@ std::string Server::ReloadUsers() {
   return defined.errors;
 }
 
-std::string Server::SaveUsers() const { return ReplaceFile(AclPath(), AclText(users_.All())); }
+std::string Server::SaveUsers() const {
+  const int error = base::ReplaceFile(AclPath(), AclText(users_.All()));
+  return error == 0 ? "" : std::strerror(error);
+}
 
 std::string Server::AclPath() const {
   const Settings settings = this->settings();

@@ -1,5 +1,6 @@
-"""What an append-only file gives back after a crash is what was there, after every episode of commands
-of all kinds: alone, in transactions, in scripts, with what expires, waits and is picked at random."""
+"""What an append-only file gives back after a crash is what was there, after every episode of
+commands of all kinds: alone, in transactions, in scripts, with what expires, waits and is picked
+at random."""
 
 import time
 import unittest

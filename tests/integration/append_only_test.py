@@ -534,7 +534,8 @@ class FaultTest(AppendOnly):
         self.server.kill()
         manifest = self.files() / f'{NAME}.manifest'
         good = manifest.read_text()
-        for bad, why in [('file x seq 1\n', 'line 1'), (good + 'file ../x seq 9 type i\n', 'line 3'),
+        for bad, why in [('file x seq 1\n', 'line 1'),
+                         (good + 'file ../x seq 9 type i\n', 'line 3'),
                          (good + good, 'second base'), (good + 'file x seq 9 type q\n', 'type')]:
             manifest.write_text(bad)
             self.assertIn(why, self.start_error())

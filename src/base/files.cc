@@ -1,11 +1,12 @@
-#include "replication/files.h"
+#include "base/files.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
-namespace terrace::replication {
+namespace terrace::base {
 
 std::string DirectoryOf(const std::string& path) {
   const size_t slash = path.rfind('/');
@@ -52,6 +53,22 @@ int ReadWholeFile(const std::string& path, size_t bytes_max, std::string* text) 
   return error;
 }
 
+int ReplaceFile(const std::string& path, std::string_view text) {
+  const std::string new_path = path + ".new";
+  const int fd = ::open(new_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return errno;
+  int error = WriteAll(fd, text);
+  if (error == 0 && ::fsync(fd) != 0) error = errno;
+  if (::close(fd) != 0 && error == 0) error = errno;
+  if (error == 0 && ::rename(new_path.c_str(), path.c_str()) != 0) error = errno;
+  if (error != 0) {
+    ::unlink(new_path.c_str());
+    return error;
+  }
+  SyncDirectory(DirectoryOf(path));
+  return 0;
+}
+
 void SyncDirectory(const std::string& directory) {
   const char* const name = directory.empty() ? "." : directory.c_str();
   const int fd = ::open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -60,4 +77,4 @@ void SyncDirectory(const std::string& directory) {
   ::close(fd);
 }
 
-}  // namespace terrace::replication
+}  // namespace terrace::base
