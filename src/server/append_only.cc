@@ -143,6 +143,7 @@ void AppendOnly::Stop() {
   if (is_rewriting()) persistence_->background().Kill();
   changes_->Unfollow(file_.get());
   file_->Close();
+  core_->hot.append_error.store(0);
   core_->hot.StopWrites(HotSettings::kAppendFailed, false);
 }
 
@@ -179,11 +180,12 @@ void AppendOnly::RunScheduled(const Settings& settings) {
 
 std::string AppendOnly::Rewrite(const Settings& settings) {
   if (is_rewriting_.exchange(true)) return kInProgress;
+  // What is scheduled from here on is another one.
+  is_scheduled_.store(false);
   RewritePlan plan;
   std::string error = Plan(settings, &plan);
   if (error.empty()) error = Begin(settings, plan);
   if (error.empty()) {
-    is_scheduled_.store(false);
     core_->log->Notice("append_only_rewrite_started", {});
     return "";
   }
@@ -222,6 +224,10 @@ std::string AppendOnly::Plan(const Settings& settings, RewritePlan* plan) {
 
 std::string AppendOnly::Begin(const Settings& settings, const RewritePlan& plan) {
   const keyspace::ShardLock shards(*core_->keyspace, core_->keyspace->AllShards());
+  {
+    std::lock_guard lock(mutex_);
+    if (plan.generation != generation_) return "changes are not kept any more";
+  }
   const std::string error = persistence_->background().Start(
       plan.place.PathOf(*plan.next.base), persistence_->Content(settings),
       [this, plan](const auto& outcome) { Finished(outcome, plan); });

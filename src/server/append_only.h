@@ -56,10 +56,11 @@ class AppendOnly : private replication::AppendOnlyFile::Events {
   // Before anybody is served: loads the files, or where there are none the snapshot, and keeps
   // changes from then on.
   std::string Start(const Settings& settings, Worker* worker);
-  replication::AppendOnlyFile& file() { return *file_; }
   // DEBUG LOADAOF: loads the files into what has been emptied. REQUIRES: all shard locks.
   std::string Load(const Settings& settings, Worker* worker);
 
+  // Where changes are kept.
+  replication::AppendOnlyFile& file() { return *file_; }
   // What is still in memory goes to the file.
   std::string Flush();
 
