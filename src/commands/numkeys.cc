@@ -82,7 +82,8 @@ std::optional<uint64_t> ParseCardLimit(Call& call, size_t argument) {
       call.reply.Error("ERR LIMIT can't be negative");
       return std::nullopt;
     }
-    if (*value > 0) limit = static_cast<uint64_t>(*value);
+    // The last one counts, and none is what 0 means.
+    limit = *value > 0 ? static_cast<uint64_t>(*value) : std::numeric_limits<uint64_t>::max();
   }
   return limit;
 }

@@ -66,6 +66,13 @@ TEST_F(SetsTest, AnIntersectionIsAnIntsetOnlyIfItMayBeOne) {
   EXPECT_EQ(Run("object encoding t"), "$6\r\nintset\r\n");
 }
 
+TEST_F(SetsTest, TheLastLimitOfACountIsTheOneThatCounts) {
+  Run("sadd s 1 2 3 4");
+  EXPECT_EQ(Run("sintercard 1 s limit 2"), ":2\r\n");
+  EXPECT_EQ(Run("sintercard 1 s limit 2 limit 0"), ":4\r\n");
+  EXPECT_EQ(Run("sintercard 1 s limit 0 limit 3"), ":3\r\n");
+}
+
 TEST_F(SetsTest, ReplyTypesOfResp3) {
   protocol_ = 3;
   Run("sadd s a");
