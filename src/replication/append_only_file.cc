@@ -38,8 +38,6 @@ AppendOnlyFile::~AppendOnlyFile() {
   syncer_.join();
 }
 
-void AppendOnlyFile::set_syncs(Syncs syncs) { syncs_.store(syncs); }
-
 int AppendOnlyFile::SwitchTo(const std::string& path, int64_t offset) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return errno;

@@ -44,7 +44,8 @@ class AppendOnlyFile : public Follower {
   AppendOnlyFile(const base::Clock* clock, Events* events);
   ~AppendOnlyFile() override;
 
-  void set_syncs(Syncs syncs);
+  void set_syncs(Syncs syncs) { syncs_.store(syncs); }
+  Syncs syncs() const { return syncs_.load(); }
   // Syncing rests, as far as it can: a child needs the disk.
   void set_rests(bool rests) { rests_.store(rests); }
 

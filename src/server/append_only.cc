@@ -110,7 +110,6 @@ std::string AppendOnly::Flush() {
 
 void AppendOnly::Apply(const Settings& settings) {
   file_->set_syncs(SyncsOf(settings));
-  syncs_always_.store(SyncsOf(settings) == AppendOnlyFile::Syncs::kAlways);
   rests_on_rewrite_.store(settings.no_appendfsync_on_rewrite);
 }
 
@@ -157,7 +156,7 @@ void AppendOnly::OnWritten(int error) {
     core_->log->Notice("append_only_written_again", {});
   } else {
     core_->log->Warning("append_only_not_written", {{"why", std::strerror(error)}});
-    if (syncs_always_.load()) {
+    if (file_->syncs() == AppendOnlyFile::Syncs::kAlways) {
       // What was done cannot be undone, and may not be acknowledged.
       core_->log->Warning("stopped", {{"why", "appendfsync is always and the disk refuses"}});
       ::_exit(1);

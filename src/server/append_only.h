@@ -125,7 +125,6 @@ class AppendOnly : private replication::AppendOnlyFile::Events {
   std::atomic<State> state_{State::kOff};
   std::atomic<bool> is_rewriting_{false};
   std::atomic<bool> is_scheduled_{false};
-  std::atomic<bool> syncs_always_{false};
   std::atomic<bool> rests_on_rewrite_{false};
 
   mutable std::mutex mutex_;

@@ -1,5 +1,6 @@
 // What replicas send (SYNC, PSYNC, REPLCONF), and WAIT and ROLE, which ask about them.
 
+#include "base/buffer.h"
 #include "base/numbers.h"
 #include "commands/registry.h"
 #include "commands/wait.h"
@@ -54,6 +55,15 @@ void Replconf(Call& call) {
   call.reply.Ok();
 }
 
+// A reply as bytes: it is the same in both protocols.
+template <typename Write>
+std::string Rendered(Write write) {
+  base::Buffer out;
+  resp::Reply reply(&out, 2);
+  write(reply);
+  return std::string(out.view());
+}
+
 void WaitForReplicas(Call& call) {
   const auto count = call.Integer(1);
   if (!count) return;
@@ -71,7 +81,8 @@ void WaitForReplicas(Call& call) {
   call.Block(std::move(wait));
   replicas.Await({call.session.id, [having, wanted = *count] {
                     const int64_t now = having();
-                    return now >= wanted ? ":" + std::to_string(now) + "\r\n" : "";
+                    if (now < wanted) return std::string();
+                    return Rendered([now](resp::Reply& reply) { reply.Integer(now); });
                   }});
 }
 
@@ -124,12 +135,12 @@ void WaitAof(Call& call) {
   call.Block(std::move(wait));
   ReplicasOf(call).Await({call.session.id, [&core, offset, wanted]() -> std::string {
                             if (wanted.local > 0 && !core.append_only->is_enabled()) {
-                              return "-" + std::string(kNoAppendOnly) + "\r\n";
+                              return Rendered(
+                                  [](resp::Reply& reply) { reply.Error(kNoAppendOnly); });
                             }
                             const OnDisks disks = CountDisks(core, offset);
                             if (!disks.Suffices(wanted)) return "";
-                            return "*2\r\n:" + std::to_string(disks.local) +
-                                   "\r\n:" + std::to_string(disks.replicas) + "\r\n";
+                            return Rendered([&](resp::Reply& reply) { ReplyDisks(reply, disks); });
                           }});
 }
 

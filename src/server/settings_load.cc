@@ -1,12 +1,12 @@
 #include "server/settings_load.h"
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
+#include "base/files.h"
 #include "server/settings_cli.h"
 #include "server/settings_file.h"
 #include "server/settings_table.h"
@@ -19,18 +19,10 @@ enum class ReadOutcome : uint8_t { kRead, kMissing, kFailed };
 
 // error is a line for people unless the file was read.
 ReadOutcome ReadFile(const std::string& path, std::string& text, std::string& error) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream content;
-  if (file) content << file.rdbuf();
-  // A directory opens but cannot be read; an empty file reads nothing, which is no failure.
-  if (!file || errno == EISDIR) {
-    const int reason = errno;
-    error = path + ": error: cannot be read: " + std::strerror(reason) + "\n";
-    return reason == ENOENT ? ReadOutcome::kMissing : ReadOutcome::kFailed;
-  }
-  text = content.str();
-  return ReadOutcome::kRead;
+  const int reason = base::ReadWholeFile(path, SIZE_MAX, &text);
+  if (reason == 0) return ReadOutcome::kRead;
+  error = path + ": error: cannot be read: " + std::strerror(reason) + "\n";
+  return reason == ENOENT ? ReadOutcome::kMissing : ReadOutcome::kFailed;
 }
 
 std::string Lines(const std::vector<ConfigError>& errors) {

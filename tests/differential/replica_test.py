@@ -4,12 +4,9 @@ kinds: alone, in transactions, in scripts, with what expires, waits and is picke
 import time
 import unittest
 
-import everything_test
-import harness
+import episodes
 import servers
-from engine import Engine
 
-EPISODES = 24
 SETTLE_S = 10.0
 # Terrace keeps no later one (docs/limits.md).
 LAST_EXPIRY_MS = (1 << 48) - 1
@@ -62,20 +59,17 @@ def everything_in(client):
     return found
 
 
-class ReplicaTest(unittest.TestCase):
+class ReplicaTest(episodes.EpisodesTest):
+
+    count = 24
+    first_seed = 2000000
 
     @classmethod
     def setUpClass(cls):
-        cls.reference = servers.RedisServer().start()
-        cls.addClassCleanup(cls.reference.close)
-        cls.subject = servers.TerraceServer('--threads', '2').start()
-        cls.addClassCleanup(cls.subject.close)
+        super().setUpClass()
         cls.replica = servers.RedisServer(
             '--replicaof', f'127.0.0.1 {cls.subject.port}').start()
         cls.addClassCleanup(cls.replica.close)
-        cls.version = servers.version_of(cls.reference)
-        # What only newer replicas understand is not drawn either.
-        everything_test.EverythingTest.prepare(cls.version)
 
     def differences(self, client, replica):
         """Waits until nothing differs; what does when that takes too long."""
@@ -90,22 +84,18 @@ class ReplicaTest(unittest.TestCase):
                         if here.get(place) != there.get(place)]
             time.sleep(0.05)
 
-    def play(self, proto):
-        first = harness.base_seed() + 2000000 * proto
+    def differences_after(self, seed):
         with self.subject.client() as client, self.replica.client() as replica:
+            self.assertEqual(client.call('WAIT', 1, 10000), 1)
+            return self.differences(client, replica)
+
+    def play(self, proto):
+        with self.replica.client() as replica:
             deadline = time.monotonic() + SETTLE_S
             while b'master_link_status:up' not in replica.call('INFO', 'replication'):
                 self.assertLess(time.monotonic(), deadline, 'the replica never followed')
                 time.sleep(0.05)
-            for seed in range(first, first + EPISODES):
-                ops = everything_test.EverythingTest.sequence(seed, harness.EPISODE_OPS)
-                with Engine(self.reference, self.subject, self.version) as engine:
-                    mismatch = engine.play(ops, seed, proto)
-                self.assertIsNone(mismatch)
-                self.assertEqual(client.call('WAIT', 1, 10000), 1)
-                found = self.differences(client, replica)
-                self.assertEqual(found, [], f'differs after the episode with seed {seed}: '
-                                            f'DIFF_SEED={harness.base_seed()}')
+        super().play(proto)
 
     def test_in_resp2(self):
         self.play(2)
