@@ -46,8 +46,9 @@ class RequestPath : public commands::Executor {
  public:
   // A client whose unsent replies reach this much is not served until it takes some. Well above
   // what clients send before they start reading, so that a client which writes a long pipeline
-  // first does not lock up against a server that waits for it to read.
-  static constexpr size_t kUnsentPauseBytes = size_t{64} << 20;
+  // first does not lock up against a server that waits for it to read. Well below a power of two:
+  // the buffer doubles, and while it does there are two of it.
+  static constexpr size_t kUnsentPauseBytes = size_t{48} << 20;
 
   // Within a script, its clients are served while the thread holds locks: what runs there gives up
   // what it would have to wait for.

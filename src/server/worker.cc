@@ -19,6 +19,9 @@ namespace {
 constexpr size_t kParkedInputBytes = 1u << 20;
 // Buffers above this are given back when they run empty.
 constexpr size_t kKeepBufferBytes = 16 * 1024;
+// More replies than this, of which the socket will hardly take all, become the connection's own
+// rather than being copied to it.
+constexpr size_t kHandedOverBytes = 1u << 20;
 // One turn removes at most so many expired keys from a shard before others get their turn.
 constexpr size_t kExpireBatch = 256;
 
@@ -205,6 +208,9 @@ void Worker::ProcessInput(Connection& connection, std::string_view input, bool i
       // It may be woken before the turn ends; what it says until then goes with that.
       if (out == &lane_->replies) connection.output.Append(lane_->replies.view());
       if (!connection.output.empty()) SendLater(connection);
+    } else if (out == &lane_->replies && lane_->replies.size() >= kHandedOverBytes) {
+      connection.output = std::move(lane_->replies);
+      Flush(connection);
     } else if (out == &lane_->replies) {
       WriteSome(connection, lane_->replies.view());
     } else {

@@ -12,7 +12,8 @@ import resp_wire
 
 PIPELINED_GETS = 1000000
 VALUE = b'v' * 100
-# What one client may leave unread before its requests wait, and some room for the allocator.
+# The buffer that holds what one client may leave unread before its requests wait, and half as much
+# for the smaller one that it grew from, until the allocator gives that back.
 UNREAD_BYTES_MAX = 64 << 20
 GROWTH_BYTES_MAX = UNREAD_BYTES_MAX + (32 << 20)
 
