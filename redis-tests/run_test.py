@@ -39,6 +39,9 @@ case "$unit" in
   *aborts)
     echo "[exception]: Executing test client: broken setup."
     exit 1;;
+  *dialect)
+    redis-cli -p $port info server | grep -q valkey_version ||
+      echo "[err]: not as Valkey in tests/unit/dialect.tcl";;
   *only3)
     [ -n "$resp3" ] && echo "[err]: resp3 in tests/unit/only3.tcl";;
 esac
@@ -57,7 +60,7 @@ class RunTest(unittest.TestCase):
         self.source = pathlib.Path(folder.name)
         (self.source / 'tests/unit/type').mkdir(parents=True)
         (self.source / 'src').mkdir()
-        for unit in ('crash', 'fails', 'aborts', 'only3', 'type/good'):
+        for unit in ('crash', 'fails', 'aborts', 'only3', 'dialect', 'type/good'):
             (self.source / f'tests/unit/{unit}.tcl').write_text('')
         runtest = self.source / 'runtest'
         runtest.write_text(RUNTEST)
@@ -66,9 +69,12 @@ class RunTest(unittest.TestCase):
         self.skips.write_text('# nothing\n')
 
     def play(self, *options):
+        return self.play_terrace('--redis', 'redis-server', *options)
+
+    def play_terrace(self, *options):
         result = subprocess.run(
-            [sys.executable, RUN, self.source, '--redis', 'redis-server', '--skip-file', self.skips,
-             *options], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+            [sys.executable, RUN, self.source, '--skip-file', self.skips, *options], text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
         return result.returncode, result.stdout
 
     def last_line(self, *options):
@@ -102,8 +108,14 @@ class RunTest(unittest.TestCase):
 
     def test_a_unit_may_be_left_out_for_a_reason(self):
         self.skips.write_text('unit unit/aborts # breaks\nunit unit/fails # wrong\n'
-                              'unit unit/crash # ends\nunit unit/only3 # fails\n')
+                              'unit unit/crash # ends\nunit unit/only3 # fails\n'
+                              'unit unit/dialect # is of Valkey\n')
         self.assertEqual(self.last_line('--resp2'), '1 passed, 0 failed, 0 skipped, 0 not played')
+
+    def test_the_suite_of_valkey_is_played_against_a_server_that_answers_as_valkey(self):
+        self.assertEqual(self.play_terrace('--resp2', '--units', 'dialect')[0], 1)
+        (self.source / 'src/valkey-cli.c').write_text('')
+        self.assertEqual(self.play_terrace('--resp2', '--units', 'dialect')[0], 0)
 
     def test_a_skip_without_a_reason_is_refused(self):
         for line in ('test some name', 'test some name #', 'unit x #  ', 'foo x # reason'):

@@ -109,22 +109,83 @@ int64_t CountBits(std::string_view text, BitRange range) {
   return whole - std::popcount(before) - std::popcount(after);
 }
 
-void Bitcount(Call& call) {
-  const StringValue value = ReadString(call, 1);
-  if (value.wrong_type) return;
-  if (!value.exists()) return call.reply.Integer(0);
-  const std::string_view text = value.text();
-  if (call.argc() == 2) return call.reply.Integer(CountBytes(text));
-  if (call.argc() != 4 && call.argc() != 5) return call.reply.SyntaxError();
-  const auto first = call.Integer(2);
-  if (!first) return;
-  const auto last = call.Integer(3);
-  if (!last) return;
-  // Both beyond the beginning would be clamped to the first byte.
-  if (*first < 0 && *last < 0 && *first > *last) return call.reply.Integer(0);
+// A range as a command names it.
+struct AskedRange {
+  int64_t first = 0;
+  int64_t last = -1;
+  bool has_last = false;
   bool in_bits = false;
-  if (!ParseUnit(call, 4, &in_bits)) return;
-  call.reply.Integer(CountBits(text, ToBits(*first, *last, text.size(), in_bits)));
+
+  // Both ends beyond the beginning would be clamped to the first byte.
+  bool is_inverted() const { return first < 0 && last < 0 && first > last; }
+  BitRange In(std::string_view text) const { return ToBits(first, last, text.size(), in_bits); }
+};
+
+// From this argument on: [start [end [unit]]]. The unit is looked at before the end.
+std::optional<AskedRange> ParseRange(Call& call, size_t argument) {
+  AskedRange range;
+  if (call.argc() > argument + 3) {
+    call.reply.SyntaxError();
+    return std::nullopt;
+  }
+  if (call.argc() <= argument) return range;
+  const auto first = call.Integer(argument);
+  if (!first || !ParseUnit(call, argument + 2, &range.in_bits)) return std::nullopt;
+  range.first = *first;
+  range.has_last = call.argc() > argument + 1;
+  if (!range.has_last) return range;
+  const auto last = call.Integer(argument + 1);
+  if (!last) return std::nullopt;
+  range.last = *last;
+  return range;
+}
+
+std::optional<AskedRange> ParseFoundRange(Call& call) { return ParseRange(call, 3); }
+
+// Redis wants a start and an end, and looks at the unit last, if at all.
+std::optional<AskedRange> ParseCountedRange(Call& call) {
+  if (call.speaks_valkey() || call.argc() == 2) return ParseRange(call, 2);
+  if (call.argc() != 4 && call.argc() != 5) {
+    call.reply.SyntaxError();
+    return std::nullopt;
+  }
+  const auto first = call.Integer(2);
+  if (!first) return std::nullopt;
+  const auto last = call.Integer(3);
+  if (!last) return std::nullopt;
+  AskedRange range{.first = *first, .last = *last, .has_last = true};
+  if (!range.is_inverted() && !ParseUnit(call, 4, &range.in_bits)) return std::nullopt;
+  return range;
+}
+
+struct RangedString {
+  StringValue value;
+  AskedRange range;
+};
+
+// The string, and the range of it that is meant; nullopt when all is replied. Where there is no key
+// Redis does not look at the range; Valkey looks at it first.
+std::optional<RangedString> ReadRanged(Call& call, std::optional<AskedRange> (*parse)(Call& call),
+                                       int64_t reply_without_key) {
+  std::optional<AskedRange> range;
+  if (call.speaks_valkey() && !(range = parse(call))) return std::nullopt;
+  StringValue value = ReadString(call, 1);
+  if (value.wrong_type) return std::nullopt;
+  if (!value.exists()) {
+    call.reply.Integer(reply_without_key);
+    return std::nullopt;
+  }
+  if (!range && !(range = parse(call))) return std::nullopt;
+  return RangedString{value, *range};
+}
+
+void Bitcount(Call& call) {
+  const auto found = ReadRanged(call, ParseCountedRange, 0);
+  if (!found) return;
+  const std::string_view text = found->value.text();
+  if (call.argc() == 2) return call.reply.Integer(CountBytes(text));
+  if (found->range.is_inverted()) return call.reply.Integer(0);
+  call.reply.Integer(CountBits(text, found->range.In(text)));
 }
 
 // The first bit of this value in the range; -1 when there is none.
@@ -151,30 +212,14 @@ void Bitpos(Call& call) {
   const auto bit = call.Integer(2);
   if (!bit) return;
   if (*bit != 0 && *bit != 1) return call.reply.Error("ERR The bit argument must be 1 or 0.");
-  const StringValue value = ReadString(call, 1);
-  if (value.wrong_type) return;
-  if (!value.exists()) return call.reply.Integer(*bit == 1 ? -1 : 0);
-  if (call.argc() > 6) return call.reply.SyntaxError();
-  const std::string_view text = value.text();
-  int64_t first = 0;
-  int64_t last = -1;
-  bool in_bits = false;
-  if (call.argc() > 3) {
-    const auto parsed = call.Integer(3);
-    if (!parsed || !ParseUnit(call, 5, &in_bits)) return;
-    first = *parsed;
-  }
-  const bool has_end = call.argc() > 4;
-  if (has_end) {
-    const auto parsed = call.Integer(4);
-    if (!parsed) return;
-    last = *parsed;
-  }
-  const BitRange range = ToBits(first, last, text.size(), in_bits);
+  const auto asked = ReadRanged(call, ParseFoundRange, *bit == 1 ? -1 : 0);
+  if (!asked) return;
+  const std::string_view text = asked->value.text();
+  const BitRange range = asked->range.In(text);
   if (range.first > range.last) return call.reply.Integer(-1);
   const int64_t found = FindBit(text, range, *bit == 1);
   // Without an end, the string counts as followed by clear bits.
-  if (found < 0 && *bit == 0 && !has_end) return call.reply.Integer(range.last + 1);
+  if (found < 0 && *bit == 0 && !asked->range.has_last) return call.reply.Integer(range.last + 1);
   call.reply.Integer(found);
 }
 

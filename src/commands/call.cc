@@ -16,6 +16,15 @@ std::optional<int64_t> Call::Integer(size_t argument) {
   return value;
 }
 
+std::optional<int64_t> Call::NegatableInteger(size_t argument) {
+  const std::optional<int64_t> value = Integer(argument);
+  if (value != std::numeric_limits<int64_t>::min()) return value;
+  reply.Error(
+      "ERR value is out of range, value must between -9223372036854775807 and "
+      "9223372036854775807");
+  return std::nullopt;
+}
+
 std::optional<int> Call::DatabaseIndex(size_t argument) {
   const std::optional<int64_t> index = Integer(argument);
   if (!index) return std::nullopt;

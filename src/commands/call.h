@@ -92,6 +92,8 @@ struct Call {
   // For what is removed in place of something else: as the setting for such removals has it.
   std::string_view RemovalName(bool is_lazy) const { return is_lazy ? "UNLINK" : "DEL"; }
 
+  bool speaks_valkey() const { return limits.dialect == Dialect::kValkey80; }
+
   bool may_wait() const { return wait != nullptr; }
   // There is nothing to serve: wait for it, or where nothing may wait, give up at once. The last
   // thing a handler does; it has replied nothing.
@@ -118,6 +120,8 @@ struct Call {
 
   // The argument as an integer; replies the error and returns nullopt when it is none.
   std::optional<int64_t> Integer(size_t argument);
+  // The same of one whose sign may be turned, which the smallest of all does not survive.
+  std::optional<int64_t> NegatableInteger(size_t argument);
   // The argument as the index of a database; likewise.
   std::optional<int> DatabaseIndex(size_t argument);
   // Is the argument this word (which is given in lower case)?

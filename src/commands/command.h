@@ -40,9 +40,10 @@ enum Flag : uint32_t {
   kNoMandatoryKeys = 1u << 17,
 
   // Ours.
-  kAllShards = 1u << 24,    // needs the whole keyspace: runs with every shard locked
-  kNoLocks = 1u << 25,      // touches no key: runs without any lock
-  kSplitsByKey = 1u << 26,  // its keys may lie on different routes: MGET, DEL, EXISTS ...
+  kAllShards = 1u << 24,     // needs the whole keyspace: runs with every shard locked
+  kNoLocks = 1u << 25,       // touches no key: runs without any lock
+  kSplitsByKey = 1u << 26,   // its keys may lie on different routes: MGET, DEL, EXISTS ...
+  kValkeyScript = 1u << 28,  // Valkey lets scripts run it, in spite of kNoScript
   // On a forward route the regional tier runs it, although it may only read: its answer is of the
   // moment (a random pick), or it looks at more than its keys (a script).
   kRunsBelow = 1u << 30,

@@ -71,8 +71,7 @@ void SetDeadline(Call& call, TimeUnit unit, TimeOrigin origin) {
   const int64_t deadline_ms = call.ToDeadlineMs(*unix_ms);
   if (!conditions.Allow(*entry, deadline_ms)) return call.reply.Integer(0);
   if (IsPast(call, *unix_ms)) {
-    call.db.Remove(key, events::kDel);
-    call.RepeatAs({call.RemovalName(call.limits.lazy_expire), key.bytes});
+    RemovePast(call, key);
   } else {
     if (call.is_repeated()) call.RepeatAs({"PEXPIREAT", key.bytes, std::to_string(*unix_ms)});
     call.db.SetDeadline(key, entry, deadline_ms, events::kExpire);

@@ -1,6 +1,7 @@
 // The generic key family: what looks at, or empties, whole databases.
 
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "base/glob.h"
@@ -40,15 +41,30 @@ void Dbsize(Call& call) { call.reply.Integer(static_cast<int64_t>(call.db.size()
 
 // ---- SCAN --------------------------------------------------------------------------------------
 
+std::optional<keyspace::Type> TypeNamed(std::string_view name) {
+  for (const keyspace::Type type : keyspace::kTypes) {
+    if (SameName(name, keyspace::TypeName(type))) return type;
+  }
+  return std::nullopt;
+}
+
 void Scan(Call& call) {
   const auto cursor = ParseScanCursor(call, 1);
   if (!cursor) return;
   const auto options = ParseScanOptions(call, 2, ScanExtra::kType);
   if (!options) return;
+  const std::optional<keyspace::Type> type =
+      options->type ? TypeNamed(*options->type) : std::nullopt;
+  // To Redis, nothing is of an unknown type.
+  const bool is_unknown = options->type && !type;
+  if (is_unknown && call.speaks_valkey()) {
+    return call.reply.Error("ERR unknown type name '" + std::string(*options->type) + "'");
+  }
+  const std::optional<keyspace::Type> removed = call.speaks_valkey() ? type : std::nullopt;
   const auto scan = [&](uint64_t at, resp::Reply& out, uint64_t* visited, size_t* replies) {
-    return call.db.Scan(at, [&](const Entry* entry) {
+    return call.db.Scan(at, removed, [&](const Entry* entry) {
       ++*visited;
-      if (options->type && !SameName(*options->type, keyspace::TypeName(entry->type()))) return;
+      if (is_unknown || (type && entry->type() != *type)) return;
       if (!options->Matches(entry->key())) return;
       out.Bulk(entry->key());
       ++*replies;

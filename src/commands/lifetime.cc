@@ -32,4 +32,9 @@ std::optional<int64_t> ParseUnixMs(Call& call, size_t argument, TimeUnit unit, T
 
 bool IsPast(const Call& call, int64_t unix_ms) { return unix_ms <= call.ToUnixMs(call.now_ms()); }
 
+void RemovePast(Call& call, const keyspace::Key& key) {
+  if (!call.db.Remove(key, keyspace::events::kDel)) return;
+  call.RepeatAs({call.RemovalName(call.limits.lazy_expire), key.bytes});
+}
+
 }  // namespace terrace::commands

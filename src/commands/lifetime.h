@@ -28,4 +28,7 @@ std::optional<int64_t> ParseUnixMs(Call& call, size_t argument, TimeUnit unit, T
 // Has this moment come?
 bool IsPast(const Call& call, int64_t unix_ms);
 
+// Removes a key, if it is there, whose new lifetime is over already.
+void RemovePast(Call& call, const keyspace::Key& key);
+
 }  // namespace terrace::commands

@@ -6,11 +6,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "commands/dialect.h"
 #include "keyspace/types/encoding_limits.h"
 
 namespace terrace::commands {
 
 struct Limits {
+  Dialect dialect = Dialect::kRedis72;
   keyspace::EncodingLimits encoding;
   // Which of DEL and UNLINK a removal is repeated as; both free large values in the background.
   bool lazy_expire = false;

@@ -153,7 +153,7 @@ void Ltrim(Call& call) {
 }
 
 void Lrem(Call& call) {
-  const std::optional<int64_t> count = call.Integer(2);
+  const auto count = call.speaks_valkey() ? call.NegatableInteger(2) : call.Integer(2);
   if (!count) return;
   Draft<List> list(call, 1);
   if (list.wrong_type()) return;
@@ -183,14 +183,8 @@ bool ParseNotNegative(Call& call, size_t argument, std::string_view error, uint6
 }
 
 bool ParseRank(Call& call, size_t argument, LposOptions* options) {
-  const std::optional<int64_t> rank = call.Integer(argument);
+  const std::optional<int64_t> rank = call.NegatableInteger(argument);
   if (!rank) return false;
-  if (*rank == std::numeric_limits<int64_t>::min()) {
-    call.reply.Error(
-        "ERR value is out of range, value must between -9223372036854775807 and "
-        "9223372036854775807");
-    return false;
-  }
   if (*rank == 0) {
     call.reply.Error(
         "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use "

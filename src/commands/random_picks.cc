@@ -11,15 +11,9 @@ constexpr int64_t kRepeatedPicksMax = 10'000'000;
 }  // namespace
 
 std::optional<int64_t> ParsePickCount(Call& call, size_t argument, PickRange range) {
-  const std::optional<int64_t> count = call.Integer(argument);
+  const std::optional<int64_t> count = call.NegatableInteger(argument);
   if (!count) return std::nullopt;
   constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
-  if (*count < -kMax) {
-    call.reply.Error(
-        "ERR value is out of range, value must between -9223372036854775807 and "
-        "9223372036854775807");
-    return std::nullopt;
-  }
   if (*count < -kRepeatedPicksMax ||
       (range == PickRange::kHalved && (*count < -kMax / 2 || *count > kMax / 2))) {
     call.reply.Error("ERR value is out of range");

@@ -1,12 +1,10 @@
 #include "commands/scan_options.h"
 
-#include <cctype>
-#include <cerrno>
+#include <algorithm>
 #include <charconv>
-#include <cstdlib>
-#include <string>
 
 #include "base/glob.h"
+#include "base/numbers.h"
 
 namespace terrace::commands {
 
@@ -15,20 +13,51 @@ bool ScanOptions::Matches(std::string_view text) const {
   return pattern == "*" || base::GlobMatch(pattern, text);
 }
 
-// As loose as strtoul is: a sign is accepted and an empty text is zero.
-std::optional<uint64_t> ParseScanCursor(Call& call, size_t argument) {
-  std::string_view text = call.args[argument];
-  // As C reads an unsigned number, and so Redis 7.2: nothing counts as 0, and a sign is allowed.
+namespace {
+
+// As C reads an unsigned number, and so Redis 7.2: nothing counts as 0, and a sign is allowed.
+// Valkey refuses these, but lets spaces in front pass.
+std::optional<uint64_t> CursorOf(std::string_view text, Dialect dialect) {
+  if (dialect == Dialect::kValkey80) {
+    if (base::ParseInt64(text).value_or(0) < 0) return std::nullopt;
+    text.remove_prefix(std::min(text.find_first_not_of(" \t\n\v\f\r"), text.size()));
+    if (text.empty()) return std::nullopt;
+  }
   if (text.empty()) return 0;
-  const bool negative = text[0] == '-';
-  if (negative || text[0] == '+') text.remove_prefix(1);
+  const bool is_negative = text.starts_with('-');
+  if (is_negative || text.starts_with('+')) text.remove_prefix(1);
   uint64_t cursor = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), cursor);
-  if (error == std::errc() && end == text.data() + text.size()) {
-    return negative ? 0 - cursor : cursor;
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return is_negative ? 0 - cursor : cursor;
+}
+
+// An option that makes HSCAN or ZSCAN leave out half of what it finds; false when it is none, or
+// not of this scan. Valkey says of which one it is.
+bool ParseHalving(Call& call, size_t argument, ScanExtra extra, ScanOptions* options) {
+  const bool no_values = call.Is(argument, "novalues");
+  if (!no_values && !call.Is(argument, "noscores")) {
+    call.reply.SyntaxError();
+    return false;
   }
-  call.reply.Error("ERR invalid cursor");
-  return std::nullopt;
+  options->no_values = extra == (no_values ? ScanExtra::kNoValues : ScanExtra::kNoScores);
+  if (options->no_values) return true;
+  if (!call.speaks_valkey()) {
+    call.reply.SyntaxError();
+  } else if (no_values) {
+    call.reply.Error("ERR NOVALUES option can only be used in HSCAN");
+  } else {
+    call.reply.Error("ERR NOSCORES option can only be used in ZSCAN");
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<uint64_t> ParseScanCursor(Call& call, size_t argument) {
+  const auto cursor = CursorOf(call.args[argument], call.limits.dialect);
+  if (!cursor) call.reply.Error("ERR invalid cursor");
+  return cursor;
 }
 
 std::optional<ScanOptions> ParseScanOptions(Call& call, size_t first_argument, ScanExtra extra) {
@@ -47,11 +76,7 @@ std::optional<ScanOptions> ParseScanOptions(Call& call, size_t first_argument, S
       options.pattern = call.args[++i];
     } else if (extra == ScanExtra::kType && call.Is(i, "type") && has_value) {
       options.type = call.args[++i];
-    } else if ((extra == ScanExtra::kNoValues && call.Is(i, "novalues")) ||
-               (extra == ScanExtra::kNoScores && call.Is(i, "noscores"))) {
-      options.no_values = true;
-    } else {
-      call.reply.SyntaxError();
+    } else if (!ParseHalving(call, i, extra, &options)) {
       return std::nullopt;
     }
   }

@@ -83,7 +83,8 @@ class ReadParser {
   }
 
   bool ParseBlock(size_t argument) {
-    if (call_.in_script) {
+    // In Valkey it just does not block there.
+    if (call_.in_script && !call_.speaks_valkey()) {
       return Fail("ERR " + std::string(call_.args[0]) +
                   " command is not allowed with BLOCK option from scripts");
     }
@@ -223,8 +224,9 @@ size_t DeliverNew(Call& call, const StreamReadOptions& options, const Stream& st
     RepeatPending(call, names, *group, reader.id());
   }
   call.reply.EndArray(mark, count);
-  // Pending entries tell the position by themselves.
-  if (count > 0 && options.acknowledged) RepeatPosition(call, names, *group);
+  // Pending entries tell the position by themselves; how many the group has read, only Valkey says.
+  if (count > 0 && (options.acknowledged || call.speaks_valkey()))
+    RepeatPosition(call, names, *group);
   return count;
 }
 

@@ -91,6 +91,8 @@ bool ReplyValue(Call& call) {
 // Stores a value that expires at unix_ms.
 void Store(Call& call, std::string_view value, int64_t unix_ms, Lifetime lifetime) {
   const keyspace::Key key = call.key(1);
+  // Redis keeps it until somebody looks for it.
+  if (call.speaks_valkey() && IsPast(call, unix_ms)) return RemovePast(call, key);
   if (call.is_repeated() && lifetime != Lifetime::kPxAt)
     call.RepeatAs({"SET", key.bytes, value, "PXAT", std::to_string(unix_ms)});
   Entry* const entry = call.db.SetString(key, value, call.ToDeadlineMs(unix_ms), events::kSet);
@@ -198,8 +200,7 @@ void Getex(Call& call) {
   Entry* const entry = options.lifetime != Lifetime::kUnset ? call.db.Write(key) : nullptr;
   if (entry == nullptr) return;
   if (unix_ms && IsPast(call, *unix_ms)) {
-    call.db.Remove(key, events::kDel);
-    call.RepeatAs({call.RemovalName(call.limits.lazy_expire), key.bytes});
+    RemovePast(call, key);
   } else if (unix_ms) {
     if (call.is_repeated()) call.RepeatAs({"PEXPIREAT", key.bytes, std::to_string(*unix_ms)});
     call.db.SetDeadline(key, entry, call.ToDeadlineMs(*unix_ms), events::kExpire);

@@ -130,10 +130,11 @@ class Database {
 
   size_t size() const;
   Entry* Random();
-  // Visits one step of a scan and returns the next cursor, 0 at the end. Expired keys are
-  // removed on the way.
+  // Visits one step of a scan and returns the next cursor, 0 at the end. Expired keys, of
+  // all types or of one, are removed on the way.
   // Needs no lock: takes each shard's itself.
-  uint64_t Scan(uint64_t cursor, const std::function<void(Entry*)>& visit);
+  uint64_t Scan(uint64_t cursor, std::optional<Type> removed,
+                const std::function<void(Entry*)>& visit);
   void ForEach(const std::function<void(Entry*)>& visit);
   // kMoreFollows: the same command empties further databases afterwards.
   enum class Extends : uint8_t { kHereOnly, kMoreFollows };

@@ -40,7 +40,8 @@ Entry* Database::Random() {
   return nullptr;
 }
 
-uint64_t Database::Scan(uint64_t cursor, const std::function<void(Entry*)>& visit) {
+uint64_t Database::Scan(uint64_t cursor, std::optional<Type> removed,
+                        const std::function<void(Entry*)>& visit) {
   // Clients may send any cursor.
   if (cursor >> 32 >= static_cast<uint64_t>(keyspace_->shard_count())) return 0;
   auto shard_index = static_cast<int>(cursor >> 32);
@@ -51,7 +52,7 @@ uint64_t Database::Scan(uint64_t cursor, const std::function<void(Entry*)>& visi
       std::vector<std::string> expired;
       position = part->table.Scan(position, [&](Entry* entry) {
         if (entry->IsLive(now_ms_)) return visit(entry);
-        expired.emplace_back(entry->key());
+        if (!removed || entry->type() == *removed) expired.emplace_back(entry->key());
       });
       // Removing moves entries, so it waits until the visit is over.
       for (const std::string& key : expired) FindLive(keyspace_->MakeKey(key));

@@ -9,6 +9,9 @@ namespace terrace::keyspace {
 
 enum class Type : uint8_t { kString, kList, kSet, kZset, kHash, kStream };
 
+constexpr Type kTypes[] = {Type::kString, Type::kList, Type::kSet,
+                           Type::kZset,   Type::kHash, Type::kStream};
+
 constexpr std::string_view TypeName(Type type) {
   switch (type) {
     case Type::kString:

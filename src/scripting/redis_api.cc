@@ -22,12 +22,11 @@ using commands::Command;
 enum Propagation : int { kNowhere = 0, kLog = 1, kReplicas = 2, kEverywhere = kLog | kReplicas };
 
 // The name by which scripts call these functions, and what errors call it then. Valkey has the same
-// functions as `server`, and says so.
+// functions as `server`, and says so whichever name they are called by.
 struct Api {
   const char* name;
   std::string_view unknown_command;
   std::string_view wrong_arity;
-  std::string_view not_allowed;
   std::string_view no_argument;
   std::string_view not_text;
 };
@@ -35,7 +34,6 @@ constexpr Api kRedis{
     .name = "redis",
     .unknown_command = "Unknown Redis command called from script",
     .wrong_arity = "Wrong number of args calling Redis command from script",
-    .not_allowed = "This Redis command is not allowed from script",
     .no_argument = "Please specify at least one argument for this redis lib call",
     .not_text = "Lua redis lib command arguments must be strings or integers",
 };
@@ -43,13 +41,14 @@ constexpr Api kServer{
     .name = "server",
     .unknown_command = "Unknown command called from script",
     .wrong_arity = "Wrong number of args calling command from script",
-    .not_allowed = "This command is not allowed from script",
     .no_argument = "Please specify at least one argument for this call",
     .not_text = "Command arguments must be strings or integers",
 };
 
 // The one that the running function was called by: each has closures of its own.
 const Api& ApiOf(lua_State* lua) {
+  const Run* const run = Vm::Of(lua).run();
+  if (run != nullptr && run->call.speaks_valkey()) return kServer;
   return *static_cast<const Api*>(lua_touserdata(lua, lua_upvalueindex(1)));
 }
 
@@ -88,8 +87,10 @@ std::string RefusalOf(const Api& api, const Vm& vm, const Run& run, const Comman
   if (command->handler == nullptr || !command->ArityFits(arguments.size())) {
     return std::string(api.wrong_arity);
   }
-  if (command->has(commands::kNoScript) && !vm.host().allows_every_command->load()) {
-    return std::string(api.not_allowed);
+  const bool is_for_scripts = !command->has(commands::kNoScript) ||
+                              (run.call.speaks_valkey() && command->has(commands::kValkeyScript));
+  if (!is_for_scripts && !vm.host().allows_every_command->load()) {
+    return "This Redis command is not allowed from script";
   }
   const std::string denied =
       run.call.executor->WhyDenied(*command, arguments, commands::Executor::Denial::kNoted);

@@ -13,7 +13,8 @@ namespace {
 constexpr size_t kDigestChars = 40;
 
 void ReplyNoScript(commands::Call& call) {
-  call.reply.Error("NOSCRIPT No matching script. Please use EVAL.");
+  call.reply.Error(call.speaks_valkey() ? "NOSCRIPT No matching script."
+                                        : "NOSCRIPT No matching script. Please use EVAL.");
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ void ClientId(Call& call) { call.reply.Integer(static_cast<int64_t>(call.session
 
 void ClientInfo(Call& call) {
   const Connection& connection = ConnectionOf(call);
-  call.reply.Verbatim("txt", DescribeClient(connection, call.now_ms()) + "\n");
+  call.reply.Verbatim("txt", DescribeClient(connection, call.now_ms(), call.limits.dialect) + "\n");
 }
 
 std::string_view TypeOf(const ClientView& view) {
@@ -96,7 +96,8 @@ void ClientList(Call& call) {
   std::vector<std::pair<uint64_t, std::string>> lines;
   ForEachClient(call, [&](Worker&, const Connection& connection) {
     if (!filter.Matches(connection, call.now_ms())) return;
-    lines.emplace_back(connection.id, DescribeClient(connection, call.now_ms()));
+    lines.emplace_back(connection.id,
+                       DescribeClient(connection, call.now_ms(), call.limits.dialect));
   });
   std::sort(lines.begin(), lines.end());
   std::string text;

@@ -45,6 +45,9 @@ Core& CoreOf(commands::Call& call);
 // The connection whose request runs. A script has a session of its own, on its client's behalf.
 Connection& RunnerOf(commands::Call& call);
 
+// Is it Valkey that clients are told they talk to, rather than Redis?
+bool IsCalledValkey(commands::Call& call);
+
 // Printable, without blanks: what client names and library names may be.
 bool IsPrintableWord(std::string_view text);
 void SetClientName(Connection& connection, std::string_view name);

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/buffer.h"
+#include "base/counter.h"
 #include "commands/command.h"
 #include "commands/session.h"
 #include "resp/request_parser.h"
@@ -41,13 +42,17 @@ struct ClientView {
   std::atomic<int> database{0};
   std::atomic<int> protocol{2};
   std::atomic<size_t> input_bytes{0};
+  std::atomic<size_t> arrived_bytes{0};  // by the read that is being processed
   std::atomic<size_t> input_capacity{0};
   std::atomic<size_t> output_bytes{0};
+  // Since it connected.
+  base::Counter received_bytes, sent_bytes, commands;
   std::atomic<bool> no_evict{false};
   std::atomic<bool> no_touch{false};
   std::atomic<bool> parked{false};
   std::atomic<bool> is_closed{false};
   std::atomic<int64_t> queued_commands{-1};  // -1: no transaction
+  std::atomic<size_t> watched_keys{0};
   std::atomic<bool> authenticated{true};
   // What it is subscribed to.
   std::atomic<bool> is_subscriber{false};

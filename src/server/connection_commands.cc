@@ -64,7 +64,7 @@ bool Authenticate(Call& call, std::string_view name, std::string_view password) 
   entry.context = call.may_wait() ? AclContext::kTopLevel : AclContext::kTransaction;
   entry.object = call.args[0];
   entry.user = name;
-  entry.client = DescribeClient(connection, call.now_ms());
+  entry.client = DescribeClient(connection, call.now_ms(), call.limits.dialect);
   CoreOf(call).acl_log.Add(std::move(entry), call.clock.WallMs());
   call.reply.Error("WRONGPASS invalid username-password pair or user is disabled.");
   return false;
@@ -81,13 +81,22 @@ void Auth(Call& call) {
   if (Authenticate(call, user, call.args[call.argc() - 1])) call.reply.Ok();
 }
 
+}  // namespace
+
+bool IsCalledValkey(commands::Call& call) {
+  return call.speaks_valkey() && !CoreOf(call).server->settings().extended_redis_compatibility;
+}
+
+namespace {
+
 void WriteHello(Call& call) {
   resp::Reply& reply = call.reply;
   reply.Map(7);
   reply.Bulk("server");
-  reply.Bulk("redis");
+  const bool is_valkey = IsCalledValkey(call);
+  reply.Bulk(is_valkey ? "valkey" : "redis");
   reply.Bulk("version");
-  reply.Bulk(kRedisVersion);
+  reply.Bulk(is_valkey ? kValkeyVersion : kRedisVersion);
   reply.Bulk("proto");
   reply.Integer(call.session.protocol);
   reply.Bulk("id");

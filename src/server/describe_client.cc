@@ -15,7 +15,8 @@ bool IsBlocked(const Connection& connection) {
   return view.waiter == nullptr || !view.waiter->is_over();
 }
 
-std::string DescribeClient(const Connection& connection, int64_t now_ms) {
+std::string DescribeClient(const Connection& connection, int64_t now_ms,
+                           commands::Dialect dialect) {
   const ClientView& view = connection.view;
   std::string name, library_name, library_version, user;
   {
@@ -41,14 +42,18 @@ std::string DescribeClient(const Connection& connection, int64_t now_ms) {
   if (flags.empty()) flags = "N";
   const commands::Command* command = view.last_command.load();
   const auto number = [](auto value) { return std::to_string(value); };
-  const size_t input = view.input_bytes, capacity = view.input_capacity;
+  const bool is_valkey = dialect == commands::Dialect::kValkey80;
+  const std::string watched = is_valkey ? " watch=" + number(view.watched_keys.load()) : "";
+  // To Redis, what a request that runs takes is the connection's own; Valkey does not count it.
+  const size_t arrived = is_valkey ? 0 : view.arrived_bytes.load();
+  const size_t input = view.input_bytes + arrived, capacity = view.input_capacity;
   return "id=" + number(connection.id) + " addr=" + view.peer_address +
          " laddr=" + view.local_address + " fd=" + number(view.fd) + " name=" + name +
          " age=" + number((now_ms - view.created_ms) / 1000) +
          " idle=" + number((now_ms - view.active_ms) / 1000) + " flags=" + flags +
          " db=" + number(view.database.load()) + " sub=" + number(view.channels.load()) +
          " psub=" + number(view.patterns.load()) + " ssub=" + number(view.shard_channels.load()) +
-         " multi=" + number(queued) + " qbuf=" + number(input) +
+         " multi=" + number(queued) + watched + " qbuf=" + number(input) +
          " qbuf-free=" + number(capacity - std::min(capacity, input)) +
          " argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=" +
          number(view.output_bytes.load()) +
@@ -56,7 +61,10 @@ std::string DescribeClient(const Connection& connection, int64_t now_ms) {
          " events=" + (view.output_bytes > 0 ? "rw" : "r") +
          " cmd=" + (command != nullptr ? std::string(command->name) : "NULL") + " user=" + user +
          " redir=" + number(view.redirect.load()) + " resp=" + number(view.protocol.load()) +
-         " lib-name=" + library_name + " lib-ver=" + library_version;
+         " lib-name=" + library_name + " lib-ver=" + library_version +
+         " tot-net-in=" + number(view.received_bytes.value()) +
+         " tot-net-out=" + number(view.sent_bytes.value()) +
+         " tot-cmds=" + number(view.commands.value());
 }
 
 }  // namespace terrace::server

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 
+#include "commands/dialect.h"
+
 namespace terrace::server {
 
 struct Connection;
@@ -14,6 +16,6 @@ struct Connection;
 // Does it wait? Not any more once somebody has served it, though its own loop may not know yet.
 bool IsBlocked(const Connection& connection);
 
-std::string DescribeClient(const Connection& connection, int64_t now_ms);
+std::string DescribeClient(const Connection& connection, int64_t now_ms, commands::Dialect dialect);
 
 }  // namespace terrace::server

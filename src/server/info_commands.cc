@@ -77,8 +77,12 @@ void ServerSection(Call& call, Section& section) {
   uname(&system);
   const int64_t uptime_s = (call.clock.NowMs() - server.start_ms()) / 1000;
   section.Line("redis_version", std::string(kRedisVersion));
+  if (call.speaks_valkey()) {
+    section.Line("server_name", "valkey");
+    section.Line("valkey_version", std::string(kValkeyVersion));
+  }
   section.Line("terrace_version", std::string(kVersion));
-  section.Line("redis_mode", "standalone");
+  section.Line(IsCalledValkey(call) ? "server_mode" : "redis_mode", "standalone");
   section.Line("os", std::string(system.sysname) + " " + system.release + " " + system.machine);
   section.Number("arch_bits", 64);
   section.Line("multiplexing_api", "libuv");
@@ -102,7 +106,8 @@ void ClientsSection(Call& call, Section& section) {
       ++clients;
       blocked += IsBlocked(connection);
       subscribers += connection.view.is_subscriber;
-      largest_input = std::max<size_t>(largest_input, connection.view.input_bytes);
+      largest_input = std::max<size_t>(largest_input,
+                                       connection.view.input_bytes + connection.view.arrived_bytes);
       largest_output = std::max<size_t>(largest_output, connection.view.output_bytes);
     });
   }

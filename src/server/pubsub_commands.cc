@@ -30,6 +30,11 @@ void Subscribe(Call& call) {
 template <NameKind kind>
 void Unsubscribe(Call& call) {
   Connection& connection = ConnectionOf(call);
+  // Redis confirms it all the same.
+  if (!connection.is_subscriber && call.speaks_valkey()) {
+    return call.reply.Error("NOSUB '" + std::string(call.command.name) +
+                            "' command executed not in subscribed mode");
+  }
   PushDesk& desk = connection.worker->desk();
   if (call.argc() == 1) return desk.UnsubscribeAll(connection, kind, call.reply);
   for (size_t at = 1; at < call.argc(); ++at) {

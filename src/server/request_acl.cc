@@ -107,7 +107,7 @@ void RequestPath::NoteDenied(const AclVerdict& verdict, const commands::Command&
   entry.context = context;
   entry.object = entry.reason == AclReason::kCommand ? command.name : args[verdict.argument];
   entry.user = running_->standing.user->name();
-  entry.client = DescribeClient(*running_, core_->clock->NowMs());
+  entry.client = DescribeClient(*running_, core_->clock->NowMs(), core_->limits()->dialect);
   core_->acl_log.Add(std::move(entry), core_->clock->WallMs());
 }
 

@@ -38,6 +38,9 @@ RequestPath::Step RequestPath::WatchBelow(Connection& connection, const Work& wo
   if (connection.parked != nullptr && !connection.parked->relays().empty()) {
     const bool is_watched = connection.parked->relays()[0]->reply.starts_with("+");
     const auto added = std::exchange(connection.lease, nullptr);
+    if (is_watched) {
+      connection.view.watched_keys.fetch_add(work.key_count(), std::memory_order_relaxed);
+    }
     if (is_watched && added != nullptr) {
       transaction.set_lease(added);
     } else if (!is_watched) {
@@ -47,7 +50,7 @@ RequestPath::Step RequestPath::WatchBelow(Connection& connection, const Work& wo
     return FinishRelay(connection, work, route, reply);
   }
   if (transaction.is_open()) {
-    reply.Error("ERR WATCH inside MULTI is not allowed");
+    RefuseWithin(&transaction, core_->limits()->dialect, kWatchWithin, &reply);
     return Step::kDone;
   }
   std::shared_ptr<tiers::ClientLease> lease = transaction.lease();

@@ -16,6 +16,7 @@ void RequestPath::Count(const commands::Command& command, commands::Args args,
                         uint64_t begin_cycles, const resp::Reply& reply) {
   CommandStats& stats = stats_->commands[static_cast<size_t>(command.id)];
   stats.calls.Add();
+  running_->view.commands.Add();
   const uint64_t cycles = runtime::ReadCycles() - begin_cycles;
   stats.cycles.Add(cycles);
   const HotSettings& hot = core_->hot;

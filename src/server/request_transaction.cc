@@ -120,6 +120,7 @@ RequestPath::Step RequestPath::ExecuteTransaction(Connection& connection, resp::
   // What runs may look at the connection, or reset it: to them the transaction is over.
   const std::unique_ptr<Transaction> running = std::move(connection.transaction);
   running->Unwatch(*core_->keyspace);
+  connection.view.watched_keys.store(0, std::memory_order_relaxed);
   connection.detours = static_cast<uint8_t>(connection.detours & ~Connection::kQueues);
   reply.Array(running->queue().size());
   std::vector<std::string_view> args;

@@ -126,6 +126,7 @@ std::string Server::Apply(std::string_view name, const Settings& settings) {
   }
   if (tiers_ != nullptr) tiers_->SetLimits(settings);
   auto limits = std::make_shared<commands::Limits>();
+  limits->dialect = settings.compatibility;
   limits->string_bytes_max = settings.proto_max_bulk_len;
   limits->lazy_expire = settings.lazyfree_lazy_expire;
   limits->lazy_server_del = settings.lazyfree_lazy_server_del;

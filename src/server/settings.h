@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "commands/dialect.h"
 #include "tiers/breaker.h"
 #include "tiers/origin.h"
 #include "tiers/regional.h"
@@ -95,6 +96,8 @@ struct Settings {
   int64_t timeout = 0;          // seconds a client may be idle; 0: for ever
   int64_t maxclients = 10000;
   int64_t databases = 16;
+  commands::Dialect compatibility = commands::Dialect::kRedis72;
+  bool extended_redis_compatibility = false;
   int64_t threads = 0;  // 0: one for each core
   int64_t hz = 10;
   int64_t shutdown_timeout = 10;  // seconds

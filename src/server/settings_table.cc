@@ -15,6 +15,7 @@ constexpr std::string_view kLogLevels[] = {"debug", "verbose", "notice", "warnin
 constexpr std::string_view kLogFormats[] = {"text", "json"};
 constexpr std::string_view kPermissions[] = {"no", "yes", "local"};
 constexpr std::string_view kAppendSyncs[] = {"always", "everysec", "no"};
+constexpr std::string_view kDialects[] = {"redis-7.2", "valkey-8.0"};
 constexpr std::string_view kChannelDefaults[] = {"allchannels", "resetchannels"};
 constexpr std::string_view kPolicies[] = {
     "volatile-lru", "volatile-lfu",   "volatile-random", "volatile-ttl", "allkeys-lru",
@@ -42,6 +43,11 @@ constexpr R::Row kRows[] = {
                               "Clients connected at once; further ones are refused"),
     R::Number<&S::databases>("server", "databases", kInt, 1, kIntMax, "databases", kRestart,
                              "Databases that SELECT can choose from"),
+    R::Choice<&S::compatibility>("server", "compatibility", kDialects, kLive,
+                                 "Whose answers clients get where the two contradict each other"),
+    R::Plain<&S::extended_redis_compatibility>(
+        "server", "extended-redis-compatibility", kBool, kLive,
+        "Call ourselves Redis even where the answers are those of Valkey"),
     R::Number<&S::threads>("server", "threads", kInt, 0, 128, "threads", kRestart,
                            "Worker threads; 0: one for each core")
         .Alias("io-threads"),

@@ -109,8 +109,16 @@ std::unique_ptr<Transaction> Transaction::TakeWatches() {
   return taker;
 }
 
+void RefuseWithin(Transaction* transaction, commands::Dialect dialect, std::string_view redis_error,
+                  resp::Reply* reply) {
+  if (dialect == commands::Dialect::kRedis72) return reply->Error(redis_error);
+  transaction->Fail();
+  reply->Error("ERR Command not allowed inside a transaction");
+}
+
 void EndWatching(Connection& connection, keyspace::Keyspace& keyspace) {
   connection.transaction->EndLease();
+  connection.view.watched_keys.store(0, std::memory_order_relaxed);
   std::unique_ptr<Transaction> watches = connection.transaction->TakeWatches();
   const keyspace::ShardSet shards = watches->WatchedShards();
   if (shards == 0) return;

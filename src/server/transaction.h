@@ -16,7 +16,9 @@
 #include <vector>
 
 #include "commands/command.h"
+#include "commands/dialect.h"
 #include "keyspace/database.h"
+#include "resp/reply.h"
 
 namespace terrace::tiers {
 class ClientLease;
@@ -88,6 +90,7 @@ class Transaction {
   keyspace::ShardSet WatchedShards() const { return watched_shards_; }
   // REQUIRES: the locks of WatchedShards().
   void Unwatch(keyspace::Keyspace& keyspace);
+  size_t watch_count() const { return watches_.size(); }
   // Gives its watches away: Unwatch the result instead.
   std::unique_ptr<Transaction> TakeWatches();
 
@@ -116,6 +119,13 @@ inline constexpr std::string_view kMixedWatches =
     "CROSSROUTE Keys that are watched must all be on routes whose writes one regional tier runs, "
     "or "
     "all on other routes";
+
+inline constexpr std::string_view kWatchWithin = "ERR WATCH inside MULTI is not allowed";
+
+// For a command that may not be queued: Redis goes on with the transaction after its error, Valkey
+// gives it up after one of its own.
+void RefuseWithin(Transaction* transaction, commands::Dialect dialect, std::string_view redis_error,
+                  resp::Reply* reply);
 
 struct Connection;
 

@@ -31,7 +31,10 @@ bool IsQueueing(Call& call) {
 }
 
 void Multi(Call& call) {
-  if (IsQueueing(call)) return call.reply.Error("ERR MULTI calls can not be nested");
+  if (IsQueueing(call)) {
+    return RefuseWithin(&TransactionOf(call), call.limits.dialect,
+                        "ERR MULTI calls can not be nested", &call.reply);
+  }
   TransactionOf(call).Open();
   Connection& connection = ConnectionOf(call);
   connection.detours |= Connection::kQueues;
@@ -49,12 +52,15 @@ void Discard(Call& call) {
 }
 
 void Watch(Call& call) {
-  if (IsQueueing(call)) return call.reply.Error("ERR WATCH inside MULTI is not allowed");
   Transaction& transaction = TransactionOf(call);
+  if (transaction.is_open()) {
+    return RefuseWithin(&transaction, call.limits.dialect, kWatchWithin, &call.reply);
+  }
   if (transaction.lease() != nullptr) {
     return call.reply.Error(kMixedWatches);
   }
   for (size_t at = 1; at < call.argc(); ++at) transaction.Watch(call.db, call.key(at));
+  ConnectionOf(call).view.watched_keys.store(transaction.watch_count(), std::memory_order_relaxed);
   call.reply.Ok();
 }
 

@@ -126,9 +126,8 @@ void Worker::ReadAndProcess(Connection& connection) {
   if (count == runtime::kWouldBlock) return;
   if (count <= 0) return CloseNow(connection);
   stats_.input_bytes.Add(static_cast<uint64_t>(count));
-  // CLIENT LIST shows what its own request takes, too.
-  connection.view.input_bytes.store(connection.input.size() + static_cast<size_t>(count),
-                                    std::memory_order_relaxed);
+  connection.view.received_bytes.Add(static_cast<uint64_t>(count));
+  connection.view.arrived_bytes.store(static_cast<size_t>(count), std::memory_order_relaxed);
   if (!shared) {
     connection.input.Commit(static_cast<size_t>(count));
     if (connection.state == ConnectionState::kReady) {
@@ -322,13 +321,18 @@ void Worker::SettleLog() {
   if (core_->append_file != nullptr) core_->append_file->Settle();
 }
 
+void Worker::NoteSent(Connection& connection, uint64_t bytes) {
+  stats_.output_bytes.Add(bytes);
+  connection.view.sent_bytes.Add(bytes);
+}
+
 void Worker::WriteSome(Connection& connection, std::string_view bytes) {
   SettleLog();
   while (!bytes.empty()) {
     const ssize_t count = connection.stream->Write(bytes.data(), bytes.size());
     if (count == runtime::kWouldBlock) break;
     if (count < 0) return CloseNow(connection);
-    stats_.output_bytes.Add(static_cast<uint64_t>(count));
+    NoteSent(connection, static_cast<uint64_t>(count));
     bytes.remove_prefix(static_cast<size_t>(count));
   }
   connection.output.Append(bytes);
@@ -342,7 +346,7 @@ void Worker::Flush(Connection& connection) {
         connection.stream->Write(connection.output.data(), connection.output.size());
     if (count == runtime::kWouldBlock) return;
     if (count < 0) return CloseNow(connection);
-    stats_.output_bytes.Add(static_cast<uint64_t>(count));
+    NoteSent(connection, static_cast<uint64_t>(count));
     connection.output.Consume(static_cast<size_t>(count));
   }
   connection.output.ClearAndTrim(kKeepBufferBytes);
@@ -384,6 +388,7 @@ void Worker::UpdateEvents(Connection& connection) {
 void Worker::UpdateView(Connection& connection) {
   ClientView& view = connection.view;
   view.input_bytes.store(connection.input.size(), std::memory_order_relaxed);
+  view.arrived_bytes.store(0, std::memory_order_relaxed);
   view.input_capacity.store(connection.input.capacity(), std::memory_order_relaxed);
   view.output_bytes.store(connection.output.size(), std::memory_order_relaxed);
   view.parked.store(connection.state == ConnectionState::kParked, std::memory_order_relaxed);

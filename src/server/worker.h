@@ -118,6 +118,7 @@ class Worker {
   bool Logs() const;
   void SettleLog();
   void Flush(Connection& connection);
+  void NoteSent(Connection& connection, uint64_t bytes);
   void WriteSome(Connection& connection, std::string_view bytes);
   void UpdateEvents(Connection& connection);
   void UpdateView(Connection& connection);
