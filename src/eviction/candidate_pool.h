@@ -20,18 +20,20 @@ namespace terrace::eviction {
 
 class CandidatePool {
  public:
-  // Keys drawn for each pick, and candidates remembered between picks.
-  static constexpr size_t kSamples = 8;
+  // Candidates remembered between picks.
   static constexpr size_t kCapacity = 16;
 
   explicit CandidatePool(SampleFrom from) : from_(from) {}
+
+  // Keys drawn for each pick, at most Tuning::kSamplesMax.
+  void set_samples(size_t samples) { samples_ = samples; }
 
   // Draws a sample and hands out the candidate of the highest rank(word) that still stands. False
   // only when the store has nothing to sample.
   template <typename Rank>
   bool Pick(Residents& residents, const Rank& rank, Resident* victim) {
-    std::array<Resident, kSamples> sample;
-    const size_t drawn = residents.Sample(from_, kSamples, sample.data());
+    std::array<Resident, Tuning::kSamplesMax> sample;
+    const size_t drawn = residents.Sample(from_, samples_, sample.data());
     for (size_t i = 0; i < drawn; ++i) Add({sample[i].hash, *sample[i].word}, rank);
     while (size_ > 0) {
       const Candidate best = candidates_[--size_];
@@ -73,6 +75,7 @@ class CandidatePool {
   }
 
   const SampleFrom from_;
+  size_t samples_ = Tuning().samples;
   std::array<Candidate, kCapacity> candidates_;
   size_t size_ = 0;
 };

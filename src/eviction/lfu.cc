@@ -15,8 +15,6 @@ namespace {
 
 constexpr uint32_t kInitialCounter = 5;
 constexpr uint32_t kCounterMax = 255;
-constexpr uint32_t kLogFactor = 10;
-constexpr uint32_t kDecayPeriodMs = 60'000;
 
 constexpr uint32_t kTickShift = 8;
 constexpr uint32_t kTickMask = 0xffffff;
@@ -28,13 +26,6 @@ Word Pack(uint32_t tick, uint32_t counter) { return tick << 8 | counter; }
 // Ticks wrap with the clock they come from, so the difference is right across a wrap.
 uint32_t TicksSince(Word word, uint32_t now_ms) {
   return (TickOf(now_ms) - (word >> 8)) & kTickMask;
-}
-
-uint32_t DecayedCounter(Word word, uint32_t now_ms) {
-  const uint64_t idle_ms = uint64_t{TicksSince(word, now_ms)} << kTickShift;
-  const uint64_t periods = idle_ms / kDecayPeriodMs;
-  const uint32_t counter = word & kCounterMask;
-  return periods >= counter ? 0 : counter - static_cast<uint32_t>(periods);
 }
 
 class LfuPolicy final : public EvictionPolicy {
@@ -57,10 +48,15 @@ class LfuPolicy final : public EvictionPolicy {
 
   bool PickVictim(Residents& residents, uint32_t now_ms, Resident* victim) override {
     // Among equal counters the one untouched for longest leaves first.
-    const auto rank = [now_ms](Word word) {
+    const auto rank = [this, now_ms](Word word) {
       return (kCounterMax - DecayedCounter(word, now_ms)) << 24 | TicksSince(word, now_ms);
     };
     return pool_.Pick(residents, rank, victim);
+  }
+
+  void SetTuning(const Tuning& tuning) override {
+    tuning_ = tuning;
+    pool_.set_samples(tuning.samples);
   }
 
   int64_t Frequency(Word word, uint32_t now_ms) const override {
@@ -71,14 +67,23 @@ class LfuPolicy final : public EvictionPolicy {
   }
 
  private:
+  uint32_t DecayedCounter(Word word, uint32_t now_ms) const {
+    const uint32_t counter = word & kCounterMask;
+    if (tuning_.lfu_decay_ms == 0) return counter;
+    const uint64_t idle_ms = uint64_t{TicksSince(word, now_ms)} << kTickShift;
+    const uint64_t periods = idle_ms / tuning_.lfu_decay_ms;
+    return periods >= counter ? 0 : counter - static_cast<uint32_t>(periods);
+  }
+
   bool Increments(uint32_t counter) {
     if (counter == kCounterMax) return false;
     const uint32_t above = counter > kInitialCounter ? counter - kInitialCounter : 0;
-    return rng_.Below(above * kLogFactor + 1) == 0;
+    return rng_.Below(uint64_t{above} * tuning_.lfu_log_factor + 1) == 0;
   }
 
   const std::string_view name_;
   CandidatePool pool_;
+  Tuning tuning_;
   base::Rng rng_;
 };
 

@@ -19,6 +19,8 @@ class LruPolicy final : public AccessClockPolicy {
     return pool_.Pick(residents, idle_ms, victim);
   }
 
+  void SetTuning(const Tuning& tuning) override { pool_.set_samples(tuning.samples); }
+
  private:
   const std::string_view name_;
   CandidatePool pool_;

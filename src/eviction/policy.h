@@ -53,6 +53,15 @@ class Residents {
   virtual bool SoonestToExpire(Resident* found) = 0;
 };
 
+// What operators may tune while a policy runs; each policy uses what concerns it.
+struct Tuning {
+  static constexpr size_t kSamplesMax = 64;
+
+  size_t samples = 8;              // maxmemory-samples: keys drawn for each pick
+  uint32_t lfu_log_factor = 10;    // lfu-log-factor: how slowly counters saturate
+  uint64_t lfu_decay_ms = 60'000;  // lfu-decay-time: for one off a counter; 0: they do not decay
+};
+
 class EvictionPolicy {
  public:
   virtual ~EvictionPolicy() = default;
@@ -82,6 +91,8 @@ class EvictionPolicy {
   // The bytes this instance should assume the store holds at most; 0 means unlimited. Queues with
   // a share of the whole (small, ghost) size themselves from it.
   virtual void SetCapacity(uint64_t bytes) {}
+
+  virtual void SetTuning(const Tuning& tuning) {}
 
   // Bytes of the policy's own memory, beyond the word in each entry.
   virtual size_t metadata_bytes() const { return 0; }

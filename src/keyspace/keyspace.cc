@@ -77,10 +77,23 @@ void Keyspace::SetPolicy(std::string_view name, int64_t now_ms) {
   }
 }
 
+void Keyspace::SetTuning(const eviction::Tuning& tuning) {
+  {
+    std::lock_guard lock(policy_mutex_);
+    tuning_ = tuning;
+  }
+  for (int i = 0; i < shard_count(); ++i) {
+    ShardLock lock(*this, ShardSet{1} << i);
+    shard(i).policy().SetTuning(tuning);
+  }
+}
+
 std::unique_ptr<eviction::EvictionPolicy> Keyspace::NewPolicy(int shard_index) {
   auto policy =
       eviction::FindPolicy(policy_name())->make(seed_ + static_cast<uint64_t>(shard_index) + 1);
   policy->SetCapacity(memory_limit() / static_cast<uint64_t>(shard_count()));
+  std::lock_guard lock(policy_mutex_);
+  policy->SetTuning(tuning_);
   return policy;
 }
 

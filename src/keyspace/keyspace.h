@@ -84,6 +84,7 @@ class Keyspace {
 
   // The eviction policy by its configuration name. REQUIRES: the name is in the registry.
   void SetPolicy(std::string_view name, int64_t now_ms);
+  void SetTuning(const eviction::Tuning& tuning);
   std::string policy_name() const;
   void SetMemoryLimit(uint64_t bytes);
   uint64_t memory_limit() const { return memory_bytes_max_.load(std::memory_order_relaxed); }
@@ -150,6 +151,7 @@ class Keyspace {
   std::atomic<uint32_t> evict_next_{0};
   mutable std::mutex policy_mutex_;
   std::string policy_name_;  // guarded by policy_mutex_
+  eviction::Tuning tuning_;
 };
 
 // ShardLock: holds the locks of a set of shards for its scope.

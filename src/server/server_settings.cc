@@ -27,6 +27,12 @@ keyspace::EncodingLimits EncodingLimitsOf(const Settings& settings, uint64_t has
           .hash_seed = hash_seed};
 }
 
+std::string Listed(std::span<const std::string> names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : " ") + name;
+  return list;
+}
+
 }  // namespace
 
 Settings Server::settings() const {
@@ -50,16 +56,37 @@ std::string Server::RewriteConfig() {
 ConfigTable::Reloaded Server::ReloadConfig() {
   const keyspace::ShardLock shards(*keyspace_, keyspace_->AllShards());
   std::lock_guard lock(settings_mutex_);
-  return config_.Reload(settings_);
+  ConfigTable::Reloaded reloaded = config_.Reload(settings_);
+  if (!reloaded.error.empty()) {
+    log_.Warning("config_refused", {{"why", reloaded.error}});
+  } else {
+    log_.Notice("config_reloaded", {{"changed", Listed(reloaded.changed)},
+                                    {"needs_restart", Listed(reloaded.needs_restart)}});
+  }
+  return reloaded;
 }
 
 void Server::ApplyAll() {
-  for (const char* name :
-       {"loglevel", "log-format", "logfile", "requirepass", "proto-max-bulk-len",
-        "client-query-buffer-limit", "latency-tracking", "slowlog-log-slower-than",
-        "latency-monitor-threshold", "slowlog-max-len", "notify-keyspace-events",
-        "busy-reply-threshold", "tracking-table-max-keys", "acl-pubsub-default", "acllog-max-len",
-        "save", "min-replicas-to-write", "lazyfree-lazy-expire", "appendfsync"}) {
+  for (const char* name : {"loglevel",
+                           "log-format",
+                           "logfile",
+                           "requirepass",
+                           "proto-max-bulk-len",
+                           "client-query-buffer-limit",
+                           "latency-tracking",
+                           "slowlog-log-slower-than",
+                           "latency-monitor-threshold",
+                           "slowlog-max-len",
+                           "notify-keyspace-events",
+                           "busy-reply-threshold",
+                           "tracking-table-max-keys",
+                           "acl-pubsub-default",
+                           "acllog-max-len",
+                           "save",
+                           "maxmemory-samples",
+                           "min-replicas-to-write",
+                           "lazyfree-lazy-expire",
+                           "appendfsync"}) {
     const std::string error = Apply(name, settings_);
     if (!error.empty()) log_.Warning("setting_ignored", {{"name", name}, {"why", error}});
   }
@@ -72,6 +99,10 @@ std::string Server::Apply(std::string_view name, const Settings& settings) {
     keyspace_->SetMemoryLimit(settings.maxmemory);
   } else if (name == "maxmemory-policy") {
     keyspace_->SetPolicy(settings.maxmemory_policy, clock_.NowMs());
+  } else if (name == "maxmemory-samples" || name.starts_with("lfu-")) {
+    keyspace_->SetTuning({.samples = static_cast<size_t>(settings.maxmemory_samples),
+                          .lfu_log_factor = static_cast<uint32_t>(settings.lfu_log_factor),
+                          .lfu_decay_ms = static_cast<uint64_t>(settings.lfu_decay_time) * 60'000});
   } else if (name == "loglevel") {
     log_.set_level(static_cast<base::Log::Level>(settings.loglevel));
   } else if (name == "log-format") {

@@ -149,7 +149,7 @@ struct Settings {
   // [memory]
   uint64_t maxmemory = 0;  // bytes; 0: no limit
   std::string maxmemory_policy = "noeviction";
-  int64_t maxmemory_samples = 5;
+  int64_t maxmemory_samples = 8;
   int64_t maxmemory_clients = 0;  // bytes; negative: per cent of maxmemory; 0: no limit
   int64_t lfu_log_factor = 10;
   int64_t lfu_decay_time = 1;  // minutes

@@ -177,17 +177,19 @@ constexpr R::Row kRows[] = {
     R::Choice<&S::maxmemory_policy>(
         "memory", "maxmemory-policy", kPolicies, kLive,
         "What leaves when the memory is full; noeviction: writes are refused"),
-    R::Number<&S::maxmemory_samples>("memory", "maxmemory-samples", kInt, 1, kIntMax, "keys", kLive,
+    R::Number<&S::maxmemory_samples>("memory", "maxmemory-samples", kInt, 1, 64, "keys", kLive,
                                      "Keys the sampling policies look at for each eviction"),
     R::Number<&S::maxmemory_clients>(
         "memory", "maxmemory-clients", kBytesOrPercent, -100, kInt64Max, "bytes or %", kLive,
-        "Memory of all clients; beyond it the largest are closed; 0: no limit"),
+        "Accepted; buffers are bounded for each client, none is closed for what all take"),
     R::Number<&S::lfu_log_factor>("memory", "lfu-log-factor", kInt, 0, kIntMax, "", kLive,
                                   "How slowly the LFU counters saturate"),
-    R::Number<&S::lfu_decay_time>("memory", "lfu-decay-time", kInt, 0, kIntMax, "minutes", kLive,
-                                  "Idle time after which an LFU counter is lowered by one"),
-    R::Number<&S::active_expire_effort>("memory", "active-expire-effort", kInt, 1, 10, "", kLive,
-                                        "Time spent on removing expired keys, 1 (least) to 10"),
+    R::Number<&S::lfu_decay_time>(
+        "memory", "lfu-decay-time", kInt, 0, kIntMax, "minutes", kLive,
+        "Idle time after which an LFU counter is lowered by one; 0: never"),
+    R::Number<&S::active_expire_effort>(
+        "memory", "active-expire-effort", kInt, 1, 10, "", kLive,
+        "Accepted; expired keys are found by their deadlines, without searching"),
     R::Plain<&S::lazyfree_lazy_eviction>(
         "memory", "lazyfree-lazy-eviction", kBool, kLive,
         "Accepted; large values are always freed in the background"),
@@ -230,9 +232,8 @@ constexpr R::Row kRows[] = {
         "encoding", "list-max-listpack-size", kInt, -kIntMax - 1, kIntMax, "", kLive,
         "Elements in a node of a list, or -1 to -5 for 4, 8, 16, 32, 64 kb")
         .Alias("list-max-ziplist-size"),
-    R::Number<&S::list_compress_depth>(
-        "encoding", "list-compress-depth", kInt, 0, kIntMax, "nodes", kLive,
-        "Nodes at each end of a list that stay uncompressed; 0: all"),
+    R::Number<&S::list_compress_depth>("encoding", "list-compress-depth", kInt, 0, kIntMax, "nodes",
+                                       kLive, "Accepted; lists are not compressed"),
     R::Number<&S::hash_max_listpack_entries>("encoding", "hash-max-listpack-entries", kInt, 0,
                                              kInt64Max, "fields", kLive,
                                              "Largest hash kept compact")

@@ -123,6 +123,32 @@ TEST(Lfu, LosesOneForEachIdleMinute) {
   EXPECT_EQ(store.policy().Frequency(word, store.now_ms + 200 * 60'000), 0);
 }
 
+TEST(Lfu, CountsAndDecaysAsTuned) {
+  FakeStore store = MakeStore("allkeys-lfu");
+  store.policy().SetTuning({.lfu_log_factor = 0, .lfu_decay_ms = 5 * 60'000});
+  store.Insert(1);
+  for (int hit = 0; hit < 100; ++hit) store.Hit(1);
+  const Word word = store.entry(1).word;
+  EXPECT_EQ(store.policy().Frequency(word, store.now_ms), 105);
+  EXPECT_EQ(store.policy().Frequency(word, store.now_ms + 4 * 60'000), 105);
+  EXPECT_EQ(store.policy().Frequency(word, store.now_ms + 6 * 60'000), 104);
+  store.policy().SetTuning({.lfu_decay_ms = 0});
+  EXPECT_EQ(store.policy().Frequency(word, store.now_ms + 600 * 60'000), 105);
+}
+
+// More samples come closer to the true order.
+TEST(Lru, MoreSamplesFindOlderKeys) {
+  const auto mean_of_victims = [](size_t samples) {
+    FakeStore store = MakeStore("allkeys-lru");
+    store.policy().SetTuning({.samples = samples});
+    for (uint64_t key = 0; key < 1'000; ++key, ++store.now_ms) store.Insert(key);
+    double sum = 0;
+    for (int i = 0; i < 100; ++i) sum += static_cast<double>(store.EvictOne());
+    return sum / 100;
+  };
+  EXPECT_LT(mean_of_victims(32), mean_of_victims(1) / 2);
+}
+
 TEST(Lfu, EvictsTheLeastFrequentKey) {
   FakeStore store = MakeStore("allkeys-lfu");
   for (uint64_t key = 0; key < 8; ++key) store.Insert(key);
