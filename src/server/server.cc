@@ -227,6 +227,7 @@ void Server::Place(int fd) {
   if (clients >= static_cast<size_t>(settings.maxclients)) {
     return refuse("-ERR max number of clients reached\r\n");
   }
+  least->Expect();
   const uint64_t id = next_client_id_.fetch_add(1);
   const bool is_protected =
       settings.protected_mode && users_.Find(AclUsers::kDefaultName)->needs_no_password();

@@ -66,7 +66,6 @@ Connection* Worker::Adopt(uint64_t id, const MakeStream& make_stream) {
     std::lock_guard lock(connections_mutex_);
     connections_.emplace(id, std::move(owned));
   }
-  connection_count_.fetch_add(1, std::memory_order_relaxed);
   stats_.connections_received.Add();
   UpdateEvents(*connection);
   return connection;

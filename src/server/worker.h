@@ -44,6 +44,7 @@ class Worker {
   // Begins to serve a client. make_stream gets the callback for the stream's events.
   using MakeStream =
       std::function<std::unique_ptr<runtime::Stream>(base::Function<void(int)> on_events)>;
+  // REQUIRES: Expect() for each.
   Connection* Adopt(uint64_t id, const MakeStream& make_stream);
 
   // This parked request, at the front of this connection, can go on. Ignored when the connection is
@@ -75,6 +76,8 @@ class Worker {
   // Any thread: calls visit for every open connection, under the mutex that guards the set; visit
   // may look at id and view only.
   void VisitClients(const std::function<void(const Connection&)>& visit);
+  // Any thread: counts a connection that it will be given to Adopt.
+  void Expect() { connection_count_.fetch_add(1, std::memory_order_relaxed); }
   // Any thread.
   size_t connection_count() const { return connection_count_.load(std::memory_order_relaxed); }
 

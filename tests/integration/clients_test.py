@@ -1,6 +1,7 @@
 """Connections: CLIENT commands, limits of their number and idleness, sockets, and shutdown."""
 
 import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -203,6 +204,23 @@ class ClientCommandTest(black_box.TerraceTest):
         self.assertEqual(fields_of(client.call('CLIENT', 'INFO'))['db'], '0')
 
 
+def first_bytes(connection):
+    """Returns the first five bytes that arrive, or fewer before the end."""
+    try:
+        return connection.recv(5)
+    except OSError:
+        return b''
+
+
+def context_switches_by_thread(pid):
+    """Returns {thread id: how often it has waited}, which a worker does about once a request."""
+    switches = {}
+    for status in pathlib.Path(f'/proc/{pid}/task').glob('*/status'):
+        fields = dict(line.split(':', 1) for line in status.read_text().splitlines())
+        switches[status.parent.name] = int(fields['voluntary_ctxt_switches'])
+    return switches
+
+
 class LimitsTest(black_box.TerraceTest):
 
     def test_more_connections_than_maxclients_are_told_so(self):
@@ -217,6 +235,41 @@ class LimitsTest(black_box.TerraceTest):
         others[0].close()
         self.eventually(lambda: len(admin.call('CLIENT', 'LIST').splitlines()) == 2)
         self.assertEqual(self.client().command('PING'), ('+', b'PONG'))
+
+    def test_a_burst_of_connections_is_counted_before_other_threads_serve_them(self):
+        with servers.TerraceServer('--threads', '2', '--maxclients', '8') as server:
+            # The one that asked whether the server is there may still be closing.
+            self.eventually(lambda: self.served_of_a_burst(server) == 8)
+            for _ in range(3):
+                self.assertLessEqual(self.served_of_a_burst(server), 8)
+
+    def served_of_a_burst(self, server):
+        """Opens many connections at once and returns how many of them are served."""
+        burst = [socket.create_connection(('127.0.0.1', server.port)) for _ in range(40)]
+        for connection in burst:
+            try:
+                connection.sendall(b'PING\r\n')
+            except OSError:
+                pass  # it was turned away
+        answers = [first_bytes(connection) for connection in burst]
+        for connection in burst:
+            connection.close()
+        return answers.count(b'+PONG')
+
+    def test_connections_are_spread_over_the_threads(self):
+        with servers.TerraceServer('--threads', '2') as server:
+            burst = [server.client() for _ in range(40)]
+            for client in burst:
+                self.addCleanup(client.close)
+                self.assertEqual(client.command('PING'), ('+', b'PONG'))
+            shares = context_switches_by_thread(server.pid)
+            for _ in range(20):
+                for client in burst:
+                    client.command('PING')
+            grown = {thread: switches - shares.get(thread, 0)
+                     for thread, switches in context_switches_by_thread(server.pid).items()}
+            busiest, second = sorted(grown.values())[-1:-3:-1]
+            self.assertGreater(second * 3, busiest, grown)
 
     def test_idle_connections_are_closed_but_subscribers_and_blocked_ones_are_not(self):
         self.need('subscribe', 'blpop')
