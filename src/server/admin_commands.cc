@@ -35,9 +35,7 @@ void ConfigGet(Call& call) {
 }
 
 void ConfigSet(Call& call) {
-  if (call.argc() % 2 != 0) {
-    return call.reply.Error("ERR wrong number of arguments for 'config|set' command");
-  }
+  if (call.argc() % 2 != 0) return call.reply.SyntaxError();
   std::vector<ConfigTable::Pair> pairs;
   for (size_t at = 2; at < call.argc(); at += 2) {
     pairs.emplace_back(call.args[at], call.args[at + 1]);
@@ -67,7 +65,7 @@ void ConfigResetStat(Call& call) {
 void ConfigReload(Call& call) {
   const auto reloaded = CoreOf(call).server->ReloadConfig();
   RefreshAfterOwnChange(CoreOf(call), ConnectionOf(call));
-  if (!reloaded.error.empty()) return call.reply.Error(reloaded.error);
+  if (!reloaded.error.empty()) return call.reply.Error("ERR " + reloaded.error);
   call.reply.Map(2);
   const auto list = [&](std::string_view title, const auto& names) {
     call.reply.Bulk(title);

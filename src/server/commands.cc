@@ -1,11 +1,14 @@
 #include "server/commands.h"
 
+#include <iterator>
+
+#include "commands/registry.h"
 #include "server/worker.h"
 
 namespace terrace::server {
 
-std::span<const std::span<const commands::Command>> ServerFamilies() {
-  static const std::span<const commands::Command> families[] = {
+std::vector<std::span<const commands::Command>> AllFamilies() {
+  const std::span<const commands::Command> ours[] = {
       // clang-format off
       AclCommands(),
       AdminCommands(),
@@ -28,6 +31,9 @@ std::span<const std::span<const commands::Command>> ServerFamilies() {
       TransactionCommands(),
       // clang-format on
   };
+  const auto data = commands::DataFamilies();
+  std::vector<std::span<const commands::Command>> families(data.begin(), data.end());
+  families.insert(families.end(), std::begin(ours), std::end(ours));
   return families;
 }
 

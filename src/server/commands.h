@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "commands/call.h"
 #include "commands/command.h"
@@ -35,7 +36,8 @@ std::span<const commands::Command> SlowlogCommands();
 std::span<const commands::Command> TierCommands();
 std::span<const commands::Command> TransactionCommands();
 
-std::span<const std::span<const commands::Command>> ServerFamilies();
+// Those of the server, and those of the data.
+std::vector<std::span<const commands::Command>> AllFamilies();
 
 // What INFO says of replicas.
 std::string ReplicationInfo(Core& core);

@@ -68,6 +68,34 @@ void Sleep(Call& call) {
   call.reply.Ok();
 }
 
+void DebugHelp(Call& call) {
+  static constexpr std::string_view kLines[] = {
+      "DIGEST",
+      "    A digest of all that is stored.",
+      "DIGEST-VALUE <key> [<key> ...]",
+      "    A digest of each of these values.",
+      "ERROR <message>",
+      "    Reply this error.",
+      "LOADAOF",
+      "    Empty all databases and load the append-only file.",
+      "OBJECT <key>",
+      "    How a value is kept.",
+      "PROTOCOL <type>",
+      "    Reply a value of this type.",
+      "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
+      "    Save a snapshot and load it.",
+      "SET-ACTIVE-EXPIRE <0|1>",
+      "    Whether expired keys are removed before somebody looks for them.",
+      "SET-DISABLE-DENY-SCRIPTS <0|1>",
+      "    Whether scripts may run every command.",
+      "SLEEP <seconds>",
+      "    Hold up the thread that serves this client.",
+      "STRINGMATCH-LEN <length> <pattern>",
+      "    Match a pattern with a long text.",
+  };
+  commands::ReplyHelp(call, kLines);
+}
+
 void Debug(Call& call) {
   if (!IsAllowed(call)) {
     return call.reply.Error(
@@ -76,6 +104,7 @@ void Debug(Call& call) {
         "configuration file, and then restart the server.");
   }
   const size_t argc = call.argc();
+  if (call.Is(1, "help") && argc == 2) return DebugHelp(call);
   if (call.Is(1, "sleep") && argc == 3) return Sleep(call);
   if (call.Is(1, "object") && argc >= 3) return DebugObject(call);
   if (call.Is(1, "digest") && argc == 2) return DebugDigest(call);

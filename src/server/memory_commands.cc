@@ -15,8 +15,12 @@ using commands::Command;
 using commands::kNoLocks;
 
 void MemoryUsage(Call& call) {
-  if (call.argc() != 3 && !(call.argc() == 5 && call.Is(3, "samples"))) {
-    return call.reply.SyntaxError();
+  // What a key costs is known, not estimated from samples.
+  for (size_t at = 3; at < call.argc(); at += 2) {
+    if (!call.Is(at, "samples") || at + 1 == call.argc()) return call.reply.SyntaxError();
+    const auto samples = call.Integer(at + 1);
+    if (!samples) return;
+    if (*samples < 0) return call.reply.SyntaxError();
   }
   const keyspace::Entry* entry = call.db.Peek(call.key(2));
   if (entry == nullptr) return call.reply.Null();

@@ -44,13 +44,6 @@ size_t HelperThreadsOf(const Settings& settings) {
   return count;
 }
 
-std::vector<std::span<const commands::Command>> Families() {
-  std::vector<std::span<const commands::Command>> families;
-  for (const auto& family : commands::DataFamilies()) families.push_back(family);
-  for (const auto& family : ServerFamilies()) families.push_back(family);
-  return families;
-}
-
 }  // namespace
 
 class Server::Listener {
@@ -78,7 +71,7 @@ class Server::Listener {
 
 Server::Server(const Startup& startup)
     : log_(&clock_),
-      registry_(Families()),
+      registry_(AllFamilies()),
       settings_(startup.settings),
       files_(startup.files),
       config_(startup.files, [this](std::string_view name,
@@ -86,6 +79,11 @@ Server::Server(const Startup& startup)
       start_ms_(clock_.NowMs()),
       run_id_(runtime::RandomHex(40)) {
   settings_.maxclients = FitClientsToDescriptors(settings_.maxclients);
+  if (settings_.maxclients < startup.settings.maxclients) {
+    log_.Warning("maxclients_lowered", {{"from", std::to_string(startup.settings.maxclients)},
+                                        {"to", std::to_string(settings_.maxclients)},
+                                        {"why", "the limit of open files (ulimit -n)"}});
+  }
   const int threads = ThreadsOf(settings_);
   keyspace::KeyspaceOptions options;
   options.database_count = static_cast<int>(settings_.databases);

@@ -1,27 +1,16 @@
 // Server: the users as they are read and written.
 
 #include <cstring>
-#include <filesystem>
 
 #include "base/files.h"
 #include "server/acl_file.h"
 #include "server/server.h"
+#include "server/settings_outside.h"
 
 namespace terrace::server {
 
 std::string Server::LoadUsers() {
-  const Settings settings = this->settings();
-  std::string error;
-  if (!settings.user.empty() && !settings.aclfile.empty()) {
-    return "users may stand in the settings or in an ACL file, not in both (user, aclfile)";
-  }
-  if (!settings.user.empty()) {
-    const AclDefinitions defined = ReadAclSettings(settings.user, users_);
-    error = defined.errors;
-    if (error.empty()) users_.Add(defined.users);
-  } else if (!settings.aclfile.empty()) {
-    error = ReloadUsers();
-  }
+  const std::string error = ReadUsers(settings(), users_);
   loaded_generation_ = users_.generation();
   for (const AclUsers::User& user : users_.All()) {
     if (!user->is_enabled()) log_.Notice("user_is_off", {{"name", user->name()}});
@@ -40,10 +29,7 @@ std::string Server::SaveUsers() const {
   return error == 0 ? "" : std::strerror(error);
 }
 
-std::string Server::AclPath() const {
-  const Settings settings = this->settings();
-  return (std::filesystem::path(settings.dir) / settings.aclfile).string();
-}
+std::string Server::AclPath() const { return AclPathOf(settings()); }
 
 // CONFIG REWRITE keeps the users, too, where no ACL file does.
 void Server::NoteUsers() {

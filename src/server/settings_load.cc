@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "server/settings_cli.h"
 #include "server/settings_file.h"
+#include "server/settings_outside.h"
 #include "server/settings_table.h"
 #include "server/settings_value.h"
 
@@ -39,6 +40,13 @@ Startup Exit(int exit_code, std::string output) {
   return startup;
 }
 
+// The default is the working directory, which CONFIG GET shows by name.
+void MakeDirAbsolute(Settings& settings) {
+  std::error_code error;
+  const auto dir = std::filesystem::canonical(settings.dir, error);
+  if (!error) settings.dir = dir.string();
+}
+
 Startup CheckConfig(const std::string& path) {
   std::string text;
   std::string error;
@@ -46,6 +54,9 @@ Startup CheckConfig(const std::string& path) {
   Settings settings;
   const FileResult result = ReadSettings(path, text, FileKind::kOperator, settings);
   if (!result.ok()) return Exit(1, Lines(result.errors));
+  MakeDirAbsolute(settings);
+  const std::string outside = CheckFiles(settings) + CheckUsers(settings);
+  if (!outside.empty()) return Exit(1, outside);
   const auto count = [](size_t number, const std::string& what) {
     return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
   };
@@ -85,13 +96,6 @@ bool LoadFiles(const std::string& config_file, Startup& startup) {
   return from_auto.ok();
 }
 
-// The default is the working directory, which CONFIG GET shows by name.
-void MakeDirAbsolute(Settings& settings) {
-  std::error_code error;
-  const auto dir = std::filesystem::canonical(settings.dir, error);
-  if (!error) settings.dir = dir.string();
-}
-
 }  // namespace
 
 std::string AutoFile(const std::string& config_file) { return config_file + ".auto"; }
@@ -126,6 +130,8 @@ Startup LoadAgain(const ConfigFiles& files) {
   }
   MakeDirAbsolute(startup.settings);
   MakeDirAbsolute(startup.files.base);
+  const std::string outside = CheckFiles(startup.settings);
+  if (!outside.empty()) return Exit(1, "terrace: " + outside);
   return startup;
 }
 

@@ -11,13 +11,6 @@
 namespace terrace::server {
 namespace {
 
-std::vector<std::span<const commands::Command>> AllFamilies() {
-  std::vector<std::span<const commands::Command>> families;
-  for (const auto& family : commands::DataFamilies()) families.push_back(family);
-  for (const auto& family : ServerFamilies()) families.push_back(family);
-  return families;
-}
-
 class AclTest : public ::testing::Test {
  protected:
   std::string Set(std::string_view name, std::vector<std::string_view> rules) {

@@ -156,5 +156,24 @@ TEST_F(SettingsLoadFiles, CheckConfigTellsGoodFromBad) {
   EXPECT_THAT(Refused({"--check-config", File("none")}), HasSubstr("cannot be read"));
 }
 
+TEST_F(SettingsLoadFiles, CheckConfigLooksAtWhatTheServerWouldRefuseToStartWith) {
+  const auto refusal = [&](const std::string& text) {
+    dir_.Write("t.toml", text);
+    return Refused({"--check-config", File()});
+  };
+  EXPECT_THAT(refusal("[security]\nuser = [\"a on foo\"]\n"), HasSubstr("user 'a': Syntax error"));
+  EXPECT_THAT(refusal("[security]\nuser = [\"a on\", \"a off\"]\n"), HasSubstr("a"));
+  EXPECT_THAT(refusal("[security]\nuser = [\"a on\"]\naclfile = \"users.acl\"\n"),
+              HasSubstr("not in both"));
+  EXPECT_THAT(refusal("[security]\naclfile = \"missing.acl\"\n"), HasSubstr("missing.acl"));
+  EXPECT_THAT(refusal("[log]\nlogfile = \"/missing/log\"\n"), HasSubstr("logfile"));
+  const std::string origin =
+      "[[origin]]\nname = \"o\"\nkind = \"http\"\nurl = \"https://localhost/{key}\"\nca_file = "
+      "\"/missing.pem\"\n"
+      "[[route]]\nprefix = \"\"\norigin = \"o\"\n";
+  EXPECT_THAT(refusal(origin), HasSubstr("origin o: ca_file: cannot open /missing.pem"));
+  EXPECT_THAT(Refused({"--config", File()}), HasSubstr("ca_file"));
+}
+
 }  // namespace
 }  // namespace terrace::server
