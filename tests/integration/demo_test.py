@@ -79,16 +79,23 @@ class DemoTest(unittest.TestCase):
             with self.subTest(flag=flag), socket.socket() as taken:
                 taken.bind(('127.0.0.1', 0))
                 taken.listen()
-                port = taken.getsockname()[1]
-                options = {'--port': self.port, '--regional-port': self.regional_port,
-                           '--origin-port': self.origin_port, flag: port}
-                done = subprocess.run(
-                    [sys.executable, TOOLS / 'run_demo', '--binary', servers.terrace_binary(),
-                     *(str(word) for pair in options.items() for word in pair)],
-                    capture_output=True, text=True, timeout=30)
-                self.assertEqual(1, done.returncode)
-                self.assertIn(f'port {port}', done.stderr)
-                self.assertIn(flag, done.stderr)
+                self.assert_refused(flag, taken.getsockname()[1])
+
+    def test_a_port_that_is_none_or_meant_twice_is_named_with_the_flag_that_changes_it(self):
+        self.assert_refused('--port', 70000)
+        self.assert_refused('--regional-port', self.port)
+        self.assert_refused('--origin-port', self.port)
+
+    def assert_refused(self, flag, port):
+        options = {'--port': self.port, '--regional-port': self.regional_port,
+                   '--origin-port': self.origin_port, flag: port}
+        done = subprocess.run(
+            [sys.executable, TOOLS / 'run_demo', '--binary', servers.terrace_binary(),
+             *(str(word) for pair in options.items() for word in pair)],
+            capture_output=True, text=True, timeout=30)
+        self.assertEqual(1, done.returncode)
+        self.assertIn(f'port {port}', done.stderr)
+        self.assertIn(flag, done.stderr)
 
 
 class SampleOriginTest(unittest.TestCase):
