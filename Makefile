@@ -9,7 +9,7 @@ SHELL := /bin/bash
 PACKAGES_BUILD := g++ cmake ninja-build ccache pkg-config libuv1-dev libhiredis-dev \
 	libjemalloc-dev libabsl-dev libcli11-dev libgtest-dev libgmock-dev libbenchmark-dev \
 	libtomlplusplus-dev libcurl4-openssl-dev libssl-dev libxxhash-dev liblzf-dev \
-	liblua5.1-0-dev lua-cjson-dev \
+	zlib1g-dev libbrotli-dev liblua5.1-0-dev lua-cjson-dev \
 	redis-server redis-tools python3 xz-utils
 PACKAGES_CHECK := clang clang-format libclang-rt-14-dev
 PACKAGES_BENCH := memcached

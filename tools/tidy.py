@@ -33,6 +33,7 @@ FENCES = [
     (r"uv(\.h|/)", r"src/runtime/"),
     (r"hiredis/", r"src/tiers/regional[^/]*\.cc$"),
     (r"curl/", r"src/tiers/origin_http[^/]*\.cc$"),
+    (r"(zlib\.h|brotli/)", r"src/tiers/content_decoder\.cc$"),
     (r"(toml\+\+|CLI)/", r"src/server/settings[^/]*$"),
     (r"absl/", r"src/base/"),
     (r"libpq-fe\.h", r"src/tiers/origin_postgres[^/]*\.cc$"),

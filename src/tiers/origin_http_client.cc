@@ -15,6 +15,8 @@
 
 #include "base/check.h"
 #include "runtime/loop.h"
+#include "tiers/content_decoder.h"
+#include "tiers/http_framing.h"
 #include "tiers/kept_connections.h"
 
 namespace terrace::tiers {
@@ -28,6 +30,8 @@ struct HttpTransfer {
 
   void Reset() {
     std::string().swap(body);  // assigning would keep its memory
+    decoder.reset();
+    problem.clear();
     dropped_bytes = 0;
     headers_complete = false;
     too_large = false;
@@ -41,6 +45,8 @@ struct HttpTransfer {
   uint64_t id = 0;
   size_t body_bytes_max = 0;
   std::string body;
+  std::unique_ptr<ContentDecoder> decoder;  // of an encoded value
+  std::string problem;                      // with what the server says, or none
   size_t dropped_bytes = 0;
   bool headers_complete = false;  // of the final response
   bool too_large = false;
@@ -64,14 +70,55 @@ long StatusOf(const HttpTransfer& transfer) {
   return status;
 }
 
+// All values of a header of the final response, joined.
+std::string HeaderOf(const HttpTransfer& transfer, const char* name) {
+  std::string joined;
+  curl_header* header = nullptr;
+  for (size_t i = 0;
+       curl_easy_header(transfer.easy, name, i, CURLH_HEADER, -1, &header) == CURLHE_OK; ++i) {
+    if (i > 0) joined += ", ";
+    joined += header->value;
+  }
+  return joined;
+}
+
+// Prepares for the body that the headers announce; false when they make no sense.
+bool BeginBody(HttpTransfer* transfer) {
+  transfer->problem = FramingProblem(HeaderOf(*transfer, "Content-Length"),
+                                     HeaderOf(*transfer, "Transfer-Encoding"));
+  if (StatusOf(*transfer) != 200 || !transfer->problem.empty()) return transfer->problem.empty();
+  const std::string encoding = ContentEncodingOf(HeaderOf(*transfer, "Content-Encoding"));
+  if (encoding.empty()) return true;
+  transfer->decoder = ContentDecoder::For(encoding);
+  if (transfer->decoder == nullptr) transfer->problem = "an unknown content encoding: " + encoding;
+  return transfer->decoder != nullptr;
+}
+
 // Called by curl with each line of the headers. curl takes a connection that ends within them for
 // the end of an empty body, so we look for the empty line ourselves.
 size_t OnHeader(char* data, size_t, size_t size, void* user) {
   auto* transfer = static_cast<HttpTransfer*>(user);
   const std::string_view line(data, size);
   if (line.starts_with("HTTP/")) transfer->headers_complete = false;
-  if (line == "\r\n" || line == "\n") transfer->headers_complete = StatusOf(*transfer) >= 200;
-  return size;
+  const bool is_last = line == "\r\n" || line == "\n";
+  if (!is_last || transfer->headers_complete || StatusOf(*transfer) < 200) return size;
+  transfer->headers_complete = true;
+  return BeginBody(transfer) ? size : 0;
+}
+
+// Adds a piece of an encoded value.
+bool AddDecoded(HttpTransfer* transfer, std::string_view piece) {
+  switch (transfer->decoder->Decode(piece, transfer->body_bytes_max, &transfer->body)) {
+    case ContentDecoder::Result::kFine:
+      return true;
+    case ContentDecoder::Result::kTooLarge:
+      transfer->too_large = true;
+      return false;
+    case ContentDecoder::Result::kBroken:
+      transfer->problem = "the body is not in its content encoding";
+      return false;
+  }
+  return false;
 }
 
 // Called by curl with each piece of a body. Returning less than it was given ends the transfer.
@@ -82,6 +129,7 @@ size_t OnBody(char* data, size_t, size_t size, void* user) {
     transfer->cut_short = transfer->dropped_bytes > kDroppedBodyBytesMax;
     return transfer->cut_short ? 0 : size;
   }
+  if (transfer->decoder != nullptr) return AddDecoded(transfer, {data, size}) ? size : 0;
   if (transfer->body_bytes_max != 0 && size > transfer->body_bytes_max - transfer->body.size()) {
     transfer->too_large = true;
     return 0;
@@ -124,18 +172,6 @@ int OnCloseSocket(void* table, curl_socket_t fd) {
   return close(fd);
 }
 
-// All values of a header of the final response, joined.
-std::string HeaderOf(const HttpTransfer& transfer, const char* name) {
-  std::string joined;
-  curl_header* header = nullptr;
-  for (size_t i = 0;
-       curl_easy_header(transfer.easy, name, i, CURLH_HEADER, -1, &header) == CURLHE_OK; ++i) {
-    if (i > 0) joined += ", ";
-    joined += header->value;
-  }
-  return joined;
-}
-
 // Text that may quote the server, made fit for a log line.
 std::string Printable(std::string_view text) {
   std::string printable(text.substr(0, kDetailBytesMax));
@@ -174,6 +210,14 @@ HttpResponse ResponseOf(HttpTransfer* transfer, CURLcode code) {
     return response;
   }
   if (transfer->cut_short) code = CURLE_OK;
+  if (code == CURLE_OK && transfer->decoder != nullptr && !transfer->decoder->is_complete()) {
+    transfer->problem = "the body ends before its content encoding does";
+  }
+  if (!transfer->problem.empty()) {
+    response.end = HttpResponse::End::kProtocol;
+    response.detail = Printable(transfer->problem);
+    return response;
+  }
   if (code != CURLE_OK) {
     response.end = EndOf(code);
     response.detail =
@@ -281,8 +325,10 @@ std::unique_ptr<HttpTransfer> HttpClient::Impl::NewTransfer() {
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(easy, CURLOPT_USERAGENT, "terrace");
-  // Values are wanted as they are; a server that compresses all the same is undone by curl.
+  // Values are wanted as they are. A server that compresses all the same is undone here: curl does
+  // not tell a compressed body that is cut short from a whole one.
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "identity");
+  curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_);
   if (!options_.ca_file.empty()) {
     curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());

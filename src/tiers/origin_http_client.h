@@ -5,8 +5,8 @@
 //
 // Promises:  an end is reported once for each request that is not aborted, never inside Get. A
 //            response is complete or an error: one that ends within its headers or before its
-//            length is never passed on. Bytes a server sent on an idle connection are never taken
-//            for an answer. No redirects, proxies, cookies or netrc.
+//            length or its encoding is never passed on. Bytes a server sent on an idle connection
+//            are never taken for an answer. No redirects, proxies, cookies or netrc.
 // Ownership: destroyed with requests under way it drops them unreported.
 // Threads:   loop-confined; names are resolved on threads of libcurl's own.
 // Requires:  SIGPIPE is ignored by the process (OpenSSL writes without MSG_NOSIGNAL).

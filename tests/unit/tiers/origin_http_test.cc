@@ -134,6 +134,36 @@ TEST_F(HttpOriginTest, UndoesACompressionItDidNotAskFor) {
   EXPECT_EQ(Meaning(Response("200 OK", gzip, "Content-Encoding: gzip\r\n")), "value:hello");
   EXPECT_EQ(Meaning(Response("200 OK", "hello", "Content-Encoding: gzip\r\n")), "protocol");
   EXPECT_EQ(Meaning(Response("200 OK", "hello", "Content-Encoding: secret\r\n")), "protocol");
+  EXPECT_EQ(Meaning(Response("200 OK", "hello", "Content-Encoding: identity\r\n")), "value:hello");
+  EXPECT_EQ(Meaning(Response("200 OK", gzip, "Content-Encoding: gzip\r\n"), 4), "too_large");
+  EXPECT_EQ(Meaning(Response("404 No", "hello", "Content-Encoding: secret\r\n")), "absent");
+}
+
+TEST_F(HttpOriginTest, CompressedBodiesThatAreNotWholeAreFailures) {
+  const std::string gzip(
+      "\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\x48\xcd\xc9\xc9\x07\0\x86\xa6\x10\x36"
+      "\x05\0\0\0",
+      25);
+  const std::string header = "Content-Encoding: gzip\r\n";
+  for (const size_t length : {0, 1, 5, 12, 20, 24}) {
+    EXPECT_EQ(Meaning(Response("200 OK", gzip.substr(0, length), header)), "protocol") << length;
+  }
+  EXPECT_EQ(Meaning(Response("200 OK", gzip + "more", header)), "protocol");
+  EXPECT_EQ(Meaning(Response("200 OK", gzip, "Content-Encoding: gzip, gzip\r\n")), "protocol");
+  EXPECT_EQ(Meaning(Response("200 OK", "xx", "Content-Encoding: br\r\n")), "protocol");
+  EXPECT_EQ(Meaning(Response("200 OK", "x", "Content-Encoding: deflate\r\n")), "protocol");
+  EXPECT_EQ(Meaning("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+                    "3\r\n\x1f\x8b\x08\r\n0\r\n\r\n"),
+            "protocol");
+}
+
+TEST_F(HttpOriginTest, LengthsThatDifferAreAFailureOfEveryStatus) {
+  const std::string two = "Content-Length: 2\r\n", three = "Content-Length: 3\r\n";
+  EXPECT_EQ(Meaning("HTTP/1.1 200 OK\r\n" + two + three + "\r\nxxx"), "protocol");
+  EXPECT_EQ(Meaning("HTTP/1.1 200 OK\r\n" + three + two + "\r\nxxx"), "protocol");
+  EXPECT_EQ(Meaning("HTTP/1.1 200 OK\r\nContent-Length: 3, 2\r\n\r\nxxx"), "protocol");
+  EXPECT_EQ(Meaning("HTTP/1.1 404 No\r\n" + two + three + "\r\nxxx"), "protocol");
+  EXPECT_EQ(Meaning("HTTP/1.1 200 OK\r\n" + three + three + "\r\nxxx"), "value:xxx");
 }
 
 TEST_F(HttpOriginTest, BrokenAnswersAreFailures) {
