@@ -1,6 +1,7 @@
 #include "tiers/breaker.h"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -43,7 +44,7 @@ BreakerState::BreakerState(BreakerOptions options, const base::Clock* clock)
     : options_(options), clock_(clock), open_ms_(options.open_ms) {}
 
 bool BreakerState::Allow() {
-  if (state_ == State::kOpen && clock_->MonoUs() >= open_until_us_) Enter(State::kHalfOpen);
+  if (state_ == State::kOpen && !IsShut()) Enter(State::kHalfOpen);
   switch (state_) {
     case State::kClosed:
       return true;
@@ -51,7 +52,7 @@ bool BreakerState::Allow() {
       return false;
     case State::kHalfOpen:
       if (probe_in_flight_) return false;
-      probe_in_flight_ = true;
+      TakeProbe(true);
       return true;
   }
   return false;
@@ -70,7 +71,7 @@ void BreakerState::Record(Failure failure) {
     case State::kOpen:
       return;  // a call sent before it opened: what it tells is known already
     case State::kHalfOpen:
-      probe_in_flight_ = false;
+      TakeProbe(false);
       if (sign == Sign::kSick) {
         open_ms_ = std::min(2 * open_ms_, std::max(options_.open_ms, options_.open_max_ms));
         Enter(State::kOpen);
@@ -97,12 +98,18 @@ void BreakerState::Enter(State state) {
   const State from = state_;
   state_ = state;
   consecutive_failures_ = 0;
-  probe_in_flight_ = false;
+  TakeProbe(false);
   if (state == State::kOpen) {
-    open_until_us_ = clock_->MonoUs() + open_ms_ * 1000;
+    shut_until_us_.store(clock_->MonoUs() + open_ms_ * 1000, std::memory_order_relaxed);
     ++opened_count_;
   }
   if (on_change_) on_change_(from, state);
+}
+
+void BreakerState::TakeProbe(bool in_flight) {
+  probe_in_flight_ = in_flight;
+  shut_until_us_.store(in_flight ? std::numeric_limits<int64_t>::max() : 0,
+                       std::memory_order_relaxed);
 }
 
 namespace {
@@ -144,6 +151,8 @@ class Guarded : public Base {
     }
     return health;
   }
+
+  bool IsBreakerOpen() const override { return breaker_.IsShut(); }
 
   void Close(base::Task done) override { inner_->Close(std::move(done)); }
 

@@ -15,7 +15,10 @@
 // being sent.
 //
 // The state machine is a class of its own so that the regional tier's relays can use it as well.
+//
+// Threads: the owner's loop, except where stated.
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -49,6 +52,9 @@ class BreakerState {
   // last grew: it would be taken for the probe.
   void Record(Failure failure);
 
+  // Would Allow say no at this moment? Any thread.
+  bool IsShut() const { return clock_->MonoUs() < shut_until_us_.load(std::memory_order_relaxed); }
+
   State state() const { return state_; }
   std::string_view state_name() const;
   uint64_t opened_count() const { return opened_count_; }
@@ -59,6 +65,7 @@ class BreakerState {
 
  private:
   void Enter(State state);
+  void TakeProbe(bool in_flight);
 
   const BreakerOptions options_;
   const base::Clock* const clock_;
@@ -66,7 +73,8 @@ class BreakerState {
   int consecutive_failures_ = 0;
   bool probe_in_flight_ = false;
   int64_t open_ms_ = 0;
-  int64_t open_until_us_ = 0;
+  // While it is open: until then; while a probe is under way: for ever; else 0.
+  std::atomic<int64_t> shut_until_us_{0};
   uint64_t opened_count_ = 0;
   std::function<void(State, State)> on_change_;
 };

@@ -104,14 +104,17 @@ bool Fetches::IsKnownAbsent(const Route& route, int database, const keyspace::Ke
                                             now_ms);
 }
 
-bool Fetches::IsKnownTooLarge(const Route& route, int database, const keyspace::Key& key,
-                              int64_t now_ms) {
-  NegativeCache& too_large = shards_[static_cast<size_t>(keyspace_->ShardIndex(key))].too_large;
-  return too_large.size() != 0 &&
-         too_large.Knows(QualifiedKey(database, key.bytes),
-                         {keyspace_->ShardOf(key).version(key.table_hash()),
-                          route.generation.load(std::memory_order_acquire)},
-                         now_ms);
+const Upstream* Fetches::TooLargeAt(const Route& route, int database, const keyspace::Key& key,
+                                    int64_t now_ms) {
+  PerShard& mine = shards_[static_cast<size_t>(keyspace_->ShardIndex(key))];
+  const auto knows = [&](NegativeCache& cache) {
+    return cache.size() != 0 && cache.Knows(QualifiedKey(database, key.bytes),
+                                            {keyspace_->ShardOf(key).version(key.table_hash()),
+                                             route.generation.load(std::memory_order_acquire)},
+                                            now_ms);
+  };
+  if (knows(mine.too_large_at_regional)) return route.regional;
+  return knows(mine.too_large_at_origin) ? route.origin : nullptr;
 }
 
 // ---- On the home loop, in time order
@@ -246,11 +249,17 @@ bool Fetches::Fill(Fetch& fetch, const GetResult& result, const Upstream* source
              now_ms);
     return true;
   }
-  if (result.failure == Failure::kTooLarge && source == route.regional && route.is_relayed()) {
-    // It need not come as a whole again to be found too large.
+  if (result.failure == Failure::kTooLarge) {
+    // It need not come as a whole again to be found too large. Where it can be relayed instead, as
+    // long as a copy would live; an error is remembered no longer than an absence.
     constexpr int64_t kTtlMs = 60'000;
-    Remember(&shards_[static_cast<size_t>(keyspace_->ShardIndex(key))].too_large, fetch,
-             route.ttl_ms == kNoTtl ? kTtlMs : route.ttl_ms, now_ms);
+    PerShard& mine = shards_[static_cast<size_t>(keyspace_->ShardIndex(key))];
+    const bool is_below = source == route.regional;
+    const int64_t ttl_ms = !is_below || !route.is_relayed() ? route.negative_ttl_ms
+                           : route.ttl_ms == kNoTtl         ? kTtlMs
+                                                            : route.ttl_ms;
+    Remember(is_below ? &mine.too_large_at_regional : &mine.too_large_at_origin, fetch, ttl_ms,
+             now_ms);
     return true;
   }
   if (result.outcome != Outcome::kValue || !result.value.storable || result.value.EndsBy(now_ms)) {

@@ -76,8 +76,10 @@ class Fetches {
   // Is the key known to be absent below? REQUIRES: the lock of the key's shard.
   bool IsKnownAbsent(const Route& route, int database, const keyspace::Key& key, int64_t now_ms);
 
-  // Is its value known to be larger than the route's max_value? REQUIRES: the same.
-  bool IsKnownTooLarge(const Route& route, int database, const keyspace::Key& key, int64_t now_ms);
+  // The tier whose value is known to be larger than the route's max_value, or nullptr. REQUIRES:
+  // the same.
+  const Upstream* TooLargeAt(const Route& route, int database, const keyspace::Key& key,
+                             int64_t now_ms);
 
   int64_t in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
   uint64_t limited() const { return limited_.load(std::memory_order_relaxed); }
@@ -89,7 +91,8 @@ class Fetches {
   struct PerShard {
     std::unordered_map<std::string, FetchPtr> in_flight;
     NegativeCache absent;
-    NegativeCache too_large;  // likewise of keys of the regional tier
+    // Likewise of keys whose values are too large, by the tier that has them.
+    NegativeCache too_large_at_regional, too_large_at_origin;
   };
 
   void Start(FetchPtr fetch);

@@ -18,6 +18,11 @@ bool AreOneBelow(const Route* a, const Route* b) {
                     a->regional == b->regional);
 }
 
+// As errors call it.
+std::string NameOf(const Route& route, const Upstream& upstream) {
+  return (&upstream == route.regional ? "regional " : "origin ") + std::string(upstream.name());
+}
+
 }  // namespace
 
 std::string TierError(const Route& route, const std::string& what, const std::string& advice) {
@@ -137,11 +142,11 @@ Resolver::KeyState Resolver::ResolveKey(Database& database, const Access& access
   Fetches::Ask ask = Fetches::Ask::kAllTiers;
   if (!AskSpill(database, route, key, &ask)) return KeyState::kKnown;
   if (is_first_round) route.stats.local_misses.fetch_add(1, std::memory_order_relaxed);
-  if (fetches_->IsKnownTooLarge(route, database.index(), key, database.now_ms())) {
-    *error = TierError(
-        route, "regional " + std::string(route.regional->name()) + ": too_large (above max_value)",
-        "the key could not be read");
-    return KeyState::kTooLarge;
+  if (const Upstream* holder =
+          fetches_->TooLargeAt(route, database.index(), key, database.now_ms())) {
+    *error = TierError(route, NameOf(route, *holder) + ": too_large (above max_value)",
+                       "the key could not be read");
+    return holder == route.regional && route.is_relayed() ? KeyState::kTooLarge : KeyState::kFailed;
   }
   if (parked->rounds >= limits_.resolve_rounds_max) {
     *error = TierError(
@@ -265,12 +270,46 @@ void Resolver::FetchAhead(Database& database, const Key& key) {
   if (fetches_->IsKnownAbsent(*route, database.index(), key, database.now_ms())) return;
   Fetches::Ask ask = Fetches::Ask::kAllTiers;
   if (!AskSpill(database, *route, key, &ask)) return;
+  if (fetches_->TooLargeAt(*route, database.index(), key, database.now_ms()) != nullptr) return;
   // Ahead of time and for nobody yet: when a limit is reached, the request will say so itself.
   (void)fetches_->Await(*route, database.index(), key, ask, nullptr);
 }
 
 // ---- Explain
 // -------------------------------------------------------------------------------------
+
+// What a GET of a key would do that has no copy here, in the order of ResolveKey.
+std::string Resolver::WithoutCopy(Database& database, const Route* route, const Key& key) {
+  const int64_t now_ms = database.now_ms();
+  if (route == nullptr || !route->has_tiers()) return "answer absent";
+  if (fetches_->IsKnownAbsent(*route, database.index(), key, now_ms)) {
+    return "answer absent (remembered)";
+  }
+  const SpillLedger::Recalled pending = spill_->Pending(database.index(), key, now_ms);
+  if (pending == SpillLedger::Recalled::kValue) return "answer from the spill ledger";
+  const bool is_gone_below = pending == SpillLedger::Recalled::kAbsent;
+  if (is_gone_below && route->origin == nullptr) return "answer absent (deleted here)";
+  const Upstream* holder = fetches_->TooLargeAt(*route, database.index(), key, now_ms);
+  const bool is_relayed = holder != nullptr && holder == route->regional && route->is_relayed();
+  if (holder != nullptr && !is_relayed) return "fail: too_large of " + NameOf(*route, *holder);
+  std::string steps;
+  const auto asks = [&](const Upstream& upstream, std::string_view how) {
+    if (!steps.empty()) steps += ", then ";
+    const bool is_refused = upstream.IsBreakerOpen();
+    steps += is_refused ? "fail: breaker_open of " : how;
+    steps += NameOf(*route, upstream);
+    return !is_refused;
+  };
+  if (is_relayed) {
+    asks(*route->regional, "relay (above max_value) to ");
+    return steps;
+  }
+  if (route->regional != nullptr && !is_gone_below && !asks(*route->regional, "fetch from ")) {
+    return steps;
+  }
+  if (route->origin != nullptr) asks(*route->origin, steps.empty() ? "fetch from " : "");
+  return steps;
+}
 
 std::vector<std::pair<std::string, std::string>> Resolver::Explain(Database& database,
                                                                    const Key& key) {
@@ -303,28 +342,12 @@ std::vector<std::pair<std::string, std::string>> Resolver::Explain(Database& dat
     fact("fresh_ms", tier.fresh_until_ms == keyspace::kNoDeadline
                          ? "-1"
                          : std::to_string(tier.fresh_until_ms - database.now_ms()));
-    fact("regional_copy", tier.regional_copy ? "same" : "unknown");
+    fact("regional_copy", route == nullptr || route->regional == nullptr ? "none"
+                          : tier.regional_copy                           ? "same"
+                                                                         : "unknown");
   }
-  std::string next = "answer from local";
-  if (entry == nullptr || is_outdated) {
-    const bool tiers = route != nullptr && route->has_tiers();
-    if (!tiers) {
-      next = "answer absent";
-    } else if (fetches_->IsKnownAbsent(*route, database.index(), key, database.now_ms())) {
-      next = "answer absent (remembered)";
-    } else if (const auto pending = spill_->Pending(database.index(), key, database.now_ms());
-               pending != SpillLedger::Recalled::kUnknown) {
-      next = pending == SpillLedger::Recalled::kValue ? "answer from the spill ledger"
-             : route->origin == nullptr               ? "answer absent (deleted here)"
-                                        : "fetch from origin " + std::string(route->origin->name());
-    } else if (route->regional == nullptr) {
-      next = "fetch from origin " + std::string(route->origin->name());
-    } else {
-      next = "fetch from regional " + std::string(route->regional->name());
-      if (route->origin != nullptr) next += ", then origin " + std::string(route->origin->name());
-    }
-  }
-  fact("get_would", next);
+  const bool has_copy = entry != nullptr && !is_outdated;
+  fact("get_would", has_copy ? "answer from local" : WithoutCopy(database, route, key));
   return facts;
 }
 

@@ -149,6 +149,8 @@ class Resolver {
                       Overlay* overlay, std::string* error);
   bool AskSpill(keyspace::Database& database, const Route& route, const keyspace::Key& key,
                 Fetches::Ask* ask);
+  std::string WithoutCopy(keyspace::Database& database, const Route* route,
+                          const keyspace::Key& key);
   bool UseCopy(keyspace::Database& database, const Route& route, const keyspace::Key& key);
   KeyState UseResult(keyspace::Database& database, const Access& access, const Route& route,
                      const keyspace::Key& key, const FetchResult& result, int64_t asked_ms,

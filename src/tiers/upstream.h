@@ -126,6 +126,9 @@ class Upstream {
 
   virtual Health health() const = 0;
 
+  // Would a call at this moment be answered kBreakerOpen, without being sent? Any thread.
+  virtual bool IsBreakerOpen() const { return false; }
+
   // Fails what is in flight with kClosing, then calls done. No calls after this one.
   virtual void Close(base::Task done) = 0;
 };

@@ -5,6 +5,7 @@ import pathlib
 import random
 import shutil
 import tempfile
+import threading
 import time
 import unittest
 
@@ -326,6 +327,54 @@ class ExplainTest(tiers_world.World):
                 else:
                     self.assertEqual(happened, expected)
         self.assertGreaterEqual(len(seen), 6, seen)
+
+    def test_it_knows_open_breakers_large_values_and_routes_without_a_regional_tier(self):
+        redis, gone = self.start_redis(), self.start_redis()
+        sick = threading.Event()
+        web = self.start_origin(lambda path: Answer(raw=b'nonsense') if sick.is_set()
+                                else Answer('x' * (3000 if 'big' in path else 3)))
+        breaker = {'breaker.failures_to_open': 2, 'breaker.open_ms': '1h',
+                   'breaker.open_max_ms': '1h'}
+        self.start_terrace(
+            [regional(redis), regional(gone, name='gone', **breaker), origin(web, **breaker),
+             route('near:', regional='near', max_value=1000),
+             route('gone:', regional='gone', origin='api', timeout='300ms'),
+             route('both:', regional='near', origin='api'),
+             route('far:', origin='api', max_value=1000, negative_ttl='1h')])
+        client, below = self.client(), self.client(redis)
+
+        def would(key):
+            return explain(client, key)['get_would']
+
+        self.assertEqual(client.call('GET', 'far:1'), b'xxx')
+        self.assertEqual(explain(client, 'far:1')['regional_copy'], 'none')
+        self.assertEqual(client.call('GET', 'both:1'), b'xxx')
+        self.assertIn(explain(client, 'both:1')['regional_copy'], ('same', 'unknown'))
+
+        below.call('SET', 'near:big', 'x' * 3000)
+        self.assertEqual(would('near:big'), 'fetch from regional near')
+        self.assertEqual(len(client.call('GET', 'near:big')), 3000)
+        self.assertEqual(would('near:big'), 'relay (above max_value) to regional near')
+
+        self.assertEqual(would('far:big'), 'fetch from origin api')
+        self.assert_tier_error(client.command('GET', 'far:big'), b'too_large', b'far:')
+        self.assertEqual(would('far:big'), 'fail: too_large of origin api')
+        asked = web.total
+        self.assert_tier_error(client.command('GET', 'far:big'), b'origin api: too_large', b'far:')
+        self.assertEqual(web.total, asked, 'what is known to be too large was fetched again')
+
+        sick.set()
+        for i in range(2):
+            self.assert_tier_error(client.command('GET', f'far:sick{i}'), b'protocol', b'far:')
+        self.assert_tier_error(client.command('GET', 'far:2'), b'breaker_open', b'far:')
+        self.assertEqual(would('far:2'), 'fail: breaker_open of origin api')
+        self.assertEqual(would('both:2'),
+                         'fetch from regional near, then fail: breaker_open of origin api')
+        gone.close()
+        for i in range(5):
+            client.command('GET', f'gone:{i}')
+        self.assert_tier_error(client.command('GET', 'gone:x'), b'breaker_open', b'gone:')
+        self.assertEqual(would('gone:x'), 'fail: breaker_open of regional gone')
 
     @staticmethod
     def ran_out_meanwhile(predicted, taken_s, age_s):

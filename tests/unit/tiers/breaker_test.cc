@@ -77,6 +77,27 @@ TEST_F(BreakerStateTest, HalfOpenLetsOneProbeThroughAtATime) {
   EXPECT_FALSE(breaker_.Allow());
 }
 
+TEST_F(BreakerStateTest, IsShutExactlyWhenACallWouldNotBeAllowed) {
+  EXPECT_FALSE(breaker_.IsShut());
+  Fail(3);
+  EXPECT_TRUE(breaker_.IsShut());
+  loop_.Advance(99);
+  EXPECT_TRUE(breaker_.IsShut());
+  loop_.Advance(1);
+  EXPECT_FALSE(breaker_.IsShut());  // the next call is the probe
+  ASSERT_TRUE(breaker_.Allow());
+  EXPECT_TRUE(breaker_.IsShut());
+  breaker_.Record(Failure::kOverloaded);  // it has told nothing
+  EXPECT_FALSE(breaker_.IsShut());
+  ASSERT_TRUE(breaker_.Allow());
+  breaker_.Record(Failure::kTimeout);
+  EXPECT_TRUE(breaker_.IsShut());
+  loop_.Advance(200);
+  ASSERT_TRUE(breaker_.Allow());
+  breaker_.Record(Failure::kNone);
+  EXPECT_FALSE(breaker_.IsShut());
+}
+
 TEST_F(BreakerStateTest, EndOfTheProbeDecides) {
   const struct {
     Failure failure;
