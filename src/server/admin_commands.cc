@@ -101,7 +101,7 @@ void Time(Call& call) {
 
 void Shutdown(Call& call) {
   using LastSave = Server::LastSave;
-  bool aborts = false, is_forced = false, saves = false, saves_not = false;
+  bool aborts = false, is_forced = false, saves = false, saves_not = false, is_now = false;
   for (size_t at = 1; at < call.argc(); ++at) {
     if (call.Is(at, "abort")) {
       aborts = true;
@@ -111,7 +111,9 @@ void Shutdown(Call& call) {
       saves = true;
     } else if (call.Is(at, "force")) {
       is_forced = true;
-    } else if (!call.Is(at, "now")) {
+    } else if (call.Is(at, "now")) {
+      is_now = true;
+    } else {
       return call.reply.SyntaxError();
     }
   }
@@ -131,7 +133,8 @@ void Shutdown(Call& call) {
       !core.server->persistence().SaveLast(core.server->settings()).empty()) {
     return call.reply.Error("ERR Errors trying to SHUTDOWN. Check logs.");
   }
-  core.server->Shutdown(last_save);
+  core.server->Shutdown(last_save,
+                        is_now ? Server::Patience::kNone : Server::Patience::kAsConfigured);
   ConnectionOf(call).state = ConnectionState::kClosing;
 }
 

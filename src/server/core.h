@@ -122,6 +122,7 @@ struct Core {
   size_t worker_count = 1;
   std::atomic<bool> scripts_run_all{false};  // DEBUG SET-DISABLE-DENY-SCRIPTS
   std::atomic<bool> active_expire{true};     // DEBUG SET-ACTIVE-EXPIRE
+  std::atomic<bool> is_ending{false};        // clients are answered once more, then closed
 
   // Limits are replaced as a whole when a setting changes; a call holds its own reference.
   std::shared_ptr<const commands::Limits> limits() const {

@@ -180,6 +180,12 @@ std::string Server::Listen() {
   return "";
 }
 
+void Server::StopListening() {
+  listeners_.clear();
+  std::error_code ignored;
+  std::filesystem::remove(settings().unixsocket, ignored);
+}
+
 std::string Server::Load() {
   const Settings settings = this->settings();
   if (settings.appendonly) return append_only_->Start(settings, workers_[0].get());
@@ -323,28 +329,6 @@ void Server::StopThreads() {
   for (size_t i = 1; i < loops_.size(); ++i) loops_[i]->Stop();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
-}
-
-bool Server::WillSave(LastSave last_save) const {
-  return last_save == LastSave::kYes ||
-         (last_save == LastSave::kAsConfigured && persistence_->has_save_points());
-}
-
-void Server::Shutdown(LastSave last_save) {
-  if (stopping_.exchange(true)) return;
-  last_save_.store(WillSave(last_save) ? LastSave::kYes : LastSave::kNo);
-  loops_[0]->Post([this] {
-    log_.Notice("stopping", {});
-    persistence_->EndChild();
-    listeners_.clear();
-    std::error_code ignored;
-    std::filesystem::remove(settings().unixsocket, ignored);
-    // What is ready goes out with this turn of each loop; then the tiers drain, then they stop.
-    loops_[0]->After(1, [this] {
-      for (size_t i = 1; i < loops_.size(); ++i) loops_[i]->Stop();
-      tiers_->Close(settings().shutdown_timeout * 1000, [this] { loops_[0]->Stop(); });
-    });
-  });
 }
 
 // ---- Housekeeping

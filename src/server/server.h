@@ -63,10 +63,13 @@ class Server {
   std::string Load();
   // Serves until Shutdown() and returns the exit code.
   int Run();
-  // Any thread. Ends Run(): no new clients, replies that are ready go out, tiers drain, and a last
-  // snapshot is written, if it is wanted, or not said otherwise and there are save points.
+  // Any thread. Ends Run(): no new clients, requests that wait for lower tiers are answered, tiers
+  // drain, each within shutdown-timeout or at once, and a last snapshot is written, if it is
+  // wanted, or not said otherwise and there are save points.
   enum class LastSave : uint8_t { kAsConfigured, kYes, kNo };
-  void Shutdown(LastSave last_save = LastSave::kAsConfigured);
+  enum class Patience : uint8_t { kAsConfigured, kNone };
+  void Shutdown(LastSave last_save = LastSave::kAsConfigured,
+                Patience patience = Patience::kAsConfigured);
   bool WillSave(LastSave last_save) const;
 
   // Worker 0's thread: takes new clients while its loop cannot.
@@ -124,6 +127,9 @@ class Server {
   void ReadHealth();
   void StartThreads();
   void StopThreads();
+  void StopListening();
+  void EndRequests(int64_t wait_ms);
+  void EndTiers(int64_t wait_ms);
 
   runtime::SystemClock clock_;
   base::Log log_;

@@ -54,7 +54,9 @@ constexpr R::Row kRows[] = {
     R::Number<&S::hz>("server", "hz", kInt, 1, 500, "per second", kLive,
                       "How often background work (expiry, timeouts) runs"),
     R::Number<&S::shutdown_timeout>("server", "shutdown-timeout", kInt, 0, kIntMax, "seconds",
-                                    kLive, "Longest time a shutdown waits for work under way"),
+                                    kLive,
+                                    "Longest time a shutdown waits for requests under way, and "
+                                    "again for values on their way to regional tiers"),
     R::Plain<&S::daemonize>("server", "daemonize", kBool, kRestart,
                             "Only 'no': a service manager runs the server in the background")
         .OnlyDefault(),

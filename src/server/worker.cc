@@ -240,6 +240,10 @@ void Worker::ProcessParked(Connection& connection) {
   connection.view.parked.store(false, std::memory_order_relaxed);
   ProcessInput(connection, connection.input.view(), true);
   ProcessBacklog(connection);
+  if (core_->is_ending.load(std::memory_order_relaxed) &&
+      connection.state == ConnectionState::kReady) {
+    CloseSoon(connection);
+  }
   if (connection.state != ConnectionState::kClosed) UpdateEvents(connection);
 }
 
@@ -404,6 +408,16 @@ void Worker::CloseSoon(Connection& connection) {
   } else {
     UpdateEvents(connection);
   }
+}
+
+void Worker::CloseIdle() {
+  std::vector<Connection*> idle;
+  for (const auto& [id, connection] : connections_) {
+    // With a lease in view it waits there for others, which may take for ever.
+    const bool awaits_tiers = connection->parked != nullptr && connection->view.lease == nullptr;
+    if (!awaits_tiers && connection->replica == nullptr) idle.push_back(connection.get());
+  }
+  for (Connection* connection : idle) CloseSoon(*connection);
 }
 
 bool Worker::Kill(uint64_t connection_id) {

@@ -61,6 +61,8 @@ class Worker {
   // Closes after sending what is still to be sent.
   void CloseSoon(Connection& connection);
   void CloseNow(Connection& connection);
+  // Closes every client that waits for no lower tier. Replicas stay, to hear what the others do.
+  void CloseIdle();
   // Thread-safe: has the client closed by its own loop, and hides it from VisitClients at once.
   // Returns whether it was there.
   bool Kill(uint64_t connection_id);

@@ -218,7 +218,7 @@ class ShutdownTest(tiers_world.World):
         self.start_terrace([regional(redis), origin(web),
                             route('o:', origin='api', timeout='30s', origin_timeout='30s'),
                             route('f:', regional='near', timeout='30s', regional_timeout='30s')],
-                           '--threads', '2')
+                           '--threads', '2', '--shutdown-timeout', '1')
         os.kill(redis.pid, signal.SIGSTOP)
         self.addCleanup(os.kill, redis.pid, signal.SIGCONT)
         admin = self.client()
@@ -254,6 +254,96 @@ class ShutdownTest(tiers_world.World):
             one.close()
         self.eventually(lambda: info(admin)['parked_requests'] == 0)
         self.assertEqual(admin.command('SET', 'plain', 'v'), resp_wire.OK)
+
+
+class AnswersBeforeTheEndTest(tiers_world.World):
+
+    def start(self, *flags, delay_s=0.6):
+        """Terrace with four threads before an origin that takes its time and a regional tier."""
+        self.web = self.start_origin(lambda path: Answer('value', delay_s=delay_s))
+        self.redis = self.start_redis()
+        self.start_terrace(
+            [origin(self.web), regional(self.redis), route('p:', origin='api'),
+             route('w:', regional='near')], '--threads', 4, *flags)
+
+    def clients_that_wait(self, count=8):
+        clients = [self.client() for _ in range(count)]
+        for i, client in enumerate(clients):
+            client.send('GET', f'p:{i}')
+            client.send('ECHO', str(i))
+        self.eventually(lambda: self.web.total == count)
+        return clients
+
+    def stop(self):
+        begin_s = time.monotonic()
+        status = self.server.stop(timeout_s=20)
+        return status, time.monotonic() - begin_s
+
+    def test_requests_that_wait_for_a_tier_are_answered_before_the_end(self):
+        self.start()
+        idle, blocked, below = self.client(), self.client(), self.client()
+        blocked.send('BLPOP', 'none', 0)
+        below.send('BLPOP', 'w:none', 0)
+        clients = self.clients_that_wait()
+        self.assertEqual(self.stop()[0], 0)
+        for i, client in enumerate(clients):
+            self.assertEqual(client.read_reply(), ('$', b'value'))
+            self.assertEqual(client.read_reply(), ('$', str(i).encode()))
+            client.wait_closed()
+        for client in (idle, blocked, below):
+            client.wait_closed()
+
+    def test_nobody_is_waited_for_who_waits_for_others_or_for_nothing(self):
+        self.start('--shutdown-timeout', 30)
+        idle, blocked, below = self.client(), self.client(), self.client()
+        blocked.send('BLPOP', 'none', 0)
+        below.send('BLPOP', 'w:none', 0)
+        self.eventually(lambda: info(idle)['leases0']['in_use'] == 1)
+        status, took_s = self.stop()
+        self.assertEqual(status, 0)
+        self.assertLess(took_s, 10)
+
+    def test_a_client_that_goes_on_asking_holds_nothing_up(self):
+        self.start('--shutdown-timeout', 30, delay_s=0.05)
+
+        def ask_on():
+            with contextlib.suppress(Exception):
+                with self.server.client() as client:
+                    for i in range(10000):
+                        client.call('GET', f'p:{i}')
+
+        threads = [threading.Thread(target=ask_on, daemon=True) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        self.eventually(lambda: self.web.total > 20)
+        status, took_s = self.stop()
+        self.assertEqual(status, 0)
+        self.assertLess(took_s, 10)
+        for thread in threads:
+            thread.join(10)
+
+    def test_the_wait_ends_with_shutdown_timeout(self):
+        self.start('--shutdown-timeout', 1, delay_s=1.9)
+        self.clients_that_wait()
+        status, took_s = self.stop()
+        self.assertEqual(status, 0)
+        self.assertLess(took_s, 1.85)
+
+    def test_shutdown_now_and_a_second_signal_do_not_wait(self):
+        for ask in ('now', 'signal'):
+            with self.subTest(ask=ask):
+                self.start(delay_s=1.9)
+                admin = self.client()
+                self.clients_that_wait()
+                begin_s = time.monotonic()
+                if ask == 'now':
+                    admin.send('SHUTDOWN', 'NOSAVE', 'NOW')
+                else:
+                    self.server.process.terminate()
+                    admin.wait_closed()
+                    self.server.process.terminate()
+                self.assertEqual(self.server.process.wait(20), 0 if ask == 'now' else 130)
+                self.assertLess(time.monotonic() - begin_s, 1.5)
 
 
 if __name__ == '__main__':
