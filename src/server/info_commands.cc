@@ -360,6 +360,25 @@ std::string TierLine(const tiers::TierStats& stats) {
          ",p999_us=" + std::to_string(stats.latency_us.Percentile(0.999));
 }
 
+// Texts have lines of their own, as they may hold anything but a line's end.
+void UpstreamLines(const std::string& line, const UpstreamHealth& upstream, Section& section) {
+  const tiers::Health& now = upstream.now;
+  section.Line(line, "name=" + upstream.name + ",kind=" + upstream.kind + ",state=" + now.state +
+                         ",in_flight=" + std::to_string(now.in_flight) +
+                         ",queued=" + std::to_string(now.queued) +
+                         ",last_error_time=" + std::to_string(now.last_error_ms / 1000) +
+                         ",last_refusal_time=" + std::to_string(now.last_refusal_ms / 1000));
+  const auto add = [&](std::string_view name, std::string text) {
+    if (text.empty()) return;
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
+    section.Line(line + "_" + std::string(name), text);
+  };
+  add("last_error", now.last_error);
+  add("last_refusal", now.last_refusal);
+  add("warning", now.warning);
+}
+
 void TiersSection(Call& call, Section& section) {
   TierSystem& tiers = CoreOf(call).server->tiers();
   section.Number("routes", tiers.routes().routes().size());
@@ -372,10 +391,7 @@ void TiersSection(Call& call, Section& section) {
   section.Number("spill_tombstones", resolver->spill().tombstones());
   size_t index = 0;
   for (const UpstreamHealth& health : CoreOf(call).server->upstream_health()) {
-    section.Line("upstream" + std::to_string(index++),
-                 "name=" + health.name + ",kind=" + health.kind + ",state=" + health.state +
-                     ",in_flight=" + std::to_string(health.in_flight) +
-                     ",queued=" + std::to_string(health.queued));
+    UpstreamLines("upstream" + std::to_string(index++), health, section);
   }
   index = 0;
   for (const auto& regional : tiers.regionals()) {

@@ -387,25 +387,38 @@ void Server::ReadMemory() {
   if (used > memory_peak_.load()) memory_peak_.store(used);
 }
 
-// Also the one log line for each change of an upstream's state.
+// Also the one log line for each change of an upstream's state or of what it does not permit.
 void Server::ReadHealth() {
   std::vector<UpstreamHealth> current;
   const auto add = [&](const tiers::Upstream& upstream, const char* kind) {
-    const tiers::Health health = upstream.health();
-    current.push_back({std::string(upstream.name()), kind, health.state, health.detail,
-                       health.in_flight, health.queued});
+    current.push_back({std::string(upstream.name()), kind, upstream.health()});
   };
   for (const auto& regional : tiers_->regionals()) add(*regional, "regional");
   for (const auto& origin : tiers_->origins()) add(*origin, "origin");
   std::lock_guard lock(health_mutex_);
-  for (size_t i = 0; i < current.size(); ++i) {
-    if (i < health_.size() && health_[i].state == current[i].state) continue;
-    log_.Notice("upstream_state", {{"kind", current[i].kind},
-                                   {"name", current[i].name},
-                                   {"state", current[i].state},
-                                   {"detail", current[i].detail}});
-  }
+  health_.resize(current.size());
+  for (size_t i = 0; i < current.size(); ++i) LogChanges(health_[i].now, current[i]);
   health_ = std::move(current);
+}
+
+void Server::LogChanges(const tiers::Health& before, const UpstreamHealth& upstream) {
+  const tiers::Health& now = upstream.now;
+  if (now.state != before.state) {
+    // Why it is well again is not told by what failed before.
+    if (now.reachable || now.last_error.empty()) {
+      log_.Notice("upstream_state",
+                  {{"kind", upstream.kind}, {"name", upstream.name}, {"state", now.state}});
+    } else {
+      log_.Notice("upstream_state", {{"kind", upstream.kind},
+                                     {"name", upstream.name},
+                                     {"state", now.state},
+                                     {"detail", now.last_error}});
+    }
+  }
+  if (now.warning != before.warning && !now.warning.empty()) {
+    log_.Warning("upstream_warning",
+                 {{"kind", upstream.kind}, {"name", upstream.name}, {"detail", now.warning}});
+  }
 }
 
 std::vector<UpstreamHealth> Server::upstream_health() const {

@@ -38,10 +38,7 @@ namespace terrace::server {
 struct UpstreamHealth {
   std::string name;
   std::string kind;
-  std::string state;
-  std::string detail;
-  uint64_t in_flight = 0;
-  uint64_t queued = 0;
+  tiers::Health now;
 };
 
 class Server {
@@ -125,6 +122,7 @@ class Server {
   void Tick();
   void ReadMemory();
   void ReadHealth();
+  void LogChanges(const tiers::Health& before, const UpstreamHealth& upstream);
   void StartThreads();
   void StopThreads();
   void StopListening();

@@ -67,8 +67,7 @@ TierSystem::TierSystem(const Settings& settings, keyspace::Keyspace* keyspace, r
                                                 spill_.get(), home, ResolverLimitsOf(settings));
   for (const auto& regional : regionals_) {
     regional->OnNewGeneration([this, tier = regional.get()](uint64_t generation) {
-      log_->Notice("regional_connected", {{"name", std::string(tier->name())},
-                                          {"generation", std::to_string(generation)}});
+      LogConnected(*tier, generation);
       for (const auto& route : routes_->routes()) {
         if (route->regional == tier) {
           route->generation.store(static_cast<uint32_t>(generation), std::memory_order_release);
@@ -77,6 +76,19 @@ TierSystem::TierSystem(const Settings& settings, keyspace::Keyspace* keyspace, r
       // After this callback: what is sent now must come behind the connection's own handshake.
       home_->Post([this, tier] { spill_->Resume(tier); });
     });
+  }
+}
+
+// Each time, as a connection lost and made again between two ticks is no change of state.
+void TierSystem::LogConnected(const tiers::RegionalTier& tier, uint64_t generation) {
+  const std::string name(tier.name()), warning = tier.health().warning;
+  if (warning.empty()) {
+    log_->Notice("regional_connected",
+                 {{"name", name}, {"generation", std::to_string(generation)}});
+  } else {
+    log_->Warning(
+        "regional_connected",
+        {{"name", name}, {"generation", std::to_string(generation)}, {"warning", warning}});
   }
 }
 

@@ -43,6 +43,7 @@ class TierSystem {
   void MakeUpstreams(const Settings& settings, uint64_t seed);
   void MakeRoutes(const Settings& settings);
   void CloseUpstreams(base::Task done);
+  void LogConnected(const tiers::RegionalTier& tier, uint64_t generation);
 
   runtime::Loop* const home_;
   base::Log* const log_;

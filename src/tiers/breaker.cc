@@ -147,8 +147,14 @@ class Guarded : public Base {
     if (breaker_.state() != BreakerState::State::kClosed) {
       health.reachable = false;
       health.state = breaker_.state_name();
-      if (health.detail.empty()) health.detail = last_error_;
     }
+    // What happened below without a call, such as a failed attempt to connect, may be newer.
+    if (!last_error_.empty() && last_error_ms_ >= health.last_error_ms) {
+      health.last_error = last_error_;
+      health.last_error_ms = last_error_ms_;
+    }
+    health.last_refusal = last_refusal_;
+    health.last_refusal_ms = last_refusal_ms_;
     return health;
   }
 
@@ -163,7 +169,7 @@ class Guarded : public Base {
     if (breaker_.Allow()) return true;
     Result result;
     result.failure = Failure::kBreakerOpen;
-    result.detail = "the circuit breaker is open after: " + last_error_;
+    result.detail = "the circuit breaker is open after: " + last_sickness_;
     loop_->Post([done = std::move(*done), result = std::move(result)]() mutable {
       done(std::move(result));
     });
@@ -177,9 +183,7 @@ class Guarded : public Base {
   base::Function<void(Result)> Recording(base::Function<void(Result)> done) {
     return [this, opened_count = breaker_.opened_count(),
             done = std::move(done)](Result result) mutable {
-      if (SignOf(result.failure) == Sign::kSick) {
-        last_error_ = std::string(FailureName(result.failure)) + ": " + result.detail;
-      }
+      if (result.failure != Failure::kNone) Note(result.failure, result.detail);
       if (opened_count == breaker_.opened_count()) breaker_.Record(result.failure);
       done(std::move(result));
     };
@@ -187,14 +191,27 @@ class Guarded : public Base {
 
   Base* inner() const { return inner_.get(); }
   bool is_closed() const { return breaker_.state() == BreakerState::State::kClosed; }
-  const std::string& last_error() const { return last_error_; }
+  const std::string& last_sickness() const { return last_sickness_; }
   int64_t ProbeDeadlineUs() const { return loop_->clock().MonoUs() + kProbeUs; }
 
  private:
+  // A value that is too large and our own end say nothing of the upstream.
+  void Note(Failure failure, const std::string& detail) {
+    if (failure == Failure::kTooLarge || failure == Failure::kClosing) return;
+    last_error_ms_ = loop_->clock().WallMs();
+    last_error_ = std::string(FailureName(failure)) + ": " + detail;
+    if (SignOf(failure) == Sign::kSick) last_sickness_ = last_error_;
+    if (failure != Failure::kRefused) return;
+    last_refusal_ = detail;
+    last_refusal_ms_ = last_error_ms_;
+  }
+
   const std::unique_ptr<Base> inner_;
   runtime::Loop* const loop_;
   BreakerState breaker_;
-  std::string last_error_;
+  std::string last_error_, last_refusal_;
+  int64_t last_error_ms_ = 0, last_refusal_ms_ = 0;  // on WallMs
+  std::string last_sickness_;                        // what the breaker counts
 };
 
 class GuardedRegionalTier final : public Guarded<RegionalTier> {
@@ -219,7 +236,7 @@ class GuardedRegionalTier final : public Guarded<RegionalTier> {
       inner()->Relay({0, {"PING"}, ProbeDeadlineUs()}, Recording<RelayResult>(std::move(nobody)));
     }
     *failure = Failure::kBreakerOpen;
-    *detail = "the circuit breaker is open after: " + last_error();
+    *detail = "the circuit breaker is open after: " + last_sickness();
     return nullptr;
   }
   const LeaseStats* lease_stats() const override { return inner()->lease_stats(); }

@@ -118,14 +118,17 @@ void Bulkhead::NoteResult(const GetResult& result) {
   asked_ = true;
   reachable_ = result.failure != Failure::kTimeout && result.failure != Failure::kUnreachable &&
                result.failure != Failure::kProtocol;
-  if (result.outcome == Outcome::kFailed) last_error_ = result.detail;
+  if (result.outcome != Outcome::kFailed) return;
+  last_error_ = result.detail;
+  last_error_ms_ = loop_->clock().WallMs();
 }
 
 Health Bulkhead::health() const {
   Health health;
   health.reachable = reachable_;
   health.state = closed_ ? "closed" : !asked_ ? "idle" : reachable_ ? "up" : "down";
-  health.detail = last_error_;
+  health.last_error = last_error_;
+  health.last_error_ms = last_error_ms_;
   health.in_flight = working_.size();
   health.queued = waiting_.size();
   return health;

@@ -82,6 +82,7 @@ class Bulkhead {
   bool asked_ = false;      // something has been answered since the start
   bool reachable_ = false;  // as far as the last answer told
   std::string last_error_;
+  int64_t last_error_ms_ = 0;
 };
 
 // Calls done with this soon.

@@ -89,6 +89,7 @@ class RegionalClient final : public RegionalTier,
   void StopClock();
   void OnConnectionLost(Failure failure, std::string detail) override;
   void AttemptFailed(std::string detail);
+  void NoteError(std::string detail);
   void RetryLater();
   void ConnectionFailed(Failure failure, std::string detail);
 
@@ -114,6 +115,7 @@ class RegionalClient final : public RegionalTier,
   int failures_ = 0;      // attempts in a row without a connection that lasted
   int64_t ready_us_ = 0;  // when the connection became ready
   std::string last_error_;
+  int64_t last_error_ms_ = 0;             // on WallMs
   std::string note_;                      // what the connection cannot guarantee
   RegionalHandshake::Identity identity_;  // of the last connection that carried commands
   // Client ids of leased connections of that run that the server has not yet said to have closed.
@@ -275,9 +277,14 @@ void RegionalClient::OnConnectionLost(Failure failure, std::string detail) {
 
 void RegionalClient::AttemptFailed(std::string detail) {
   ++failures_;
-  last_error_ = std::move(detail);
+  NoteError(std::move(detail));
   RetryLater();
   queue_.Despair(last_error_);
+}
+
+void RegionalClient::NoteError(std::string detail) {
+  last_error_ = std::move(detail);
+  last_error_ms_ = loop_->clock().WallMs();
 }
 
 void RegionalClient::RetryLater() {
@@ -303,7 +310,7 @@ void RegionalClient::ConnectionFailed(Failure failure, std::string detail) {
   connection_.reset();
   const bool was_well = loop_->clock().MonoUs() - ready_us_ >= kWellMs * 1000;
   failures_ = was_well ? 0 : failures_ + 1;
-  last_error_ = std::move(detail);
+  NoteError(std::move(detail));
   RetryLater();
   if (failures_ > 0) {
     const std::string reason = last_error_;
@@ -426,6 +433,12 @@ void RegionalClient::Fence(const RegionalHandshake::Identity& identity) {
         if (result.failure == Failure::kNone || result.failure == Failure::kRefused) {
           fences_.erase(id);
         }
+        // That there is no such connection any more is refused too.
+        const bool is_noted = note_.find(RegionalHandshake::kNoKill) != std::string::npos;
+        if (ErrorCode(result.detail) == "NOPERM" && !is_noted) {
+          if (!note_.empty()) note_ += "; ";
+          note_ += RegionalHandshake::UnfencedNote(RegionalHandshake::kNoKill);
+        }
       }));
   operation.is_fence = true;
   std::string* const out = queue_.Add(std::move(operation), kCommandBytes);
@@ -439,7 +452,9 @@ Health RegionalClient::health() const {
                  : state_ == State::kClosed ? "closed"
                  : failures_ > 0            ? "down"
                                             : "connecting";
-  health.detail = state_ == State::kReady ? note_ : last_error_;
+  health.last_error = last_error_;
+  health.last_error_ms = last_error_ms_;
+  if (state_ == State::kReady) health.warning = note_;
   health.in_flight = queue_.sent_count();
   health.queued = queue_.waiting_count();
   return health;

@@ -73,8 +73,11 @@ RegionalHandshake::Step RegionalHandshake::Refused(Question question, const Regi
   // ERR: a server without this command, or with nothing to kill. Where it means more, such as too
   // many clients, the server closes the connection behind it.
   if (code != "NOPERM" && code != "ERR") return Step::kFailed;
-  if (code == "NOPERM" && question == Question::kKill)
-    NoteUnfenced("no permission for CLIENT KILL");
+  // More than one connection may have been to be killed.
+  if (code == "NOPERM" && question == Question::kKill && !is_fence_refused_) {
+    is_fence_refused_ = true;
+    NoteUnfenced(kNoKill);
+  }
   return Step::kMore;
 }
 
@@ -99,10 +102,12 @@ bool RegionalHandshake::Take(Question question, const RegionalReply& reply) {
   return false;
 }
 
-void RegionalHandshake::NoteUnfenced(const std::string& why) {
-  Note(why +
-       ": a command sent over a connection that was lost may still be executed after newer ones");
+std::string RegionalHandshake::UnfencedNote(std::string_view why) {
+  return std::string(why) +
+         ": a command sent over a connection that was lost may still be executed after newer ones";
 }
+
+void RegionalHandshake::NoteUnfenced(std::string_view why) { Note(UnfencedNote(why)); }
 
 void RegionalHandshake::Note(std::string_view what) {
   if (!note_.empty()) note_ += "; ";

@@ -17,6 +17,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tiers/regional.h"
@@ -33,6 +34,7 @@ class RegionalHandshake {
     bool known() const { return !run_id.empty() && !client_id.empty(); }
   };
   enum class Step : uint8_t { kMore, kDone, kFailed };
+  static constexpr std::string_view kNoKill = "no permission for CLIENT KILL";
 
   // earlier: the last connection that commands of the user were sent over; more: the client ids of
   // others, of the same run. output: where commands are appended, from now on and in OnReply.
@@ -49,13 +51,15 @@ class RegionalHandshake {
   const std::string& error() const { return error_; }
   // What the server does not permit and what that means, or empty.
   const std::string& note() const { return note_; }
+  // The note for want of the fence.
+  static std::string UnfencedNote(std::string_view why);
 
  private:
   enum class Question : uint8_t { kAuth, kSetName, kClientId, kInfo, kTime, kPing, kKill };
 
   Step Refused(Question question, const RegionalReply& reply);
   bool Take(Question question, const RegionalReply& reply);
-  void NoteUnfenced(const std::string& why);
+  void NoteUnfenced(std::string_view why);
   void Note(std::string_view what);
 
   const Identity earlier_;
@@ -66,6 +70,7 @@ class RegionalHandshake {
   std::optional<int64_t> server_ms_;
   std::string error_;
   std::string note_;
+  bool is_fence_refused_ = false;
 };
 
 }  // namespace terrace::tiers

@@ -103,8 +103,14 @@ using PutDone = base::Function<void(PutResult)>;
 
 struct Health {
   bool reachable = false;
-  std::string state;   // one word for INFO: connected, connecting, down, open, half_open, ...
-  std::string detail;  // the last error, for people
+  std::string state;  // one word for INFO: connected, connecting, down, open, half_open, ...
+  // For people, or empty: the last failure, the last clear refusal ("HTTP 503"), and what the
+  // upstream does not permit, with what that means. The moments are on Clock::WallMs.
+  std::string last_error;
+  int64_t last_error_ms = 0;
+  std::string last_refusal;
+  int64_t last_refusal_ms = 0;
+  std::string warning;
   uint64_t in_flight = 0;
   uint64_t queued = 0;
 };

@@ -11,7 +11,8 @@ import unittest
 import black_box  # for the path to the helpers
 import resp_wire
 import tiers_world
-from tiers_world import Answer, info, origin, regional, route, upstream_state
+from tiers_world import (Answer, info, origin, regional, route, upstream_state,
+                         upstream_text)
 
 import servers
 
@@ -254,6 +255,75 @@ class ShutdownTest(tiers_world.World):
             one.close()
         self.eventually(lambda: info(admin)['parked_requests'] == 0)
         self.assertEqual(admin.command('SET', 'plain', 'v'), resp_wire.OK)
+
+
+class HealthTest(tiers_world.World):
+
+    def log_lines(self, event):
+        return [line for line in self.server.log().decode().splitlines() if event in line]
+
+    def test_info_tells_the_last_error_and_the_last_refusal_and_recovery_is_logged_without(self):
+        answers = {'refused': Answer(status=503), 'broken': Answer(raw=b'nonsense'),
+                   'fine': Answer('v')}
+        web = self.start_origin(lambda path: answers[path.rpartition('A')[2]])
+        self.start_terrace([origin(web), route('p:', origin='api')])
+        client, begin_s = self.client(), int(time.time())
+
+        def times():
+            line = info(client)['upstream0']
+            return line['last_error_time'], line['last_refusal_time']
+
+        self.assertEqual(client.call('GET', 'p:fine'), b'v')
+        self.assertEqual(times(), (0, 0))
+        self.assertEqual(upstream_text(client, 'api', 'last_error'), '')
+        client.command('GET', 'p:refused')
+        self.eventually(lambda: upstream_text(client, 'api', 'last_refusal') == 'HTTP 503')
+        self.assertEqual(upstream_text(client, 'api', 'last_error'), 'refused: HTTP 503')
+        client.command('GET', 'p:broken')
+        self.eventually(lambda: upstream_text(client, 'api', 'last_error').startswith('protocol: '))
+        self.assertEqual(upstream_text(client, 'api', 'last_refusal'), 'HTTP 503')
+        for moment in times():
+            self.assertTrue(begin_s <= moment <= time.time() + 1, moment)
+        self.eventually(lambda: upstream_state(client, 'api') == 'down')
+        answers['broken'] = Answer('better')
+        self.assertEqual(client.call('GET', 'p:broken'), b'better')
+        self.eventually(lambda: upstream_state(client, 'api') == 'up')
+        down, up = self.log_lines('upstream_state')[-2:]
+        self.assertIn('state=down', down)
+        self.assertIn('detail=', down)
+        self.assertIn('state=up', up)
+        self.assertNotIn('detail=', up)
+
+    def start_before_half_a_redis(self, denied):
+        redis = self.start_redis()
+        below = self.client(redis)
+        below.call('ACL', 'SETUSER', 'half', 'on', '>secret', '~*', '&*', '+@all', denied)
+        self.start_terrace([regional(redis, username='half', password='secret'),
+                            route('p:', regional='near')])
+        return below
+
+    def test_a_fence_that_is_not_permitted_is_said_in_info_and_logged_at_each_reconnect(self):
+        below = self.start_before_half_a_redis('-client|kill')
+        client = self.client()
+        self.assertEqual(client.command('SET', 'p:1', 'v'), resp_wire.OK)
+        self.assertEqual(upstream_text(client, 'near', 'warning'), '')
+        for losses in (1, 2):
+            # Back within a tick: for who looks at it now and then the state has not changed.
+            below.call('CLIENT', 'KILL', 'USER', 'half')
+            self.eventually(lambda: len(self.log_lines('regional_connected')) == losses + 1)
+            self.eventually(lambda: 'no permission for CLIENT KILL: '
+                            in upstream_text(client, 'near', 'warning'))
+        first, *later = self.log_lines('regional_connected')
+        self.assertNotIn('warning=', first)
+        for line in later:
+            self.assertIn('no permission for CLIENT KILL', line)
+        self.eventually(lambda: len(self.log_lines('upstream_warning')) == 1)
+
+    def test_a_regional_tier_that_does_not_tell_the_time_is_noted(self):
+        self.start_before_half_a_redis('-time')
+        client = self.client()
+        self.eventually(lambda: 'TIME' in upstream_text(client, 'near', 'warning'))
+        self.eventually(lambda: len(self.log_lines('upstream_warning')) == 1)
 
 
 class AnswersBeforeTheEndTest(tiers_world.World):

@@ -181,8 +181,19 @@ def number_or_text(text):
 
 def upstream_state(client, name):
     for line, fields in info(client).items():
-        if line.startswith('upstream') and fields['name'] == name:
+        if line.startswith('upstream') and '_' not in line and fields['name'] == name:
             return fields['state']
+    raise KeyError(name)
+
+
+def upstream_text(client, name, text):
+    """What INFO tiers says in a line of its own: text is last_error, last_refusal or warning."""
+    lines = client.call('INFO', 'tiers').decode().splitlines()
+    for line in lines:
+        number, _, rest = line.partition(':')
+        if number.startswith('upstream') and rest.startswith(f'name={name},'):
+            found = [other for other in lines if other.startswith(f'{number}_{text}:')]
+            return found[0].partition(':')[2] if found else ''
     raise KeyError(name)
 
 

@@ -159,7 +159,12 @@ class ScriptedTier : public RegionalTier {
   void Invalidate(int, std::string, int64_t, PutDone done) override {
     puts.push_back(std::move(done));
   }
-  Health health() const override { return {true, "connected", "", 0, 0}; }
+  Health health() const override {
+    tiers::Health health;
+    health.reachable = true;
+    health.state = "connected";
+    return health;
+  }
   void Close(base::Task done) override { closed = std::move(done); }
   void Relay(RelayRequest, RelayDone done) override { relays.push_back(std::move(done)); }
   void RelayTransaction(TransactionRequest, RelayDone done) override {

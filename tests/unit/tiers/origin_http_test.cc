@@ -229,7 +229,7 @@ TEST_F(HttpOriginTest, RefusedConnectionIsUnreachableAtOnce) {
   const GetResult result = Get("k");
   EXPECT_EQ(result.failure, Failure::kUnreachable);
   EXPECT_FALSE(origin_->health().reachable);
-  EXPECT_NE(origin_->health().detail, "");
+  EXPECT_NE(origin_->health().last_error, "");
 }
 
 TEST_F(HttpOriginTest, NamesThatDoNotResolveAreUnreachable) {

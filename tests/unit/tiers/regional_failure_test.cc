@@ -155,7 +155,7 @@ TEST_F(RegionalTierTest, NothingOfAnEarlierConnectionIsExecutedAfterANewOneHasAn
   loop_.RunFor(100);
   EXPECT_EQ(Relay({"GET", "key"}), "$5\r\nfirst\r\n");
   EXPECT_EQ(tier_->generation(), 2u);
-  EXPECT_EQ(tier_->health().detail, "");
+  EXPECT_EQ(tier_->health().warning, "");
 }
 
 TEST_F(RegionalTierTest, NonsenseEndsTheConnectionAndNothingElse) {

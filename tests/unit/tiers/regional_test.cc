@@ -284,18 +284,19 @@ TEST_F(RegionalTierTest, LogsInAndSaysWhenItCannot) {
   EXPECT_EQ(Relay({"PING"}), "(unreachable)");
   EXPECT_FALSE(tier_->health().reachable);
   EXPECT_EQ(tier_->health().state, "down");
-  EXPECT_EQ(tier_->health().detail, "AUTH is refused (WRONGPASS)");
+  EXPECT_EQ(tier_->health().last_error, "AUTH is refused (WRONGPASS)");
   Close();
   options_.password = "";
   Open();
   EXPECT_EQ(Relay({"PING"}), "(unreachable)");
-  EXPECT_EQ(tier_->health().detail.substr(0, 6), "NOAUTH");
+  EXPECT_EQ(tier_->health().last_error.substr(0, 6), "NOAUTH");
   Close();
   options_.password = "secret";
   Open();
   EXPECT_EQ(Relay({"PING"}), "+PONG\r\n");
   EXPECT_TRUE(tier_->health().reachable);
-  EXPECT_EQ(tier_->health().detail, "");
+  EXPECT_EQ(tier_->health().last_error, "");
+  EXPECT_EQ(tier_->health().warning, "");
 }
 
 TEST_F(RegionalTierTest, ConnectsOverAUnixSocketAndByName) {
