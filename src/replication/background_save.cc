@@ -126,6 +126,7 @@ std::string BackgroundSave::Start(const std::string& path, const SnapshotContent
     pid = ::fork();
     if (pid == 0) RunChild(parent, pipe[1], path, *keyspace_, content);
   }
+  if (pid > 0) forks_.fetch_add(1, std::memory_order_relaxed);
   last_fork_us_.store(home_->clock().MonoUs() - begin_us, std::memory_order_relaxed);
   const int fork_error = errno;
   ::close(pipe[1]);

@@ -61,6 +61,7 @@ class BackgroundSave {
   // How long the present child has been at work; -1: there is none.
   int64_t running_ms() const;
   int64_t last_fork_us() const { return last_fork_us_.load(std::memory_order_relaxed); }
+  uint64_t forks() const { return forks_.load(std::memory_order_relaxed); }
 
  private:
   struct Child;
@@ -74,6 +75,7 @@ class BackgroundSave {
   std::atomic<bool> in_progress_{false};
   std::atomic<int64_t> begin_us_{0};
   std::atomic<int64_t> last_fork_us_{0};
+  std::atomic<uint64_t> forks_{0};
   mutable std::mutex mutex_;
   std::unique_ptr<Child> child_;                 // guarded by mutex_; set while in_progress_
   std::unique_ptr<runtime::FdWatcher> watcher_;  // the home loop's

@@ -5,22 +5,21 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdarg>
 #include <cstdio>
-#include <functional>
+#include <filesystem>
 #include <set>
 
-#include "base/memory.h"
 #include "commands/registry.h"
 #include "server/append_only.h"
 #include "server/commands.h"
 #include "server/describe_client.h"
+#include "server/info_section.h"
 #include "server/messaging.h"
+#include "server/replicas.h"
 #include "server/server.h"
 #include "server/tracking.h"
 #include "server/version.h"
 #include "server/worker.h"
-#include "tiers/regional_lease.h"
 
 namespace terrace::server {
 namespace {
@@ -28,46 +27,23 @@ namespace {
 using commands::Call;
 using commands::Command;
 
-// Text of one section, line by line.
-class Section {
- public:
-  explicit Section(std::string* text) : text_(text) {}
-  void Line(std::string_view name, const std::string& value) {
-    text_->append(name).append(":").append(value).append("\r\n");
-  }
-  // Whole lines.
-  void Text(const std::string& lines) { text_->append(lines); }
-  template <typename Integer>
-  void Number(std::string_view name, Integer value) {
-    Line(name, std::to_string(value));
-  }
-  void Fraction(std::string_view name, double value) {
-    char digits[32];
-    std::snprintf(digits, sizeof(digits), "%.2f", value);
-    Line(name, digits);
-  }
-
- private:
-  std::string* text_;
-};
-
 uint64_t Sum(const Server& server, base::Counter WorkerStats::*counter) {
   uint64_t sum = 0;
   for (const auto& worker : server.workers()) sum += (worker->stats().*counter).value();
   return sum;
 }
 
-std::string Human(uint64_t bytes) {
-  constexpr std::string_view kUnits = "BKMGT";
-  auto value = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (value >= 1024 && unit + 1 < kUnits.size()) {
-    value /= 1024;
-    ++unit;
+void Listeners(const Settings& settings, Section& section) {
+  int count = 0;
+  if (settings.port != 0) {
+    std::string line = "name=tcp";
+    for (const std::string& address : settings.bind) line += ",bind=" + address;
+    section.Line("listener" + std::to_string(count++),
+                 line + ",port=" + std::to_string(settings.port));
   }
-  char text[32];
-  std::snprintf(text, sizeof(text), unit == 0 ? "%.0f%c" : "%.2f%c", value, kUnits[unit]);
-  return text;
+  if (!settings.unixsocket.empty()) {
+    section.Line("listener" + std::to_string(count++), "name=unix,bind=" + settings.unixsocket);
+  }
 }
 
 void ServerSection(Call& call, Section& section) {
@@ -85,8 +61,11 @@ void ServerSection(Call& call, Section& section) {
   section.Line(IsCalledValkey(call) ? "server_mode" : "redis_mode", "standalone");
   section.Line("os", std::string(system.sysname) + " " + system.release + " " + system.machine);
   section.Number("arch_bits", 64);
+  section.Line("monotonic_clock", "POSIX clock_gettime");
   section.Line("multiplexing_api", "libuv");
+  section.Line("gcc_version", __VERSION__);
   section.Number("process_id", getpid());
+  section.Line("process_supervised", "no");
   section.Line("run_id", server.run_id());
   section.Number("tcp_port", settings.port);
   section.Number("server_time_usec", call.clock.WallUs());
@@ -95,7 +74,10 @@ void ServerSection(Call& call, Section& section) {
   section.Number("hz", settings.hz);
   section.Number("configured_hz", settings.hz);
   section.Number("worker_threads", server.workers().size());
+  std::error_code unknown;
+  section.Line("executable", std::filesystem::read_symlink("/proc/self/exe", unknown).string());
   section.Line("config_file", server.config_files().config_file);
+  Listeners(settings, section);
 }
 
 void ClientsSection(Call& call, Section& section) {
@@ -112,6 +94,7 @@ void ClientsSection(Call& call, Section& section) {
     });
   }
   section.Number("connected_clients", clients);
+  section.Number("cluster_connections", 0);
   section.Number("maxclients", server.settings().maxclients);
   section.Number("client_recent_max_input_buffer", largest_input);
   section.Number("client_recent_max_output_buffer", largest_output);
@@ -121,64 +104,6 @@ void ClientsSection(Call& call, Section& section) {
   const keyspace::Keyspace::Awaited awaited = call.db.keyspace().CountAwaited();
   section.Number("total_blocking_keys", awaited.keys);
   section.Number("total_blocking_keys_on_nokey", awaited.keys_to_end);
-}
-
-// Scripts, libraries, and the Lua states of all workers.
-void ScriptMemory(Core& core, Section& section) {
-  size_t script_vms = 0, function_vms = 0;
-  for (const auto& worker : core.server->workers()) {
-    script_vms += worker->scripts().vm_bytes();
-    function_vms += worker->functions().vm_bytes();
-  }
-  const scripting::LibraryStore::Set libraries = core.libraries->current();
-  const size_t scripts = core.scripts->bytes();
-  const size_t functions = libraries->bytes();
-  section.Number("used_memory_vm_eval", script_vms);
-  section.Number("used_memory_lua", script_vms);
-  section.Line("used_memory_lua_human", Human(script_vms));
-  section.Number("used_memory_scripts_eval", scripts);
-  section.Number("number_of_cached_scripts", core.scripts->count());
-  section.Number("number_of_functions", libraries->function_count());
-  section.Number("number_of_libraries", libraries->libraries().size());
-  section.Number("used_memory_vm_functions", function_vms);
-  section.Number("used_memory_vm_total", script_vms + function_vms);
-  section.Line("used_memory_vm_total_human", Human(script_vms + function_vms));
-  section.Number("used_memory_functions", functions);
-  section.Number("used_memory_scripts", scripts + functions);
-  section.Line("used_memory_scripts_human", Human(scripts + functions));
-}
-
-void MemorySection(Call& call, Section& section) {
-  Core& core = CoreOf(call);
-  const keyspace::Keyspace& keyspace = *core.keyspace;
-  const Settings settings = core.server->settings();
-  const auto used =
-      static_cast<uint64_t>(std::max<int64_t>(0, keyspace.used_bytes() + keyspace.other_bytes()));
-  const base::MemoryStats allocator = base::ReadMemoryStats();
-  const size_t resident = base::ReadResidentBytes();
-  const uint64_t peak = std::max<uint64_t>(used, core.server->memory_peak());
-  section.Number("used_memory", used);
-  section.Line("used_memory_human", Human(used));
-  section.Number("used_memory_rss", resident);
-  section.Line("used_memory_rss_human", Human(resident));
-  section.Number("used_memory_peak", peak);
-  section.Line("used_memory_peak_human", Human(peak));
-  section.Number("used_memory_dataset", keyspace.used_bytes());
-  section.Number("used_memory_overhead", keyspace.other_bytes());
-  ScriptMemory(core, section);
-  section.Number("allocator_allocated", allocator.allocated);
-  section.Number("allocator_active", allocator.active);
-  section.Number("allocator_resident", allocator.resident);
-  section.Number("mem_not_counted_for_evict", 0);
-  section.Number("maxmemory", settings.maxmemory);
-  section.Line("maxmemory_human", Human(settings.maxmemory));
-  section.Line("maxmemory_policy", settings.maxmemory_policy);
-  section.Fraction("mem_fragmentation_ratio",
-                   used > 0 ? static_cast<double>(resident) / static_cast<double>(used) : 0);
-  section.Line("mem_allocator", base::AllocatorName());
-  const keyspace::Reclaimer& reclaimer = call.db.keyspace().reclaimer();
-  section.Number("lazyfree_pending_objects", reclaimer.pending_objects());
-  section.Number("lazyfreed_objects", reclaimer.freed_objects());
 }
 
 void AppendOnlyLines(const AppendOnly::Info& info, Section& section) {
@@ -192,6 +117,8 @@ void AppendOnlyLines(const AppendOnly::Info& info, Section& section) {
   section.Number("aof_rewrites_consecutive_failures", info.consecutive_failures);
   section.Line("aof_last_write_status", info.last_write_succeeded ? "ok" : "err");
   section.Number("aof_last_cow_size", info.last_copied_bytes);
+  section.Number("module_fork_in_progress", 0);
+  section.Number("module_fork_last_cow_size", 0);
   if (!info.is_enabled) return;
   section.Number("aof_current_size", info.bytes);
   section.Number("aof_base_size", info.base_bytes);
@@ -229,22 +156,36 @@ void StatsSection(Call& call, Section& section) {
   section.Number("instantaneous_ops_per_sec", static_cast<int64_t>(rates.operations));
   section.Number("total_net_input_bytes", Sum(server, &WorkerStats::input_bytes));
   section.Number("total_net_output_bytes", Sum(server, &WorkerStats::output_bytes));
+  section.Number("total_net_repl_input_bytes", 0);  // it follows nobody
   section.Fraction("instantaneous_input_kbps", rates.input_bytes / 1024);
   section.Fraction("instantaneous_output_kbps", rates.output_bytes / 1024);
+  section.Fraction("instantaneous_input_repl_kbps", 0);
   section.Number("rejected_connections", server.rejected_connections());
+  section.Number("sync_full", core.replicas->full_syncs());
+  section.Number("sync_partial_ok", 0);  // there is no backlog
+  section.Number("sync_partial_err", core.replicas->refused_partial_syncs());
   section.Number("expired_keys", keyspace.expired);
   section.Number("evicted_keys", keyspace.evicted);
+  section.Number("evicted_clients", 0);  // maxmemory-clients is not supported
   section.Number("keyspace_hits", keyspace.hits);
   section.Number("keyspace_misses", keyspace.misses);
-  section.Number("latest_fork_usec", server.persistence().background().last_fork_us());
   section.Number("pubsub_channels", core.messaging->NameCount(NameKind::kChannel));
   section.Number("pubsub_patterns", core.messaging->NameCount(NameKind::kPattern));
   section.Number("pubsubshard_channels", core.messaging->NameCount(NameKind::kShardChannel));
+  section.Number("latest_fork_usec", server.persistence().background().last_fork_us());
+  section.Number("total_forks", server.persistence().background().forks());
   size_t migration_targets = 0;
   for (const auto& worker : server.workers()) {
     migration_targets += worker->migration_targets().idle_count();
   }
   section.Number("migrate_cached_sockets", migration_targets);
+  section.Number("slave_expires_tracked_keys", 0);
+  // Nothing is moved to defragment memory.
+  for (const char* name :
+       {"active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits",
+        "active_defrag_key_misses", "total_active_defrag_time", "current_active_defrag_time"}) {
+    section.Number(name, 0);
+  }
   section.Number("tracking_total_keys", core.tracking->key_count());
   section.Number("tracking_total_items", core.tracking->item_count());
   section.Number("tracking_total_prefixes", core.tracking->prefix_count());
@@ -270,8 +211,9 @@ void ReplicationSection(Call& call, Section& section) {
 }
 
 void CpuSection(Call&, Section& section) {
-  rusage usage{};
+  rusage usage{}, children{};
   getrusage(RUSAGE_SELF, &usage);
+  getrusage(RUSAGE_CHILDREN, &children);
   const auto seconds = [](const timeval& time) {
     char text[32];
     std::snprintf(text, sizeof(text), "%ld.%06ld", static_cast<long>(time.tv_sec),
@@ -280,6 +222,8 @@ void CpuSection(Call&, Section& section) {
   };
   section.Line("used_cpu_sys", seconds(usage.ru_stime));
   section.Line("used_cpu_user", seconds(usage.ru_utime));
+  section.Line("used_cpu_sys_children", seconds(children.ru_stime));
+  section.Line("used_cpu_user_children", seconds(children.ru_utime));
 }
 
 void CommandStatsSection(Call& call, Section& section) {
@@ -339,88 +283,6 @@ void ErrorStatsSection(Call& call, Section& section) {
 }
 
 void ClusterSection(Call&, Section& section) { section.Number("cluster_enabled", 0); }
-
-void KeyspaceSection(Call& call, Section& section) {
-  for (int index = 0; index < call.db.keyspace().database_count(); ++index) {
-    const keyspace::Keyspace::Count count = call.db.keyspace().CountOf(index);
-    if (count.keys == 0) continue;
-    section.Line("db" + std::to_string(index),
-                 "keys=" + std::to_string(count.keys) +
-                     ",expires=" + std::to_string(count.keys_with_deadline) + ",avg_ttl=0");
-  }
-}
-
-std::string TierLine(const tiers::TierStats& stats) {
-  return "hits=" + std::to_string(stats.hits.load()) +
-         ",misses=" + std::to_string(stats.misses.load()) +
-         ",errors=" + std::to_string(stats.errors.load()) +
-         ",requests=" + std::to_string(stats.latency_us.count()) +
-         ",p50_us=" + std::to_string(stats.latency_us.Percentile(0.5)) +
-         ",p99_us=" + std::to_string(stats.latency_us.Percentile(0.99)) +
-         ",p999_us=" + std::to_string(stats.latency_us.Percentile(0.999));
-}
-
-// Texts have lines of their own, as they may hold anything but a line's end.
-void UpstreamLines(const std::string& line, const UpstreamHealth& upstream, Section& section) {
-  const tiers::Health& now = upstream.now;
-  section.Line(line, "name=" + upstream.name + ",kind=" + upstream.kind + ",state=" + now.state +
-                         ",in_flight=" + std::to_string(now.in_flight) +
-                         ",queued=" + std::to_string(now.queued) +
-                         ",last_error_time=" + std::to_string(now.last_error_ms / 1000) +
-                         ",last_refusal_time=" + std::to_string(now.last_refusal_ms / 1000));
-  const auto add = [&](std::string_view name, std::string text) {
-    if (text.empty()) return;
-    std::replace_if(
-        text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
-    section.Line(line + "_" + std::string(name), text);
-  };
-  add("last_error", now.last_error);
-  add("last_refusal", now.last_refusal);
-  add("warning", now.warning);
-}
-
-void TiersSection(Call& call, Section& section) {
-  TierSystem& tiers = CoreOf(call).server->tiers();
-  section.Number("routes", tiers.routes().routes().size());
-  tiers::Resolver* resolver = tiers.resolver();
-  if (resolver == nullptr) return;
-  section.Number("parked_requests", resolver->parked_count());
-  section.Number("fetches_in_flight", resolver->fetches().in_flight());
-  section.Number("fetches_limited", resolver->fetches().limited());
-  section.Number("spill_pending_bytes", resolver->spill().pending_bytes());
-  section.Number("spill_tombstones", resolver->spill().tombstones());
-  size_t index = 0;
-  for (const UpstreamHealth& health : CoreOf(call).server->upstream_health()) {
-    UpstreamLines("upstream" + std::to_string(index++), health, section);
-  }
-  index = 0;
-  for (const auto& regional : tiers.regionals()) {
-    const tiers::LeaseStats& leases = *regional->lease_stats();
-    section.Line("leases" + std::to_string(index++),
-                 "name=" + std::string(regional->name()) +
-                     ",in_use=" + std::to_string(leases.in_use.load()) + ",idle=" +
-                     std::to_string(leases.idle.load()) + ",max=" + std::to_string(leases.max) +
-                     ",opened=" + std::to_string(leases.opened.load()) +
-                     ",refused=" + std::to_string(leases.refused.load()));
-  }
-  for (const auto& route : tiers.routes().routes()) {
-    const tiers::RouteStats& stats = route->stats;
-    const std::string name = "route" + std::to_string(route->index);
-    const auto number = [](const auto& atomic) { return std::to_string(atomic.load()); };
-    section.Line(name, "prefix=" + route->prefix +
-                           ",write=" + std::string(tiers::AuthorityName(route->authority)) +
-                           ",local_hits=" + number(stats.local_hits) +
-                           ",local_misses=" + number(stats.local_misses) + ",negative_hits=" +
-                           number(stats.negative_hits) + ",fills=" + number(stats.fills) +
-                           ",spills=" + number(stats.spills) + ",relays=" + number(stats.relays) +
-                           ",coalesced=" + number(stats.coalesced) +
-                           ",superseded=" + number(stats.superseded) +
-                           ",fetches_in_flight=" + number(stats.fetches_in_flight) +
-                           ",relays_in_flight=" + number(stats.relays_in_flight));
-    if (route->regional != nullptr) section.Line(name + "_regional", TierLine(stats.regional));
-    if (route->origin != nullptr) section.Line(name + "_origin", TierLine(stats.origin));
-  }
-}
 
 struct SectionRow {
   std::string_view name;

@@ -30,12 +30,18 @@ std::string Replicas::Begin(Connection& connection, Replica::Wants wants) {
     all_.push_back(replica);
     waiting_.push_back(replica);
   }
+  full_syncs_.fetch_add(1, std::memory_order_relaxed);
   connection.replica = replica;
   connection.view.is_replica.store(true, std::memory_order_relaxed);
   core_->log->Notice("replica_begins", {{"address", connection.view.peer_address}});
   const keyspace::ShardLock lock(*core_->keyspace, core_->keyspace->AllShards());
   if (!persistence_->background().in_progress()) StartWaiting(settings);
   return "";
+}
+
+void Replicas::ResetStats() {
+  full_syncs_.store(0);
+  refused_partial_syncs_.store(0);
 }
 
 // REQUIRES: the locks of all shards, which makes what is followed begin where the snapshot ends.

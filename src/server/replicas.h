@@ -65,6 +65,15 @@ class Replicas {
   };
   std::vector<Info> List() const;
 
+  // Since the start or CONFIG RESETSTAT. Any thread.
+  uint64_t full_syncs() const { return full_syncs_.load(std::memory_order_relaxed); }
+  uint64_t refused_partial_syncs() const {
+    return refused_partial_syncs_.load(std::memory_order_relaxed);
+  }
+  // A replica wanted to go on where it was.
+  void CountRefusedPartial() { refused_partial_syncs_.fetch_add(1, std::memory_order_relaxed); }
+  void ResetStats();
+
  private:
   std::string Save(const Settings& settings);
   void Saved(const replication::BackgroundSave::Outcome& outcome, const std::string& path);
@@ -75,6 +84,8 @@ class Replicas {
   Core* const core_;
   Persistence* const persistence_;
   ChangeFeed* const changes_;
+  std::atomic<uint64_t> full_syncs_{0};
+  std::atomic<uint64_t> refused_partial_syncs_{0};
   std::atomic<int64_t> min_replicas_{0};
   std::atomic<int64_t> max_lag_s_{10};
   int64_t ticked_at_ms_ = 0;  // these are the home loop's

@@ -28,7 +28,10 @@ void Begin(Call& call, Replica::Wants wants) {
 void Sync(Call& call) { Begin(call, Replica::Wants::kSnapshot); }
 
 // Always from the beginning: what a replica misses while it is away is not kept.
-void Psync(Call& call) { Begin(call, Replica::Wants::kPlaceAndSnapshot); }
+void Psync(Call& call) {
+  if (call.args[1] != "?") ReplicasOf(call).CountRefusedPartial();
+  Begin(call, Replica::Wants::kPlaceAndSnapshot);
+}
 
 void Replconf(Call& call) {
   if (call.argc() % 2 == 0) return call.reply.SyntaxError();
@@ -239,8 +242,12 @@ std::string ReplicationInfo(Core& core) {
             ",port=" + std::to_string(one.port) + ",state=" + std::string(NameOf(one.state)) +
             ",offset=" + std::to_string(one.offset) + ",lag=" + std::to_string(one.lag_s) + "\r\n";
   }
-  return text + "master_replid:" + stream.id() +
-         "\r\nmaster_repl_offset:" + std::to_string(stream.offset()) + "\r\n";
+  // There is no backlog: who was away begins anew.
+  return text + "master_failover_state:no-failover\r\nmaster_replid:" + stream.id() +
+         "\r\nmaster_replid2:" + std::string(stream.id().size(), '0') +
+         "\r\nmaster_repl_offset:" + std::to_string(stream.offset()) +
+         "\r\nsecond_repl_offset:-1\r\nrepl_backlog_active:0\r\nrepl_backlog_size:0\r\n"
+         "repl_backlog_first_byte_offset:0\r\nrepl_backlog_histlen:0\r\n";
 }
 
 std::span<const Command> ReplicationCommands() { return kReplicationCommands; }

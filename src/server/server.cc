@@ -137,6 +137,7 @@ Server::Server(const Startup& startup)
                                                 registry_.rows().size()));
   }
   ApplyAll();
+  startup_bytes_ = base::ReadMemoryStats().allocated;
 }
 
 Server::~Server() {
@@ -435,6 +436,7 @@ void Server::CollectLatency(const commands::Command& command, base::Histogram* t
 
 void Server::ResetStats() {
   keyspace_->ResetStats();
+  replicas_->ResetStats();
   rejected_connections_.store(0);
   memory_peak_.store(0);
   for (const auto& worker : workers_) worker->stats().Reset();

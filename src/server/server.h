@@ -97,6 +97,8 @@ class Server {
   const std::string& run_id() const { return run_id_; }
   uint64_t rejected_connections() const { return rejected_connections_.load(); }
   size_t memory_peak() const { return memory_peak_.load(std::memory_order_relaxed); }
+  // Allocated when everything was made and nothing loaded.
+  size_t startup_bytes() const { return startup_bytes_; }
   size_t resident_bytes() const { return resident_bytes_.load(std::memory_order_relaxed); }
   void ResetStats();
   // Any thread: adds how long the calls of a command took, in cycles, over all workers.
@@ -166,6 +168,7 @@ class Server {
   const std::string run_id_;
   std::atomic<size_t> memory_peak_{0};
   std::atomic<size_t> resident_bytes_{0};
+  size_t startup_bytes_ = 0;
   mutable std::mutex health_mutex_;
   std::vector<UpstreamHealth> health_;  // guarded by health_mutex_
   mutable std::mutex rates_mutex_;
