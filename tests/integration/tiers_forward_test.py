@@ -134,6 +134,23 @@ class ForwardTest(tiers_world.World):
         self.assertEqual(self.client(self.redis).command('SET', 'f:k', 'new'), resp_wire.OK)
         self.eventually(lambda: client.command('GET', 'f:k') == ('$', b'new'))
 
+    def test_what_the_regional_tier_executes_is_no_keyspace_event_here(self):
+        redis = self.start_redis()
+        self.start_terrace([regional(redis), route('f:', regional='near'),
+                            route('s:', regional='near', write='spill')],
+                           '--notify-keyspace-events', 'AKEnm')
+        client, listener = self.client(), self.client()
+        listener.call('PSUBSCRIBE', '__keyevent@*')
+        for command in (('SET', 'f:k', 'v'), ('GET', 'f:k'), ('APPEND', 'f:k', 'w'),
+                        ('EXPIRE', 'f:k', 100), ('LPUSH', 'f:l', 'a'), ('DEL', 'f:k', 'f:l'),
+                        ('EVAL', "return redis.call('SET', KEYS[1], 'v')", 1, 'f:k'),
+                        ('MULTI',), ('SET', 'f:k', 'v'), ('EXEC',), ('GET', 'f:none')):
+            self.assertNotEqual(client.command(*command)[0], '-', command)
+        client.call('SET', 's:k', 'v')
+        heard = [listener.read_reply()[1][2:] for _ in range(3)]
+        self.assertEqual([(channel[1].rpartition(b':')[2], key[1]) for channel, key in heard],
+                         [(b'keymiss', b'f:none'), (b'new', b's:k'), (b'set', b's:k')])
+
 
 if __name__ == '__main__':
     unittest.main()
