@@ -59,6 +59,11 @@ class LfuPolicy final : public EvictionPolicy {
     pool_.set_samples(tuning.samples);
   }
 
+  // One more for certain, or chance would pick the same few again and again.
+  void OnKept(uint32_t hash, Word& word, uint32_t charge, uint32_t now_ms) override {
+    word = Pack(TickOf(now_ms), std::min(DecayedCounter(word, now_ms) + 1, kCounterMax));
+  }
+
   int64_t Frequency(Word word, uint32_t now_ms) const override {
     return DecayedCounter(word, now_ms);
   }

@@ -88,6 +88,12 @@ class EvictionPolicy {
   // False when there is nothing it may evict (noeviction, or no key has a deadline).
   virtual bool PickVictim(Residents& residents, uint32_t now_ms, Resident* victim) = 0;
 
+  // The key that was just picked may not leave now: it stays, as if it had been used, and the next
+  // pick passes it over where there are others.
+  virtual void OnKept(uint32_t hash, Word& word, uint32_t charge, uint32_t now_ms) {
+    OnHit(hash, word, now_ms);
+  }
+
   // The bytes this instance should assume the store holds at most; 0 means unlimited. Queues with
   // a share of the whole (small, ghost) size themselves from it.
   virtual void SetCapacity(uint64_t bytes) {}

@@ -93,6 +93,12 @@ class S3FifoPolicy final : public EvictionPolicy {
     return false;
   }
 
+  // To the end of the main queue, which nothing leaves before its turn has come again: the small
+  // one would offer nothing else until all of it may leave.
+  void OnKept(uint32_t hash, Word& word, uint32_t charge, uint32_t now_ms) override {
+    MoveToMain({.hash = hash, .word = &word, .charge = charge}, 0);
+  }
+
   size_t metadata_bytes() const override {
     return small_.slots.memory_bytes() + main_.slots.memory_bytes() + ghost_.memory_bytes() +
            returns_.capacity() * sizeof(Return);

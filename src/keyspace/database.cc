@@ -469,11 +469,8 @@ bool Database::Evict(Entry* entry) {
   Shard& shard = keyspace_->ShardOf(key);
   for (MutationSink* sink : keyspace_->sinks()) {
     if (sink->MayEvict(index_, key, entry)) continue;
-    // It stays, so the policy must know it again: picking it may have taken it out of a queue.
-    const auto charge = static_cast<uint32_t>(entry->charge());
-    shard.policy().OnRemove(key.table_hash(), *entry->word(), charge,
-                            eviction::RemoveCause::kReplaced);
-    shard.policy().OnInsert(key.table_hash(), *entry->word(), charge, now32());
+    shard.policy().OnKept(key.table_hash(), *entry->word(), static_cast<uint32_t>(entry->charge()),
+                          now32());
     return false;
   }
   Shard::Part* part = shard.part(index_);

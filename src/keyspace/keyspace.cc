@@ -112,28 +112,48 @@ void Keyspace::SetMemoryLimit(uint64_t bytes) {
 
 bool Keyspace::MakeRoom(int64_t now_ms, size_t victims_max) {
   // One victim a shard in turn: keys spread evenly by hash, so this is fair. Giving up takes a
-  // whole round without a victim.
+  // whole round without a victim, or as many victims as are passed over at most.
+  const bool is_resting = now_ms < in_vain_until_ms_.load(std::memory_order_relaxed);
+  Passes passes;
+  if (is_resting) passes = {.per_lock = 1, .left = static_cast<size_t>(shard_count())};
   int fruitless = 0;
   while (IsOverLimit()) {
     const auto index =
         static_cast<int>(evict_next_.fetch_add(1, std::memory_order_relaxed)) & shard_mask_;
     ShardLock lock(*this, ShardSet{1} << index);
-    if (EvictOne(shard(index), now_ms)) {
-      fruitless = 0;
-      if (--victims_max == 0) return !IsOverLimit();
-    } else if (++fruitless > shard_count()) {
-      return false;
+    switch (EvictOne(shard(index), now_ms, &passes)) {
+      case Evicted::kOne:
+        fruitless = 0;
+        if (--victims_max == 0) return !IsOverLimit();
+        break;
+      case Evicted::kNone:
+        if (++fruitless > shard_count()) return false;
+        break;
+      case Evicted::kAllKept:
+        fruitless = 0;
+        if (passes.left > 0) break;
+        if (!is_resting) in_vain_until_ms_.store(now_ms + kInVainMs, std::memory_order_relaxed);
+        return false;
     }
   }
   return true;
 }
 
-bool Keyspace::EvictOne(Shard& shard, int64_t now_ms) {
-  eviction::Resident victim;
-  if (!shard.policy().PickVictim(shard, static_cast<uint32_t>(now_ms), &victim)) return false;
-  const Shard::Handle handle = shard.Unpack(victim);
-  Database database(this, handle.database, now_ms);
-  const bool evicted = database.Evict(handle.entry);
+// Evicts a key of this shard, passing over those that must stay for now.
+Keyspace::Evicted Keyspace::EvictOne(Shard& shard, int64_t now_ms, Passes* passes) {
+  Evicted evicted = Evicted::kNone;
+  for (size_t tries = 0; tries < passes->per_lock && passes->left > 0; ++tries) {
+    eviction::Resident victim;
+    if (!shard.policy().PickVictim(shard, static_cast<uint32_t>(now_ms), &victim)) break;
+    const Shard::Handle handle = shard.Unpack(victim);
+    Database database(this, handle.database, now_ms);
+    if (database.Evict(handle.entry)) {
+      evicted = Evicted::kOne;
+      break;
+    }
+    evicted = Evicted::kAllKept;
+    --passes->left;
+  }
   shard.AccountStructures();
   return evicted;
 }

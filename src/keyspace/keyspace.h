@@ -99,8 +99,8 @@ class Keyspace {
     const uint64_t limit = memory_limit();
     return limit != 0 && used_bytes() + other_bytes() > static_cast<int64_t>(limit);
   }
-  // Evicts until memory is within its limit; false when that cannot be (nothing may be evicted) or
-  // takes more victims than allowed.
+  // Evicts until memory is within its limit; false when that cannot be (nothing may be evicted, or
+  // too many in a row must stay for now) or takes more victims than allowed.
   // REQUIRES: the caller holds no shard lock.
   bool MakeRoom(int64_t now_ms, size_t victims_max = std::numeric_limits<size_t>::max());
 
@@ -132,7 +132,18 @@ class Keyspace {
 
  private:
   friend class ShardLock;
-  bool EvictOne(Shard& shard, int64_t now_ms);
+  // Victims that must stay for now (MutationSink::MayEvict) and are passed over: under one lock,
+  // and in one attempt to make room. An attempt in vain is costly, so for a while after it the next
+  // ones pass over one a shard.
+  static constexpr size_t kKeptPerLockMax = 64;
+  static constexpr size_t kKeptMax = 8192;
+  static constexpr int64_t kInVainMs = 20;
+  struct Passes {
+    size_t per_lock = kKeptPerLockMax;
+    size_t left = kKeptMax;
+  };
+  enum class Evicted : uint8_t { kOne, kNone, kAllKept };
+  Evicted EvictOne(Shard& shard, int64_t now_ms, Passes* passes);
   std::unique_ptr<eviction::EvictionPolicy> NewPolicy(int shard_index);
 
   const int database_count_;
@@ -149,6 +160,7 @@ class Keyspace {
   std::atomic<int64_t> other_bytes_{0};
   std::atomic<uint64_t> memory_bytes_max_;
   std::atomic<uint32_t> evict_next_{0};
+  std::atomic<int64_t> in_vain_until_ms_{0};
   mutable std::mutex policy_mutex_;
   std::string policy_name_;  // guarded by policy_mutex_
   eviction::Tuning tuning_;

@@ -286,7 +286,7 @@ constexpr R::Row kRows[] = {
     R::Number<&S::spill_pending_bytes_max>(
         "limits", "spill_pending_bytes_max", kBytes, 0, kInt64Max, "bytes", kLive,
         "Evicted values on their way to a regional tier; beyond it, keys of spill routes are not "
-        "evicted and writes that need memory get -OOM"),
+        "evicted, and writes that need memory get -OOM once there are no others to evict"),
     R::Number<&S::tombstones_max>(
         "limits", "tombstones_max", kInt, 0, kInt64Max, "keys", kLive,
         "Deletions on spill routes that the regional tier has not confirmed; beyond it, a deletion "

@@ -246,6 +246,42 @@ class SpillTest(tiers_world.World):
             self.assertEqual(set(self.retried(client, [('ZREM', f's:z{i}', 'a')
                                                        for i in range(300)])), {(':', 1)})
 
+    def test_keys_of_other_routes_make_room_while_none_can_be_spilled(self):
+        redis = self.start_durable_redis()
+        for policy in ('s3-fifo', 'sieve', 'allkeys-lru', 'allkeys-lfu', 'allkeys-random',
+                       'volatile-ttl'):
+            with self.subTest(policy=policy):
+                client = self.client(self.start_terrace(
+                    [regional(redis), route('s:', regional='near', write='spill')],
+                    '--maxmemory', str(MAXMEMORY), '--maxmemory-policy', policy), timeout_s=30.0)
+                life = ('PX', 3600000)
+                plain = [('SET', f'plain:{i}', 'v' * 1000, *life) for i in range(1000)]
+                self.assertEqual(set(client.pipeline(plain)), {resp_wire.OK})
+                os.kill(redis.pid, signal.SIGSTOP)
+                try:
+                    # Until no more of them can be given up, and then some.
+                    for i in range(4000):
+                        reply = client.command('SET', f's:{i}', 'v' * 1000, *life)
+                        self.assertEqual(reply, resp_wire.OK, i)
+                        if i % 50 == 0 and self.count(client, 'plain:*') < 700:
+                            break
+                    for i in range(100):
+                        self.assertEqual(client.command('SET', f'more:{i}', 'v' * 1000, *life),
+                                         resp_wire.OK, i)
+                    # Only when nothing else is left there is no room.
+                    replies = [client.command('SET', f's:more:{i}', 'v' * 1000, *life)
+                               for i in range(4000)]
+                    self.assertEqual(replies[-1][1][:3], b'OOM')
+                    self.assertLess(self.count(client, 'plain:*'), 20)
+                finally:
+                    os.kill(redis.pid, signal.SIGCONT)
+                self.eventually(lambda: client.command('SET', 's:again', 'v') == resp_wire.OK)
+                self.server.close()
+
+    @staticmethod
+    def count(client, pattern):
+        return len(client.call('KEYS', pattern))
+
     def test_too_many_deletions_are_refused_with_the_reason(self):
         redis = self.start_redis()
         self.start(redis, '--tombstones-max', '10')

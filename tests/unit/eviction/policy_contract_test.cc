@@ -147,6 +147,33 @@ TEST_P(PolicyContract, PicksTheSameOrAnotherResidentWhenAVictimIsSpared) {
   store.policy().SelfCheck(store);
 }
 
+TEST_P(PolicyContract, PassesOverVictimsThatAreKeptWhileThereAreOthers) {
+  if (NeverEvicts()) return;
+  FakeStore store = MakeStore();
+  constexpr uint64_t kKeys = 60;
+  for (uint64_t key = 0; key < kKeys; ++key)
+    store.Insert(key, 10, 1'000 + static_cast<int64_t>(key));
+  // Those that may leave have been used more.
+  for (int round = 0; round < 3; ++round) {
+    for (uint64_t key = 1; key < kKeys; key += 2) store.Hit(key);
+  }
+  size_t evicted = 0;
+  for (int tries = 0; evicted < kKeys / 2; ++tries) {
+    ASSERT_LT(tries, 10'000);
+    ++store.now_ms;
+    Resident victim;
+    ASSERT_TRUE(store.policy().PickVictim(store, store.now_ms, &victim));
+    const uint64_t key = static_cast<FakeStore::Entry*>(victim.handle)->key;
+    if (key % 2 == 0) {
+      store.policy().OnKept(victim.hash, *victim.word, victim.charge, store.now_ms);
+    } else {
+      store.Remove(key, RemoveCause::kEvicted);
+      ++evicted;
+    }
+    store.policy().SelfCheck(store);
+  }
+}
+
 // One key in 256 stays for ever, so that every stretch of a queue keeps one live key for as long as
 // possible; the rest is deleted at once.
 TEST_P(PolicyContract, KeepsItsMetadataBoundedUnderInsertAndDeleteChurn) {
