@@ -42,6 +42,8 @@ class Executor {
   virtual bool MayReadEveryKey(const Command& command, Args args) const = 0;
   // "" or why no writes are taken now, for whoever it is.
   virtual std::string WhyWritesStopped() const { return {}; }
+  // "" or why databases cannot change places: what lies below would not follow.
+  virtual std::string WhySwapRefused() const { return {}; }
   // Are the locks of every shard held? Then any command may run.
   virtual bool HoldsAllLocks() const = 0;
   // Runs the handler, which appends its reply. Counts in the statistics of the command. Replies an

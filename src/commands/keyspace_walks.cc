@@ -114,6 +114,8 @@ void Swapdb(Call& call) {
     return call.reply.Error("ERR DB index is out of range");
   }
   if (*first != *second) {
+    const std::string refusal = call.executor != nullptr ? call.executor->WhySwapRefused() : "";
+    if (!refusal.empty()) return call.reply.Error(refusal);
     call.db.Other(static_cast<int>(*first)).Swap(static_cast<int>(*second));
   }
   call.reply.Ok();

@@ -96,6 +96,7 @@ class RequestPath : public commands::Executor {
   bool MayReadEveryKey(const commands::Command& command, commands::Args args) const override;
   // ... and in request_nested.cc
   std::string WhyWritesStopped() const override;
+  std::string WhySwapRefused() const override;
   bool HoldsAllLocks() const override;
   void Run(const commands::Command& command, commands::Args args, commands::Session& session,
            resp::Reply& reply) override;

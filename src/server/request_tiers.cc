@@ -37,6 +37,18 @@ bool RequestPath::ChangesElsewhere(const Work& work) const {
   return false;
 }
 
+// The keys of both databases stay where they are below: the copies, and what was spilled, would be
+// those of the other database.
+std::string RequestPath::WhySwapRefused() const {
+  if (core_->resolver == nullptr) return "";
+  for (const auto& route : core_->resolver->routes().routes()) {
+    if (!route->has_databases_below()) continue;
+    return tiers::TierError(*route, "SWAPDB cannot swap what a lower tier has of two databases",
+                            "nothing was swapped");
+  }
+  return "";
+}
+
 // The route by which the regional tier can run this; null when not all of its keys are there.
 const tiers::Route* RequestPath::RouteBelow(const Work& work) const {
   const tiers::Route* first = nullptr;

@@ -125,6 +125,7 @@ class Guarded : public Base {
       : inner_(std::move(inner)), loop_(loop), breaker_(options, &loop->clock()) {}
 
   std::string_view name() const override { return inner_->name(); }
+  bool has_databases() const override { return inner_->has_databases(); }
 
   void Get(GetRequest request, GetDone done) override {
     if (!Allow<GetResult>(&done)) return;

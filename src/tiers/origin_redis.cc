@@ -14,6 +14,7 @@ class RedisOrigin final : public Upstream {
       : loop_(loop), client_(NewRegionalTier(std::move(options), loop, seed)) {}
 
   std::string_view name() const override { return client_->name(); }
+  bool has_databases() const override { return true; }
   void Get(GetRequest request, GetDone done) override {
     client_->Get(std::move(request), std::move(done));
   }

@@ -51,6 +51,8 @@ struct LeaseStats;
 
 class RegionalTier : public Upstream {
  public:
+  bool has_databases() const override { return true; }
+
   // Executes one command there, verbatim.
   virtual void Relay(RelayRequest request, RelayDone done) = 0;
 

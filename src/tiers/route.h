@@ -68,6 +68,10 @@ struct Route {
 
   // Does the regional tier have the last word, so that writes run there?
   bool is_relayed() const { return authority == Authority::kRegional && regional != nullptr; }
+  // Does any of its tiers tell the databases apart?
+  bool has_databases_below() const {
+    return regional != nullptr || (origin != nullptr && origin->has_databases());
+  }
   bool has_tiers() const { return regional != nullptr || origin != nullptr; }
   // The name in errors and logs.
   std::string display_name() const { return prefix.empty() ? "\"\"" : prefix; }

@@ -138,5 +138,8 @@ class Upstream {
   // Fails what is in flight with kClosing, then calls done. No calls after this one.
   virtual void Close(base::Task done) = 0;
 };
+  // Has it numbered databases as we have, so that a key may have another value in each?
+  virtual bool has_databases() const { return false; }
+
 
 }  // namespace terrace::tiers
