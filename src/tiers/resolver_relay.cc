@@ -145,7 +145,11 @@ void Resolver::DropCopies(int database, const std::vector<std::string>& keys) {
   for (const std::string& bytes : keys) {
     const Key key = keyspace_->MakeKey(bytes);
     keyspace::ShardLock lock(*keyspace_, keyspace_->SetOf(key));
-    Database(keyspace_, database, home_->clock().NowMs()).DropCopy(key);
+    // COPY, and a script that selects, write to other databases as well.
+    for (int index = 0; index < keyspace_->database_count(); ++index) {
+      if (index != database && keyspace_->ShardOf(key).part(index) == nullptr) continue;
+      Database(keyspace_, index, home_->clock().NowMs()).DropCopy(key);
+    }
     keyspace_->ShardOf(key).BumpVersion(key.table_hash());
   }
 }

@@ -10,6 +10,23 @@ from tiers_world import Answer, origin, regional, route
 assert black_box
 
 
+class CopyTest(tiers_world.World):
+
+    def test_copies_in_the_database_that_a_relayed_command_writes_to_are_dropped(self):
+        client = self.client(self.start_terrace(
+            [regional(self.start_redis()), route('f:', regional='near')]))
+        self.eventually(lambda: client.command('SET', 'f:a', 'new') == resp_wire.OK)
+        script = "redis.call('select', 1) return redis.call('set', KEYS[1], 'new')"
+        for command in (('COPY', 'f:a', 'f:b', 'DB', 1, 'REPLACE'), ('EVAL', script, 1, 'f:b')):
+            client.call('SELECT', 1)
+            self.assertEqual(client.command('SET', 'f:b', 'old'), resp_wire.OK)
+            self.assertEqual(client.call('GET', 'f:b'), b'old')
+            client.call('SELECT', 0)
+            self.assertNotEqual(client.command(*command)[0], '-')
+            client.call('SELECT', 1)
+            self.assertEqual(client.call('GET', 'f:b'), b'new', command)
+
+
 class SwapTest(tiers_world.World):
 
     def check_refused(self, client, route_name):
