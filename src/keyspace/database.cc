@@ -374,28 +374,48 @@ char* Database::EditString(const Key& key, size_t size) {
   return heap->bytes;
 }
 
-void Database::Changed(const Key& key, Entry* entry, KeyEvent event) {
+// What an object weighs, and when it is due, since EditObject.
+void Database::AccountEdit(const Key& key, Entry* entry) {
   Shard& shard = keyspace_->ShardOf(key);
-  if (!entry->is_string()) {
-    Shard::Part& part = shard.PartFor(index_, moment_ms_);
-    const size_t charge = entry->charge();
-    Recharge(shard, part, entry, charge - entry->object()->bytes() + edited_bytes_, charge);
-    edited_bytes_ = entry->object()->bytes();
-    const Due due = DueOf(entry);
-    Schedule(part, key, edited_due_, due);
-    edited_due_ = due;
-  }
-  Tell(key, shard, MutationKind::kChanged, event, entry, false, false, Extent::kPart);
+  Shard::Part& part = shard.PartFor(index_, moment_ms_);
+  const size_t charge = entry->charge();
+  Recharge(shard, part, entry, charge - entry->object()->bytes() + edited_bytes_, charge);
+  edited_bytes_ = entry->object()->bytes();
+  const Due due = DueOf(entry);
+  Schedule(part, key, edited_due_, due);
+  edited_due_ = due;
+}
+
+// A command has changed this key: if it was a copy, it is none any more, and how long copies are
+// used does not bound it. Returns whether the regional tier had the same value.
+bool Database::TakeOver(const Key& key, Entry* entry) {
+  if (!entry->has_tier()) [[likely]]
+    return false;
+  const bool had_regional_copy = entry->tier().regional_copy;
+  const Due before = DueOf(entry);
+  entry->void_tier();
+  edited_due_ = DueOf(entry);
+  Schedule(*keyspace_->ShardOf(key).part(index_), key, before, edited_due_);
+  return had_regional_copy;
+}
+
+void Database::Changed(const Key& key, Entry* entry, KeyEvent event) {
+  if (!entry->is_string()) AccountEdit(key, entry);
+  const bool had_regional_copy = TakeOver(key, entry);
+  Tell(key, keyspace_->ShardOf(key), MutationKind::kChanged, event, entry, false, had_regional_copy,
+       Extent::kPart);
 }
 
 void Database::SetDeadline(const Key& key, Entry* entry, int64_t deadline_ms, KeyEvent event) {
   const Found found = FindLive(key);
   TERRACE_CHECK(found.slot && found.slot.entry() == entry);
+  const bool had_regional_copy = TakeOver(key, entry);
   if (entry->has_deadline() && deadline_ms != kNoDeadline) {
     const Due before = DueOf(entry);
     entry->set_deadline_ms(deadline_ms);
     Schedule(*found.part, key, before, DueOf(entry));
-    Tell(key, *found.shard, MutationKind::kChanged, event, entry, false, false, Extent::kPart);
+    Tell(key, *found.shard, MutationKind::kChanged, event, entry, false, had_regional_copy,
+         Extent::kPart);
     return;
   }
   const size_t old_charge = entry->charge();
@@ -405,8 +425,6 @@ void Database::SetDeadline(const Key& key, Entry* entry, int64_t deadline_ms, Ke
   spec.deadline_ms = deadline_ms;
   spec.raw = entry->is_raw_string();
   spec.text = entry->is_text_string();
-  const TierBlock tier = entry->has_tier() ? entry->tier() : TierBlock{};
-  if (entry->has_tier()) spec.tier = &tier;
   if (!entry->is_string()) {
     spec.object = entry->object();
   } else if (entry->is_inline()) {
@@ -417,7 +435,8 @@ void Database::SetDeadline(const Key& key, Entry* entry, int64_t deadline_ms, Ke
   Entry* replaced = ReplaceEntry(key, found, spec);
   Entry::FreeKeepingValue(entry);
   Recharge(*found.shard, *found.part, replaced, old_charge, replaced->charge());
-  Tell(key, *found.shard, MutationKind::kChanged, event, replaced, false, false, Extent::kPart);
+  Tell(key, *found.shard, MutationKind::kChanged, event, replaced, false, had_regional_copy,
+       Extent::kPart);
 }
 
 void Database::ClearDeadline(const Key& key, Entry* entry, KeyEvent event) {
@@ -523,7 +542,17 @@ bool Database::PurgeDueParts(const Key& key, Entry* entry) {
   object.RemoveDueParts(now_ms_, kPartsPerCallMax, [&](std::string_view part) {
     if (is_told) gone.emplace_back(part);
   });
-  Changed(key, entry, events::kHashFieldExpired);
+  AccountEdit(key, entry);
+  // No command has changed it: a copy stays one, for as long as it did. That the tier below has the
+  // same value is not known any more.
+  bool had_regional_copy = false;
+  if (entry->has_tier()) {
+    TierBlock tier = entry->tier();
+    had_regional_copy = std::exchange(tier.regional_copy, false);
+    entry->set_tier(tier);
+  }
+  Tell(key, keyspace_->ShardOf(key), MutationKind::kChanged, events::kHashFieldExpired, entry,
+       false, had_regional_copy, Extent::kPart);
   if (is_told) {
     for (MutationSink* sink : keyspace_->sinks()) sink->OnPartsExpired(index_, key, gone);
   }

@@ -82,6 +82,7 @@ class Database {
   void Copy(const Key& from, Database& target, const Key& to, KeyEvent to_event);
 
   // ---- The write door: changes in place ------------------------------------------------------
+  // A copy that a command changes is a copy no more: the key is ours, as after SetString.
 
   // Makes the string of this key size bytes long (new bytes are zero), creating the key or moving
   // the string to the heap as needed, and returns its bytes to write into. Ends with Changed().
@@ -181,6 +182,8 @@ class Database {
   void Schedule(Shard::Part& part, const Key& key, const Due& before, const Due& after);
   void Recharge(Shard& shard, Shard::Part& part, Entry* entry, size_t old_charge,
                 size_t new_charge);
+  void AccountEdit(const Key& key, Entry* entry);
+  bool TakeOver(const Key& key, Entry* entry);
   enum class Extent : uint8_t { kWhole, kPart };  // of the value that was changed
   void Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent event, Entry* entry,
             bool created, bool had_regional_copy = false, Extent extent = Extent::kWhole);

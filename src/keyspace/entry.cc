@@ -85,7 +85,7 @@ void Entry::Write(const EntrySpec& spec) {
 }
 
 bool Entry::TryAssignInline(std::string_view value, int64_t deadline_ms) {
-  if (has_tier() || value.size() > kInlineValueMax) return false;
+  if (has_tier_block() || value.size() > kInlineValueMax) return false;
   const bool same_deadline = (deadline_ms != kNoDeadline) == has_deadline();
   if (same_deadline && value.size() == inline_size()) {
     AssignInPlace(value, deadline_ms);

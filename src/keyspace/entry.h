@@ -114,7 +114,8 @@ class Entry {
   // REQUIRES: has_deadline().
   void set_deadline_ms(int64_t deadline_ms) { std::memcpy(bytes() + 8, &deadline_ms, 6); }
 
-  bool has_tier() const { return (flags_ & kHasTier) != 0; }
+  // Is this a copy of what a lower tier has?
+  bool has_tier() const { return (flags_ & (kHasTier | kTierVoid)) == kHasTier; }
   // REQUIRES: has_tier().
   TierBlock tier() const {
     TierBlock block;
@@ -124,6 +125,8 @@ class Entry {
   void set_tier(const TierBlock& block) {
     std::memcpy(bytes() + TierOffset(), &block, sizeof(block));
   }
+  // It is no copy any more. The block stays until the entry is laid out anew, and means nothing.
+  void void_tier() { flags_ |= kTierVoid; }
 
   // Can this copy still be used at now_ms? False once expired or no longer fresh.
   bool IsLive(int64_t now_ms) const {
@@ -148,7 +151,7 @@ class Entry {
 
  private:
   enum class Form : uint8_t { kInline, kPointer };
-  static constexpr uint8_t kHasDeadline = 1, kHasTier = 2, kRaw = 4, kText = 8;
+  static constexpr uint8_t kHasDeadline = 1, kHasTier = 2, kRaw = 4, kText = 8, kTierVoid = 16;
   static constexpr uint8_t kLong = 255;
   static constexpr size_t kHeaderBytes = 8, kDeadlineBytes = 6;
 
@@ -167,9 +170,10 @@ class Entry {
     std::memcpy(&deadline, bytes() + kHeaderBytes, kDeadlineBytes);
     return deadline;
   }
+  bool has_tier_block() const { return (flags_ & kHasTier) != 0; }
   size_t TierOffset() const { return kHeaderBytes + (has_deadline() ? kDeadlineBytes : 0); }
   size_t KeyOffset() const {
-    return TierOffset() + (has_tier() ? sizeof(TierBlock) : 0) + 4 * (key_size_ == kLong) +
+    return TierOffset() + (has_tier_block() ? sizeof(TierBlock) : 0) + 4 * (key_size_ == kLong) +
            4 * (value_size_ == kLong);
   }
   void AssignInPlace(std::string_view value, int64_t deadline_ms);

@@ -63,7 +63,8 @@ struct Mutation {
   Entry* entry =
       nullptr;           // the key's entry: after a change, before a removal; nullptr when cleared
   bool created = false;  // the key did not exist before
-  // What was overwritten had the same value in the regional tier (TierBlock::regional_copy).
+  // What was overwritten or changed had the same value in the regional tier
+  // (TierBlock::regional_copy).
   bool had_regional_copy = false;
   bool more_follows = false;  // cleared: the same command empties further databases
 };

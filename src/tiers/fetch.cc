@@ -181,10 +181,13 @@ void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
   }
   shared->from_origin = source == route.origin;
   const bool is_new_below = shared->from_origin && route.regional != nullptr;
-  // The lifetime it gets in the regional tier is the one that clients see from the start.
-  if (is_new_below && result.value.deadline_ms == keyspace::kNoDeadline && route.ttl_ms != kNoTtl) {
-    result.value.deadline_ms = fetch->asked_ms + route.ttl_ms;
+  int64_t below_until_ms = result.value.usable_until_ms();
+  if (is_new_below && below_until_ms == keyspace::kNoDeadline && route.ttl_ms != kNoTtl) {
+    below_until_ms = fetch->asked_ms + route.ttl_ms;
   }
+  // Where the regional tier has the last word, the lifetime that it gets there is the key's own,
+  // and the one that clients see from the start.
+  if (route.is_relayed()) result.value.deadline_ms = below_until_ms;
   std::vector<std::shared_ptr<ParkedRequest>> waiters;
   bool is_current;
   {
@@ -203,9 +206,11 @@ void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
   // A write that was acknowledged since is already behind this on the home loop or has changed the
   // version; so the put reaches the regional tier before any later write does.
   if (is_current && is_new_below && fetch->ask == Ask::kAllTiers &&
-      result.outcome == Outcome::kValue && result.value.storable &&
-      !result.value.EndsBy(home_->clock().NowMs())) {
-    StoreRegional(*fetch, result.value);
+      result.outcome == Outcome::kValue && result.value.storable) {
+    Value stored = result.value;
+    stored.deadline_ms = below_until_ms;
+    stored.copies_until_ms = keyspace::kNoDeadline;
+    if (!stored.EndsBy(home_->clock().NowMs())) StoreRegional(*fetch, std::move(stored));
   }
   in_flight_.fetch_sub(1, std::memory_order_relaxed);
   route.stats.fetches_in_flight.fetch_sub(1, std::memory_order_relaxed);
@@ -215,13 +220,13 @@ void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
 
 int64_t Fetches::FreshUntilMs(const Fetch& fetch, const Value& value) {
   const Route& route = *fetch.route;
-  if (route.ttl_ms == kNoTtl) return value.deadline_ms;
+  if (route.ttl_ms == kNoTtl) return value.usable_until_ms();
   int64_t until_ms = fetch.asked_ms + route.ttl_ms;
   if (route.jitter > 0) {
     until_ms -=
         static_cast<int64_t>(route.jitter * rng_.Unit() * static_cast<double>(route.ttl_ms));
   }
-  return value.EndsBy(until_ms) ? value.deadline_ms : until_ms;
+  return value.EndsBy(until_ms) ? value.usable_until_ms() : until_ms;
 }
 
 void Fetches::Remember(NegativeCache* cache, const Fetch& fetch, int64_t ttl_ms,
@@ -289,9 +294,10 @@ bool Fetches::Fill(Fetch& fetch, const GetResult& result, const Upstream* source
   // What the regional tier says is the key's own lifetime, which clients see. What an origin says
   // is its lifetime too, since it is stored in the regional tier with it.
   fill.deadline_ms = result.value.deadline_ms;
-  if (route.authority == Authority::kSpill) {
-    fill.tier.regional_copy = true;
-  } else {
+  const bool is_spill = route.authority == Authority::kSpill;
+  fill.tier.regional_copy = is_spill;
+  // What a spill route has from its regional tier was evicted here: it is no copy of another's.
+  if (!is_spill || source == route.origin) {
     fill.tier.fresh_until_ms = FreshUntilMs(fetch, result.value);
     // It was on its way for longer than it may be kept.
     if (fill.tier.fresh_until_ms != keyspace::kNoDeadline && fill.tier.fresh_until_ms <= now_ms) {
@@ -303,12 +309,12 @@ bool Fetches::Fill(Fetch& fetch, const GetResult& result, const Upstream* source
   return true;
 }
 
-void Fetches::StoreRegional(const Fetch& fetch, const Value& value) {
+void Fetches::StoreRegional(const Fetch& fetch, Value value) {
   const Route& route = *fetch.route;
   PutRequest put;
   put.database = fetch.database;
   put.key = fetch.key;
-  put.value = value;
+  put.value = std::move(value);
   put.only_if_absent = true;
   put.deadline_us = home_->clock().MonoUs() + route.regional_timeout_ms * 1000;
   route.regional->Put(std::move(put), [this, &route, database = fetch.database, key = fetch.key,

@@ -102,7 +102,7 @@ class Fetches {
   // Fills the local tier; returns whether the fetch was still current.
   bool Fill(Fetch& fetch, const GetResult& result, const Upstream* source);
   void Remember(NegativeCache* cache, const Fetch& fetch, int64_t ttl_ms, int64_t now_ms) const;
-  void StoreRegional(const Fetch& fetch, const Value& value);
+  void StoreRegional(const Fetch& fetch, Value value);
   int64_t FreshUntilMs(const Fetch& fetch, const Value& value);
 
   keyspace::Keyspace* const keyspace_;

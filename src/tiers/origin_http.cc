@@ -29,7 +29,7 @@ GetResult FromStatus(HttpResponse response, const base::Clock& clock) {
       result.outcome = Outcome::kValue;
       result.value.bytes = std::move(response.body);
       if (freshness.ttl_ms != kNoTtl) {
-        result.value.deadline_ms = clock.NowMs() - response.took_ms + freshness.ttl_ms;
+        result.value.copies_until_ms = clock.NowMs() - response.took_ms + freshness.ttl_ms;
       }
       result.value.storable = freshness.storable;
       return result;

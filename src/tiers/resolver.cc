@@ -246,8 +246,10 @@ Resolver::KeyState Resolver::UseResult(Database& database, const Access& access,
         TierError(route, "the value that was read makes no sense", "the key could not be read");
     return KeyState::kFailed;
   }
-  const int64_t deadline_ms =
-      result.value.EndsBy(database.now_ms()) ? database.now_ms() + 1 : result.value.deadline_ms;
+  // It answers at this moment, though its time is up.
+  const int64_t now_only_ms = database.now_ms() + 1;
+  int64_t deadline_ms = result.value.deadline_ms;
+  const bool has_ended = deadline_ms != keyspace::kNoDeadline && deadline_ms < now_only_ms;
   if (!access.is_write) {
     database.Overlay(key, overlay->Add(MakeEntry(key.bytes, std::move(ready), deadline_ms)));
     return KeyState::kKnown;
@@ -257,6 +259,7 @@ Resolver::KeyState Resolver::UseResult(Database& database, const Access& access,
   fill.string = ready.string;
   fill.object = std::move(ready.object);
   fill.deadline_ms = deadline_ms;
+    if (has_ended) deadline_ms = now_only_ms;
   fill.tier.route = route.index;
   fill.tier.regional_copy = route.authority == Authority::kSpill;
   database.FillCopy(key, std::move(fill));
@@ -269,6 +272,7 @@ void Resolver::FetchAhead(Database& database, const Key& key) {
   if (UseCopy(database, *route, key)) return;
   if (fetches_->IsKnownAbsent(*route, database.index(), key, database.now_ms())) return;
   Fetches::Ask ask = Fetches::Ask::kAllTiers;
+  if (!fill.tier.regional_copy || result.from_origin) fill.tier.fresh_until_ms = now_only_ms;
   if (!AskSpill(database, *route, key, &ask)) return;
   if (fetches_->TooLargeAt(*route, database.index(), key, database.now_ms()) != nullptr) return;
   // Ahead of time and for nobody yet: when a limit is reached, the request will say so itself.

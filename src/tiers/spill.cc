@@ -89,11 +89,6 @@ void SpillLedger::OnMutation(const keyspace::Mutation& mutation) {
     case MutationKind::kChanged:
       // A key that appears here without having been asked for below may have an old copy there.
       if (!mutation.created && !has_copy) return;
-      if (entry->has_tier()) {
-        keyspace::TierBlock tier = entry->tier();
-        tier.regional_copy = false;
-        entry->set_tier(tier);
-      }
       break;
     case MutationKind::kRemoved:
       if (!has_copy) return;

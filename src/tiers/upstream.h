@@ -13,6 +13,7 @@
 //            on Clock::NowMs.
 // Errors:    Outcome says what the caller should do, Failure says why it failed.
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -57,9 +58,19 @@ struct Value {
   // every wait on the way; where only a span is known it counts from the question. One that has
   // passed: good for those who wait for it, not to be kept.
   int64_t deadline_ms = keyspace::kNoDeadline;
+  // Likewise how long its source lets copies of it be used (Cache-Control): no lifetime of the key,
+  // so it does not bound what a write makes of a copy.
+  int64_t copies_until_ms = keyspace::kNoDeadline;
 
+  // The earlier of the two, or kNoDeadline.
+  int64_t usable_until_ms() const {
+    if (deadline_ms == keyspace::kNoDeadline || copies_until_ms == keyspace::kNoDeadline) {
+      return std::max(deadline_ms, copies_until_ms);
+    }
+    return std::min(deadline_ms, copies_until_ms);
+  }
   bool EndsBy(int64_t now_ms) const {
-    return deadline_ms != keyspace::kNoDeadline && deadline_ms <= now_ms;
+    return usable_until_ms() != keyspace::kNoDeadline && usable_until_ms() <= now_ms;
   }
   // False when the source forbids keeping it (Cache-Control: no-store, private); waiters are
   // answered, nothing is filled.
@@ -124,6 +135,9 @@ class Upstream {
 
   virtual void Get(GetRequest request, GetDone done) = 0;
 
+  // Has it numbered databases as we have, so that a key may have another value in each?
+  virtual bool has_databases() const { return false; }
+
   // Stores a value with its TTL, replacing what is there. Read-only upstreams answer kRefused.
   virtual void Put(PutRequest request, PutDone done) = 0;
 
@@ -138,8 +152,5 @@ class Upstream {
   // Fails what is in flight with kClosing, then calls done. No calls after this one.
   virtual void Close(base::Task done) = 0;
 };
-  // Has it numbered databases as we have, so that a key may have another value in each?
-  virtual bool has_databases() const { return false; }
-
 
 }  // namespace terrace::tiers

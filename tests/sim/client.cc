@@ -123,25 +123,42 @@ void Client::Overwrite(const HotKey& key, int64_t lifetime_ms) {
 
 void Client::AskString(const HotKey& key) {
   base::Rng& rng = *board_->rng;
-  const bool has_origin = key.key_class != KeyClass::kString;
-  const uint64_t choice = rng.Below(has_origin ? 80 : 100);
+  if (key.name.starts_with("q:")) return AskBuiltUpon(key);
+  // What is made of an origin's value lasts only where no copy of it comes back with a lifetime.
+  const bool lasts = key.key_class == KeyClass::kString || key.name.starts_with("l:");
+  const uint64_t choice = rng.Below(lasts ? 100 : 80);
   if (choice < 40) return Read(key);
   if (choice < 58) return Overwrite(key, 0);
   if (choice < 66) return SendOne({"DEL", key.name}, PartOf(key, Kind::kDel));
   if (choice < 72) return SendOne({"EXISTS", key.name}, PartOf(key, Kind::kExists));
   const auto lifetime_ms = 1 + static_cast<int64_t>(rng.Below(30));
   if (choice < 80) return Overwrite(key, lifetime_ms);
-  if (choice < 85) {
-    const std::string value = key.name + "=" + NewValue();
-    return SendOne({"SET", key.name, value, "NX"}, PartOf(key, Kind::kSetNx, value));
-  }
-  if (choice < 91) {
-    const std::string more = NewValue();
-    return SendOne({"APPEND", key.name, more}, PartOf(key, Kind::kAppend, more));
-  }
+  if (choice < 85) return SetNew(key);
+  if (choice < 91) return Append(key);
   if (choice < 95) return SendOne({"GETDEL", key.name}, PartOf(key, Kind::kGetDel));
   SendOne({"PEXPIRE", key.name, std::to_string(lifetime_ms)},
           PartOf(key, Kind::kExpire, "", lifetime_ms * 1000));
+}
+
+void Client::SetNew(const HotKey& key) {
+  const std::string value = key.name + "=" + NewValue();
+  SendOne({"SET", key.name, value, "NX"}, PartOf(key, Kind::kSetNx, value));
+}
+
+void Client::Append(const HotKey& key) {
+  const std::string more = NewValue();
+  SendOne({"APPEND", key.name, more}, PartOf(key, Kind::kAppend, more));
+}
+
+// Writes below that build on the origin's value. Nothing is deleted: a key that goes after it was
+// brought in is absent to them.
+void Client::AskBuiltUpon(const HotKey& key) {
+  const uint64_t choice = board_->rng->Below(100);
+  if (choice < 45) return Read(key);
+  if (choice < 55) return SendOne({"EXISTS", key.name}, PartOf(key, Kind::kExists));
+  if (choice < 60) return Overwrite(key, 0);
+  if (choice < 75) return SetNew(key);
+  Append(key);
 }
 
 void Client::AskCounter(const HotKey& key) {

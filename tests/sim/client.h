@@ -90,7 +90,10 @@ class Client {
   };
 
   void AskString(const HotKey& key);
+  void AskBuiltUpon(const HotKey& key);
   void AskCounter(const HotKey& key);
+  void SetNew(const HotKey& key);
+  void Append(const HotKey& key);
   void AskForeign(const HotKey& key);
   void AskMany();
   void AskTransaction();

@@ -31,6 +31,11 @@ std::vector<std::span<const commands::Command>> Families() {
   return families;
 }
 
+// Would it be lost if it were evicted?
+bool IsOnlyHere(const HotKey& key, const keyspace::Entry& entry) {
+  return key.name.starts_with("x:") || (key.name.starts_with("l:") && !entry.has_tier());
+}
+
 }  // namespace
 
 Simulation::Simulation(uint64_t seed, uint64_t requests, const tiers::Rules& rules)
@@ -89,7 +94,9 @@ void Simulation::MakeKeys() {
   if (!pressed_) {
     add("x:s0", KeyClass::kString);
     add("x:c0", KeyClass::kCounter);
+    add("l:k0", KeyClass::kConstant);
   }
+  add("q:k0", KeyClass::kConstant);
   for (const HotKey& key : board_.keys) {
     if (key.key_class == KeyClass::kConstant) {
       origin_.SetForever(key.name, key.name + "@origin");
@@ -127,6 +134,9 @@ void Simulation::MakeRoutes() {
   add("f:", tiers::Authority::kRegional, true, false);
   add("p:", tiers::Authority::kRegional, true, true);
   add("o:", tiers::Authority::kRegional, true, true);
+  add("q:", tiers::Authority::kRegional, true, true);
+  // A lifetime that only the regional tier knows of would end what is written there.
+  routes.back()->ttl_ms = tiers::kNoTtl;
   add("s:", tiers::Authority::kSpill, true, false);
   add("t:", tiers::Authority::kSpill, true, true);
   add("l:", tiers::Authority::kLocal, false, true);
@@ -227,10 +237,11 @@ void Simulation::LoseRegional() {
 
 // Takes a key out of the local tier, as the eviction policy might at any moment.
 void Simulation::EvictNow(const HotKey& key) {
-  if (key.name.starts_with("x:")) return;
   const keyspace::Key found = keyspace_.MakeKey(key.name);
   keyspace::Database database(&keyspace_, 0, loop_.clock().NowMs());
-  if (keyspace::Entry* entry = database.Peek(found)) database.Evict(entry);
+  keyspace::Entry* entry = database.Peek(found);
+  if (entry == nullptr || IsOnlyHere(key, *entry)) return;
+  database.Evict(entry);
 }
 
 void Simulation::Evict() {
@@ -364,7 +375,7 @@ void Simulation::Settle() {
       const keyspace::Key found = keyspace_.MakeKey(key.name);
       keyspace::Database database(&keyspace_, 0, loop_.clock().NowMs());
       keyspace::Entry* entry = database.Peek(found);
-      if (round == 0 && entry != nullptr && !key.name.starts_with("x:")) database.Evict(entry);
+      if (round == 0 && entry != nullptr && !IsOnlyHere(key, *entry)) database.Evict(entry);
     }
     requests_ += board_.keys.size();
     RunUntil(loop_.now_us() + 2 * Client::kAnswerBoundUs, true);

@@ -85,6 +85,28 @@ TEST(Entry, IsLiveUntilTheEarlierOfDeadlineAndFreshness) {
   Entry::Free(entry);
 }
 
+TEST(Entry, IsNoCopyAnyMoreOnceItsTierIsVoid) {
+  TierBlock tier;
+  tier.fresh_until_ms = 50;
+  EntrySpec spec;
+  spec.key = "k";
+  spec.string = "v";
+  spec.deadline_ms = 100;
+  spec.tier = &tier;
+  Entry* entry = Entry::New(spec);
+  const size_t charge = entry->charge();
+  entry->void_tier();
+  EXPECT_FALSE(entry->has_tier());
+  EXPECT_TRUE(entry->IsLive(99));
+  EXPECT_FALSE(entry->IsLive(100));
+  EXPECT_EQ(entry->LiveUntilMs(), 100);
+  EXPECT_EQ(entry->key(), "k");
+  EXPECT_EQ(entry->string(), "v");
+  EXPECT_EQ(entry->charge(), charge);
+  EXPECT_FALSE(entry->TryAssignInline("w", 100));
+  Entry::Free(entry);
+}
+
 TEST(AllocationSize, GrowsInJemallocsClasses) {
   EXPECT_EQ(base::AllocationSize(1), 8u);
   EXPECT_EQ(base::AllocationSize(9), 16u);

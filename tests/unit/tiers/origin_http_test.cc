@@ -27,7 +27,7 @@ class HttpOriginTest : public test::HttpOriginFixture {
  protected:
   // Rounded up: some of it has passed on the way.
   int64_t SecondsLeft(const Value& value) {
-    return (value.deadline_ms - loop_.get()->clock().NowMs() + 999) / 1000;
+    return (value.copies_until_ms - loop_.get()->clock().NowMs() + 999) / 1000;
   }
 };
 
