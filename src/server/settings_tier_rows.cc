@@ -187,7 +187,7 @@ constexpr T::Row kRouteRows[] = {
                                     kRestart, "Longest life of a known absence; 0: not kept"),
     T::Plain<&TS::jitter>("", "jitter", kFraction, kRestart,
                           "Part of the ttl that is taken off at random, so that copies made "
-                          "together do not end together"),
+                          "together do not end together, in any tier"),
     T::Number<&TS::max_value>("", "max_value", kBytes, 0, kInt64Max, "bytes", kRestart,
                               "A larger value is never kept: read where it is on forward routes, "
                               "else -TIER; 0: no limit"),

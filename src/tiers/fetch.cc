@@ -27,6 +27,7 @@ struct Fetches::Fetch {
   int64_t deadline_us;
   Ask ask;
   int64_t asked_ms;                                     // when the tier that answered was asked
+  int64_t ttl_ms;                                       // the route's, less jitter
   std::vector<std::shared_ptr<ParkedRequest>> waiters;  // guarded by the shard's lock
 
   keyspace::Key AsKey() const { return {key, hash}; }
@@ -83,6 +84,7 @@ Fetches::Started Fetches::Await(const Route& route, int database, const keyspace
                                              now_us + route.timeout_ms * 1000,
                                              ask,
                                              0,
+                                             kNoTtl,
                                              {}});
   if (waiter != nullptr) {
     waiter->Await();
@@ -181,9 +183,11 @@ void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
   }
   shared->from_origin = source == route.origin;
   const bool is_new_below = shared->from_origin && route.regional != nullptr;
+  // One for all tiers that it enters, so that no copy outlives the one that it would be taken from.
+  if (result.outcome == Outcome::kValue) fetch->ttl_ms = JitteredTtlMs(route);
   int64_t below_until_ms = result.value.usable_until_ms();
-  if (is_new_below && below_until_ms == keyspace::kNoDeadline && route.ttl_ms != kNoTtl) {
-    below_until_ms = fetch->asked_ms + route.ttl_ms;
+  if (is_new_below && below_until_ms == keyspace::kNoDeadline && fetch->ttl_ms != kNoTtl) {
+    below_until_ms = fetch->asked_ms + fetch->ttl_ms;
   }
   // Where the regional tier has the last word, the lifetime that it gets there is the key's own,
   // and the one that clients see from the start.
@@ -218,14 +222,15 @@ void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
   for (const auto& waiter : waiters) waiter->DeliverFetch(fetch->key, shared);
 }
 
+int64_t Fetches::JitteredTtlMs(const Route& route) {
+  if (route.ttl_ms == kNoTtl || route.jitter <= 0) return route.ttl_ms;
+  return route.ttl_ms -
+         static_cast<int64_t>(route.jitter * rng_.Unit() * static_cast<double>(route.ttl_ms));
+}
+
 int64_t Fetches::FreshUntilMs(const Fetch& fetch, const Value& value) {
-  const Route& route = *fetch.route;
-  if (route.ttl_ms == kNoTtl) return value.usable_until_ms();
-  int64_t until_ms = fetch.asked_ms + route.ttl_ms;
-  if (route.jitter > 0) {
-    until_ms -=
-        static_cast<int64_t>(route.jitter * rng_.Unit() * static_cast<double>(route.ttl_ms));
-  }
+  if (fetch.ttl_ms == kNoTtl) return value.usable_until_ms();
+  const int64_t until_ms = fetch.asked_ms + fetch.ttl_ms;
   return value.EndsBy(until_ms) ? value.usable_until_ms() : until_ms;
 }
 

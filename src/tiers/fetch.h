@@ -103,7 +103,8 @@ class Fetches {
   bool Fill(Fetch& fetch, const GetResult& result, const Upstream* source);
   void Remember(NegativeCache* cache, const Fetch& fetch, int64_t ttl_ms, int64_t now_ms) const;
   void StoreRegional(const Fetch& fetch, Value value);
-  int64_t FreshUntilMs(const Fetch& fetch, const Value& value);
+  int64_t JitteredTtlMs(const Route& route);
+  static int64_t FreshUntilMs(const Fetch& fetch, const Value& value);
 
   keyspace::Keyspace* const keyspace_;
   runtime::Loop* const home_;

@@ -6,6 +6,7 @@ import time
 import unittest
 
 import black_box  # for the path to the helpers
+import patience
 import tiers_world
 from tiers_world import Answer, explain, origin, regional, route
 
@@ -157,6 +158,29 @@ class LocalTest(tiers_world.World):
         os.kill(server.pid, signal.SIGTERM)
         self.eventually(lambda: self.client(redis).call('GET', 's:1') == b'abcX')
         self.assertEqual(self.client(redis).call('PTTL', 's:1'), -1)
+
+
+class JitterTest(tiers_world.World):
+
+    def test_it_is_taken_off_in_every_tier(self):
+        redis = self.start_redis()
+        client = self.client(self.start_terrace(
+            [regional(redis), origin(self.start_origin(lambda path: Answer('v'))),
+             route('f:', regional='near', origin='api', ttl='100s', jitter=0.5),
+             route('s:', regional='near', origin='api', ttl='100s', jitter=0.5, write='spill')]))
+        below = self.client(redis)
+        for prefix in ('f:', 's:'):
+            keys = [f'{prefix}{i}' for i in range(100)]
+            self.assertEqual(client.call('MGET', *keys), [b'v'] * len(keys))
+            self.eventually(lambda: below.call('EXISTS', *keys) == len(keys))
+            lives_ms = [below.call('PTTL', key) for key in keys]
+            slack_ms = 5000 * patience.FACTOR
+            self.assertGreater(min(lives_ms), 50000 - slack_ms)
+            self.assertLess(min(lives_ms), 65000)
+            self.assertGreater(max(lives_ms), 85000 - slack_ms)
+            for key, life_ms in zip(keys, lives_ms):
+                self.assertAlmostEqual(int(explain(client, key)['fresh_ms']), life_ms,
+                                       delta=slack_ms)
 
 
 if __name__ == '__main__':
