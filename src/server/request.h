@@ -251,18 +251,19 @@ class RequestPath : public commands::Executor {
 
   // In request_relay.cc: what the regional tier executes.
   Step RelayWhole(Connection& connection, const Work& work, const tiers::Access& access,
-                  const tiers::Route& route, resp::Reply& reply);
+                  const tiers::Resolver::Plan& plan, resp::Reply& reply);
   Step SendRelay(Connection& connection, const Work& work, const tiers::Route& route,
                  std::vector<std::string> args, size_t part, resp::Reply& reply);
   Step FinishRelay(Connection& connection, const Work& work, const tiers::Route& route,
                    resp::Reply& reply);
-  Step BringIn(Connection& connection, const Work& work, resp::Reply& reply);
+  Step BringIn(Connection& connection, const Work& work,
+               const std::shared_ptr<tiers::ParkedRequest>& parked, resp::Reply& reply);
   void DoubtReads(const Work& work);
   std::vector<std::string> ToRelay(const Work& work) const;
   // The keys whose copies are not true any more once this was executed elsewhere.
   std::vector<std::string> WrittenBy(const Work& work) const;
   // In request_lease.cc: what needs a connection of its own there.
-  Step WaitBelow(Connection& connection, const Work& work, const tiers::Route& route,
+  Step WaitBelow(Connection& connection, const Work& work, const tiers::Resolver::Plan& plan,
                  resp::Reply& reply);
   Step WatchBelow(Connection& connection, const Work& work, const tiers::Route& route,
                   resp::Reply& reply);

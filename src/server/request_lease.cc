@@ -13,10 +13,16 @@ namespace terrace::server {
 
 // The regional tier's own wait: the client is parked until it has ended, by whatever reason.
 RequestPath::Step RequestPath::WaitBelow(Connection& connection, const Work& work,
-                                         const tiers::Route& route, resp::Reply& reply) {
+                                         const tiers::Resolver::Plan& plan, resp::Reply& reply) {
+  const tiers::Route& route = *plan.route;
   if (connection.parked != nullptr && !connection.parked->relays().empty()) {
     connection.SetLease(nullptr);
     return FinishRelay(connection, work, route, reply);
+  }
+  if (plan.has_origin) {
+    const Step step = BringIn(connection, work, std::shared_ptr(ParkedOf(connection)), reply);
+    if (step == Step::kParked) return Park(connection);
+    if (step == Step::kAnswered) return Step::kDone;
   }
   connection.SetLease(core_->resolver->NewLease(tiers::ClientLease::Purpose::kWait, route));
   const std::string error = core_->resolver->RelayLeased(
@@ -59,7 +65,7 @@ RequestPath::Step RequestPath::WatchBelow(Connection& connection, const Work& wo
     reply.Error(kMixedWatches);
     return Step::kDone;
   }
-  const Step step = BringIn(connection, work, reply);
+  const Step step = BringIn(connection, work, std::shared_ptr(ParkedOf(connection)), reply);
   if (step == Step::kParked) return Park(connection);
   if (step == Step::kAnswered) return Step::kDone;
   if (lease == nullptr) {

@@ -46,12 +46,13 @@ std::vector<std::string> WithBody(const scripting::ScriptStore& scripts, std::st
 // ---- A whole command ---------------------------------------------------------------------------
 
 RequestPath::Step RequestPath::RelayWhole(Connection& connection, const Work& work,
-                                          const tiers::Access& access, const tiers::Route& route,
+                                          const tiers::Access& access, const Resolver::Plan& plan,
                                           resp::Reply& reply) {
+  const tiers::Route& route = *plan.route;
   const bool is_sent = connection.parked != nullptr && !connection.parked->relays().empty();
   if (is_sent) return FinishRelay(connection, work, route, reply);
-  if (access.runs_below) {
-    const Step step = BringIn(connection, work, reply);
+  if (plan.has_origin && (access.runs_below || access.builds_on_value())) {
+    const Step step = BringIn(connection, work, std::shared_ptr(ParkedOf(connection)), reply);
     if (step == Step::kParked) return Park(connection);
     if (step == Step::kAnswered) return Step::kDone;
   }
@@ -95,9 +96,13 @@ RequestPath::Step RequestPath::FinishRelay(Connection& connection, const Work& w
 
 // Brings what the origin has of these keys into the regional tier: what runs there looks no
 // further. kDone when it is there, kParked when it will be, kAnswered when the error is the reply.
+// parked: one for all that the request brings in.
 RequestPath::Step RequestPath::BringIn(Connection& connection, const Work& work,
+                                       const std::shared_ptr<tiers::ParkedRequest>& parked,
                                        resp::Reply& reply) {
   Step step = Step::kDone;
+  // Once something is awaited, others look at it.
+  if (!parked->awaits_stores) parked->awaits_stores = true;
   for (size_t i = 0; i < work.key_count(); ++i) {
     const tiers::Route* route = core_->resolver->routes().Match(work.key(i));
     if (route == nullptr || route->origin == nullptr) continue;
@@ -106,11 +111,11 @@ RequestPath::Step RequestPath::BringIn(Connection& connection, const Work& work,
     keyspace::Database database(core_->keyspace, connection.database, now_ms_);
     tiers::Access access;
     access.needs_value = true;
+    access.brings_in = true;
     Resolver::Outcome outcome;
     {
       keyspace::ShardLock lock(*core_->keyspace, core_->keyspace->SetOf(key));
-      outcome =
-          core_->resolver->Resolve(database, access, {&key, 1}, ParkedOf(connection), &overlay);
+      outcome = core_->resolver->Resolve(database, access, {&key, 1}, parked, &overlay);
     }
     switch (outcome.state) {
       case Resolver::State::kReady:

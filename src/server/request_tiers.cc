@@ -77,7 +77,7 @@ RequestPath::Step RequestPath::ExecuteTiered(Connection& connection, const Work&
   }
   if (plan.where == Resolver::Where::kRelay) {
     // It would hold up all that goes over the same connection, or speak for all.
-    if (MayWait(*work.command, work.args)) return WaitBelow(connection, work, *plan.route, reply);
+    if (MayWait(*work.command, work.args)) return WaitBelow(connection, work, plan, reply);
     if (work.command->name == "watch") return WatchBelow(connection, work, *plan.route, reply);
   }
   if (work.command->name == "watch" && plan.where != Resolver::Where::kRefused &&
@@ -91,7 +91,7 @@ RequestPath::Step RequestPath::ExecuteTiered(Connection& connection, const Work&
       Unpark(connection);  // it may have been refused only now that it comes back
       return Step::kDone;
     case Resolver::Where::kRelay:
-      return RelayWhole(connection, work, access, *plan.route, reply);
+      return RelayWhole(connection, work, access, plan, reply);
     case Resolver::Where::kSplit:
       return RelaySplit(connection, work, reply);
     case Resolver::Where::kLocal:
@@ -157,6 +157,7 @@ std::shared_ptr<tiers::ParkedRequest>& RequestPath::ParkedOf(Connection& connect
   if (spare_ == nullptr || !spare_->is_unused()) {
     spare_ = std::make_shared<tiers::ParkedRequest>(&connection.worker->loop());
   }
+  spare_->awaits_stores = false;
   return spare_;
 }
 

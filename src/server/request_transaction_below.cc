@@ -111,13 +111,14 @@ RequestPath::Step RequestPath::SendBelow(Connection& connection, resp::Reply& re
   std::vector<std::string> written;
   std::vector<std::string_view> args;
   bool awaits = false;
+  const std::shared_ptr<tiers::ParkedRequest> parked = ParkedOf(connection);
   for (const Transaction::Queued& queued : transaction.queue()) {
     if (!queued.is_below) continue;
     queued.Read(&args);
     const NestedKeys keys = FindNestedKeys(queued.command(), args);
     const Work work{&queued.command(), args, keys.hashes.data(), keys.positions};
-    if (!queued.command().has(commands::kWrite)) {
-      const Step step = BringIn(connection, work, reply);
+    if (!queued.command().has(commands::kWrite) || AccessOf(work).builds_on_value()) {
+      const Step step = BringIn(connection, work, parked, reply);
       if (step == Step::kAnswered) return step;
       awaits |= step == Step::kParked;
     }

@@ -1,11 +1,22 @@
 #include "tiers/fetch.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "tiers/value_codec.h"
 
 namespace terrace::tiers {
+namespace {
+
+std::string DetailOf(const Route& route, const Upstream& source, Failure failure,
+                     const std::string& detail) {
+  return std::string(&source == route.regional ? "regional " : "origin ") +
+         std::string(source.name()) + ": " + std::string(FailureName(failure)) +
+         (detail.empty() ? "" : " (" + detail + ")");
+}
+
+}  // namespace
 
 std::string QualifiedKey(int database, std::string_view key) {
   std::string qualified;
@@ -177,9 +188,7 @@ void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
   shared->failure = result.failure;
   shared->version = fetch->version;
   if (result.outcome == Outcome::kFailed) {
-    shared->detail = std::string(source == route.regional ? "regional " : "origin ") +
-                     std::string(source->name()) + ": " + std::string(FailureName(result.failure)) +
-                     (result.detail.empty() ? "" : " (" + result.detail + ")");
+    shared->detail = DetailOf(route, *source, result.failure, result.detail);
   }
   shared->from_origin = source == route.origin;
   const bool is_new_below = shared->from_origin && route.regional != nullptr;
@@ -192,7 +201,7 @@ void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
   // Where the regional tier has the last word, the lifetime that it gets there is the key's own,
   // and the one that clients see from the start.
   if (route.is_relayed()) result.value.deadline_ms = below_until_ms;
-  std::vector<std::shared_ptr<ParkedRequest>> waiters;
+  Waiters waiters;
   bool is_current;
   {
     const keyspace::Key key = fetch->AsKey();
@@ -214,7 +223,13 @@ void Fetches::Finish(FetchPtr fetch, GetResult result, const Upstream* source) {
     Value stored = result.value;
     stored.deadline_ms = below_until_ms;
     stored.copies_until_ms = keyspace::kNoDeadline;
-    if (!stored.EndsBy(home_->clock().NowMs())) StoreRegional(*fetch, std::move(stored));
+    if (!stored.EndsBy(home_->clock().NowMs())) {
+      const auto first = std::stable_partition(waiters.begin(), waiters.end(),
+                                               [](const auto& of) { return !of->awaits_stores; });
+      Waiters later(std::make_move_iterator(first), std::make_move_iterator(waiters.end()));
+      waiters.erase(first, waiters.end());
+      StoreRegional(*fetch, std::move(stored), shared, std::move(later));
+    }
   }
   in_flight_.fetch_sub(1, std::memory_order_relaxed);
   route.stats.fetches_in_flight.fetch_sub(1, std::memory_order_relaxed);
@@ -314,7 +329,9 @@ bool Fetches::Fill(Fetch& fetch, const GetResult& result, const Upstream* source
   return true;
 }
 
-void Fetches::StoreRegional(const Fetch& fetch, Value value) {
+// waiters: those who are told of the result when this is done.
+void Fetches::StoreRegional(const Fetch& fetch, Value value,
+                            std::shared_ptr<const FetchResult> result, Waiters waiters) {
   const Route& route = *fetch.route;
   PutRequest put;
   put.database = fetch.database;
@@ -323,23 +340,38 @@ void Fetches::StoreRegional(const Fetch& fetch, Value value) {
   put.only_if_absent = true;
   put.deadline_us = home_->clock().MonoUs() + route.regional_timeout_ms * 1000;
   route.regional->Put(std::move(put), [this, &route, database = fetch.database, key = fetch.key,
-                                       hash = fetch.hash](PutResult result) {
-    if (result.failure != Failure::kNone) {
+                                       hash = fetch.hash, result = std::move(result),
+                                       waiters = std::move(waiters)](PutResult put_result) {
+    if (put_result.failure != Failure::kNone) {
       route.stats.regional.errors.fetch_add(1, std::memory_order_relaxed);
     }
-    if (result.failure == Failure::kNone && result.stored) return;
-    // Somebody else wrote the key meanwhile, or nobody knows: the copy made here is not to be
-    // trusted any more.
-    const keyspace::Key dropped{key, hash};
-    keyspace::ShardLock lock(*keyspace_, keyspace_->SetOf(dropped));
-    keyspace::Database copies(keyspace_, database, home_->clock().NowMs());
-    // On a spill route a value that was written here since is no copy: it has the last word.
-    const keyspace::Entry* entry = copies.Peek(dropped);
-    const bool is_copy = entry != nullptr && entry->has_tier() &&
-                         (route.authority != Authority::kSpill || entry->tier().regional_copy);
-    if (is_copy) copies.DropCopy(dropped);
-    keyspace_->ShardOf(dropped).BumpVersion(dropped.table_hash());
+    if (put_result.failure != Failure::kNone || !put_result.stored) {
+      DropDoubtful(route, database, {key, hash});
+    }
+    if (waiters.empty()) return;
+    std::shared_ptr<const FetchResult> told = result;
+    if (put_result.failure != Failure::kNone) {
+      auto failed = std::make_shared<FetchResult>(*result);
+      failed->outcome = Outcome::kFailed;
+      failed->failure = put_result.failure;
+      failed->detail = DetailOf(route, *route.regional, put_result.failure, put_result.detail);
+      told = std::move(failed);
+    }
+    for (const auto& waiter : waiters) waiter->DeliverFetch(key, told);
   });
+}
+
+// Somebody else wrote the key while it was to be stored, or nobody knows: the copy made here is not
+// to be trusted any more.
+void Fetches::DropDoubtful(const Route& route, int database, const keyspace::Key& key) {
+  keyspace::ShardLock lock(*keyspace_, keyspace_->SetOf(key));
+  keyspace::Database copies(keyspace_, database, home_->clock().NowMs());
+  // On a spill route a value that was written here since is no copy: it has the last word.
+  const keyspace::Entry* entry = copies.Peek(key);
+  const bool is_copy = entry != nullptr && entry->has_tier() &&
+                       (route.authority != Authority::kSpill || entry->tier().regional_copy);
+  if (is_copy) copies.DropCopy(key);
+  keyspace_->ShardOf(key).BumpVersion(key.table_hash());
 }
 
 }  // namespace terrace::tiers

@@ -102,7 +102,10 @@ class Fetches {
   // Fills the local tier; returns whether the fetch was still current.
   bool Fill(Fetch& fetch, const GetResult& result, const Upstream* source);
   void Remember(NegativeCache* cache, const Fetch& fetch, int64_t ttl_ms, int64_t now_ms) const;
-  void StoreRegional(const Fetch& fetch, Value value);
+  using Waiters = std::vector<std::shared_ptr<ParkedRequest>>;
+  void StoreRegional(const Fetch& fetch, Value value, std::shared_ptr<const FetchResult> result,
+                     Waiters waiters);
+  void DropDoubtful(const Route& route, int database, const keyspace::Key& key);
   int64_t JitteredTtlMs(const Route& route);
   static int64_t FreshUntilMs(const Fetch& fetch, const Value& value);
 

@@ -71,6 +71,9 @@ class ParkedRequest : public std::enable_shared_from_this<ParkedRequest> {
   }
   const std::vector<std::optional<RelayResult>>& relays() const { return relays_; }
 
+  // Is what an origin has to be in the regional tier before this goes on? Set before anything is
+  // awaited.
+  bool awaits_stores = false;
   // How often this request has parked.
   int rounds = 0;
   int64_t parked_us = 0;  // when it first parked

@@ -58,13 +58,14 @@ Resolver::Plan Resolver::MakePlan(const Access& access,
   if (keys.empty()) return plan;
   const Route* first = nullptr;
   const Route* spilling = nullptr;
-  bool mixed = false, any_relayed = false, any_tiers = false;
+  bool mixed = false, any_relayed = false, any_tiers = false, any_origin = false;
   for (size_t i = 0; i < keys.size(); ++i) {
     const Route* route = routes_->Match(keys[i]);
     if (route != nullptr && !route->has_tiers()) route = nullptr;
     if (i == 0) first = route;
     mixed |= !AreOneBelow(route, first);
     any_tiers |= route != nullptr;
+    any_origin |= route != nullptr && route->origin != nullptr;
     any_relayed |= route != nullptr && route->is_relayed();
     if (route != nullptr && route->authority == Authority::kSpill) spilling = route;
   }
@@ -83,6 +84,7 @@ Resolver::Plan Resolver::MakePlan(const Access& access,
   if ((access.is_write || access.runs_below) && any_relayed) {
     plan.where = mixed ? Where::kSplit : Where::kRelay;
     plan.route = first;
+    plan.has_origin = any_origin;
     return plan;
   }
   plan.where = access.needs_value ? Where::kResolve : Where::kLocal;
@@ -233,6 +235,12 @@ Resolver::KeyState Resolver::UseResult(Database& database, const Access& access,
     case tiers::Outcome::kValue:
       break;
   }
+  // One that is not current was not stored in the regional tier, and what was written there instead
+  // may be gone again.
+  if (access.brings_in && result.from_origin && !is_current && rules_.write_checks_version) {
+    return KeyState::kAwaiting;
+  }
+  if (access.brings_in) return KeyState::kKnown;
   // A key of the regional tier that may have expired before this request came, or before the write
   // that would build on it, is asked for again: whether it has, only that tier knows. What an
   // origin says answers all who wait, however short its life.
@@ -251,17 +259,20 @@ Resolver::KeyState Resolver::UseResult(Database& database, const Access& access,
   int64_t deadline_ms = result.value.deadline_ms;
   const bool has_ended = deadline_ms != keyspace::kNoDeadline && deadline_ms < now_only_ms;
   if (!access.is_write) {
+    if (has_ended) deadline_ms = now_only_ms;
     database.Overlay(key, overlay->Add(MakeEntry(key.bytes, std::move(ready), deadline_ms)));
     return KeyState::kKnown;
   }
-  // A write builds on it, so it must be there, admitted or not.
+  // A write builds on it, so it must be there, admitted or not. If nothing comes of the write it is
+  // no copy to be kept; if something does, the key is ours, and what an origin said of its time
+  // says nothing of what came of it.
   Database::Fill fill;
   fill.string = ready.string;
   fill.object = std::move(ready.object);
-  fill.deadline_ms = deadline_ms;
-    if (has_ended) deadline_ms = now_only_ms;
+  fill.deadline_ms = has_ended ? keyspace::kNoDeadline : deadline_ms;
   fill.tier.route = route.index;
   fill.tier.regional_copy = route.authority == Authority::kSpill;
+  if (!fill.tier.regional_copy || result.from_origin) fill.tier.fresh_until_ms = now_only_ms;
   database.FillCopy(key, std::move(fill));
   return KeyState::kKnown;
 }
@@ -272,7 +283,6 @@ void Resolver::FetchAhead(Database& database, const Key& key) {
   if (UseCopy(database, *route, key)) return;
   if (fetches_->IsKnownAbsent(*route, database.index(), key, database.now_ms())) return;
   Fetches::Ask ask = Fetches::Ask::kAllTiers;
-  if (!fill.tier.regional_copy || result.from_origin) fill.tier.fresh_until_ms = now_only_ms;
   if (!AskSpill(database, *route, key, &ask)) return;
   if (fetches_->TooLargeAt(*route, database.index(), key, database.now_ms()) != nullptr) return;
   // Ahead of time and for nobody yet: when a limit is reached, the request will say so itself.

@@ -11,6 +11,8 @@
 //   - a woken read may use what was fetched for it, even when that was superseded, has no lifetime
 //     or was evicted since; a write that builds on a fetched value may only while its version is
 //     current, else it resolves again;
+//   - what runs below and builds on values has what an origin has of them stored there first, by a
+//     fetch that no write has superseded;
 //   - on a spill route the absence of a key below answers only while its version is current, since
 //     a write here deletes the key below.
 //
@@ -46,6 +48,11 @@ struct Access {
   bool needs_value = false;    // must know what the keys hold before it runs
   bool splits_by_key = false;  // its keys may lie on different routes
   bool runs_below = false;  // never on copies: the regional tier runs it, also when it only reads
+  bool brings_in = false;   // only to have there what an origin has: nothing is done with it here
+
+  // Does what it makes of a key depend on what the key held? Commands that split (DEL) only count
+  // keys by that.
+  bool builds_on_value() const { return is_write && needs_value && !splits_by_key; }
 };
 
 // A complete error text: what is wrong, with which route, and what to do or what that means.
@@ -81,6 +88,7 @@ class Resolver {
   struct Plan {
     Where where = Where::kLocal;
     const Route* route = nullptr;  // of kRelay
+    bool has_origin = false;       // of kRelay: some key may be found further below
     std::string error;             // of kRefused: a complete error text
   };
   // keys: the keys of the request. A request without keys is local.

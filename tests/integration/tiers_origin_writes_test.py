@@ -7,8 +7,9 @@ import unittest
 
 import black_box  # for the path to the helpers
 import patience
+import resp_wire
 import tiers_world
-from tiers_world import Answer, explain, origin, regional, route
+from tiers_world import Answer, explain, info, origin, regional, route
 
 assert black_box
 
@@ -158,6 +159,81 @@ class LocalTest(tiers_world.World):
         os.kill(server.pid, signal.SIGTERM)
         self.eventually(lambda: self.client(redis).call('GET', 's:1') == b'abcX')
         self.assertEqual(self.client(redis).call('PTTL', 's:1'), -1)
+
+
+class ForwardTest(tiers_world.World):
+    """On `forward` routes the regional tier has what a write builds on before it runs there."""
+
+    WRITES = STRINGS + [
+        (('GETDEL', 'K'), b'abc', ('TTL', 'nothing'), -2),
+        (('SET', 'K', 'new', 'NX'), None, ('GET', 'K'), b'abc'),
+        (('SET', 'K', 'new', 'GET'), b'abc', ('GET', 'K'), b'new'),
+        (('SETNX', 'K', 'new'), 0, ('GET', 'K'), b'abc'),
+        (('MSETNX', 'K', 'new', 'K+', 'new'), 0, ('GET', 'K'), b'abc'),
+    ]
+
+    def start(self, value='abc', **settings):
+        self.redis = self.start_redis()
+        self.web = self.start_origin(lambda path: Answer(value))
+        self.start_terrace([regional(self.redis), origin(self.web),
+                            route('f:', regional='near', origin='api', **settings),
+                            route('g:', regional='near')], '--threads', '2')
+        client = self.client()
+        self.eventually(lambda: client.command('SET', 'g:ready', 'v') == resp_wire.OK)
+        return client
+
+    def test_a_write_says_the_same_whether_or_not_somebody_has_read_before(self):
+        client = self.start()
+        for i, (command, reply, look, seen) in enumerate(self.WRITES):
+            for is_known in (False, True):
+                with self.subTest(command=command, is_known=is_known):
+                    key = f'f:{i}{is_known}'
+                    if is_known:
+                        self.assertEqual(client.call('GET', key), b'abc')
+                    self.assertEqual(client.call(*with_key(command, key)), reply)
+                    result = client.call(*with_key(look, key))
+                    if look[0] == 'TTL' and seen > 0:
+                        self.assertAlmostEqual(result, seen, delta=5)
+                    else:
+                        self.assertEqual(result, seen)
+
+    def test_so_does_a_transaction_and_one_that_watches(self):
+        client = self.start(value='12')
+        self.assertEqual(client.pipeline([('MULTI',), ('INCR', 'f:1'), ('INCR', 'f:1'),
+                                          ('EXEC',)])[3], ('*', ((':', 13), (':', 14))))
+        for i in range(20):
+            replies = client.pipeline([('WATCH', f'f:w{i}'), ('MULTI',), ('INCR', f'f:w{i}'),
+                                       ('INCR', f'f:x{i}'), ('EXEC',)])
+            self.assertEqual(replies[4], ('*', ((':', 13), (':', 13))))
+        self.assertEqual(client.call('EVAL', "return redis.call('incr', KEYS[1])", 1, 'f:2'), 13)
+        self.assertEqual(client.call('INCR', 'f:3'), 13)
+
+    def test_many_who_count_up_a_key_that_is_not_there_yet_count_from_the_origins_value(self):
+        self.start(value='12')
+        clients = [self.client() for _ in range(20)]
+        for i in range(20):
+            for client in clients:
+                client.send('INCR', f'f:{i}')
+            self.assertEqual(sorted(client.read() for client in clients),
+                             [(':', 13 + n) for n in range(len(clients))])
+
+    def test_what_needs_no_value_asks_nobody_for_it(self):
+        client, below = self.start(), self.client(self.redis)
+        before = below.call('INFO', 'commandstats').decode()
+        self.assertEqual(client.command('SET', 'f:1', 'v'), resp_wire.OK)
+        self.assertEqual(client.call('DEL', 'f:1', 'f:2'), 1)
+        self.assertEqual(client.call('INCR', 'g:1'), 1)
+        self.assertEqual(self.web.total, 0)
+        self.assertNotIn('cmdstat_dump', before + below.call('INFO', 'commandstats').decode())
+        self.assertEqual(info(client)['route1_regional']['hits'], 0)
+
+    def test_where_the_origin_cannot_be_asked_nothing_is_written(self):
+        client = self.start()
+        self.web.close()
+        self.assert_tier_error(client.command('INCR', 'f:1'), b'api', b'f:')
+        self.assertEqual(self.client(self.redis).call('EXISTS', 'f:1'), 0)
+        self.assertEqual(client.command('SET', 'f:1', '1'), resp_wire.OK)
+        self.assertEqual(client.call('INCR', 'f:1'), 2)
 
 
 class JitterTest(tiers_world.World):
