@@ -40,7 +40,7 @@ struct TierBlock {
   uint32_t generation = 0;               // of the regional connection it was fetched over
   uint32_t fetched_at_s = 0;             // NowMs time in seconds
   uint16_t route = 0;                    // index in the route table
-  bool regional_copy = false;            // spill: the regional tier holds this same value
+  bool regional_copy = false;            // the regional tier is known to hold this same value
 };
 
 // A string too large, or changed too often in place, to live inside its entry.

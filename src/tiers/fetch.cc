@@ -315,7 +315,7 @@ bool Fetches::Fill(Fetch& fetch, const GetResult& result, const Upstream* source
   // is its lifetime too, since it is stored in the regional tier with it.
   fill.deadline_ms = result.value.deadline_ms;
   const bool is_spill = route.authority == Authority::kSpill;
-  fill.tier.regional_copy = is_spill;
+  fill.tier.regional_copy = is_spill || source == route.regional;
   // What a spill route has from its regional tier was evicted here: it is no copy of another's.
   if (!is_spill || source == route.origin) {
     fill.tier.fresh_until_ms = FreshUntilMs(fetch, result.value);

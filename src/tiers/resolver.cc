@@ -128,7 +128,7 @@ Resolver::KeyState Resolver::ResolveKey(Database& database, const Access& access
                                         const std::shared_ptr<ParkedRequest>& parked,
                                         Overlay* overlay, std::string* error) {
   const bool is_first_round = parked->rounds == 0;
-  if (UseCopy(database, route, key)) {
+  if (UseCopy(database, route, key) && (!access.brings_in || IsBelow(database, key))) {
     if (is_first_round) route.stats.local_hits.fetch_add(1, std::memory_order_relaxed);
     return KeyState::kKnown;
   }
@@ -194,6 +194,13 @@ bool Resolver::UseCopy(Database& database, const Route& route, const Key& key) {
     return false;
   }
   return true;
+}
+
+// Did the copy of this key come from the regional tier? What an origin gave may still be on its way
+// there.
+bool Resolver::IsBelow(Database& database, const Key& key) {
+  const Entry* entry = database.Peek(key);
+  return entry != nullptr && entry->has_tier() && entry->tier().regional_copy;
 }
 
 // Must a key that is not here be fetched, as far as the spill ledger knows, and of whom?

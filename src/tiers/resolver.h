@@ -160,6 +160,7 @@ class Resolver {
   std::string WithoutCopy(keyspace::Database& database, const Route* route,
                           const keyspace::Key& key);
   bool UseCopy(keyspace::Database& database, const Route& route, const keyspace::Key& key);
+  static bool IsBelow(keyspace::Database& database, const keyspace::Key& key);
   KeyState UseResult(keyspace::Database& database, const Access& access, const Route& route,
                      const keyspace::Key& key, const FetchResult& result, int64_t asked_ms,
                      Overlay* overlay, std::string* error);
