@@ -38,7 +38,7 @@ constexpr Canary kCanaries[] = {
     {"generations", &tiers::Rules::generations, 2799},
     {"write_checks_version", &tiers::Rules::write_checks_version, 7},
     {"absence_checks_version", &tiers::Rules::absence_checks_version, 118},
-    {"answer_checks_deadline", &tiers::Rules::answer_checks_deadline, 24776},
+    {"answer_checks_deadline", &tiers::Rules::answer_checks_deadline, 6705},
     {"relay_drops_copies", &tiers::Rules::relay_drops_copies, 255},
     {"tombstones", &tiers::Rules::tombstones, 1},
     {"recall", &tiers::Rules::recall, 1},
