@@ -4,7 +4,9 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 
+#include "base/background.h"
 #include "base/check.h"
 
 #ifndef TERRACE_NO_JEMALLOC
@@ -49,8 +51,13 @@ MemoryStats ReadMemoryStats() {
 }
 
 void EnableBackgroundPurge() {
-  bool on = true;
-  mallctl("background_thread", nullptr, nullptr, &on, sizeof(on));
+  // It takes its priority from whoever starts it. After a large value has been freed it makes
+  // thousands of calls into the kernel, some of them long.
+  std::thread([] {
+    LowerThreadPriority();
+    bool on = true;
+    mallctl("background_thread", nullptr, nullptr, &on, sizeof(on));
+  }).join();
 }
 
 void PurgeNow() {

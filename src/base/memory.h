@@ -37,7 +37,7 @@ MemoryStats ReadMemoryStats();
 // The process's resident set in bytes, from the kernel.
 size_t ReadResidentBytes();
 
-// Lets the allocator return unused pages from a thread of its own.
+// Lets the allocator return unused pages from a thread of its own, of lower priority.
 void EnableBackgroundPurge();
 // Returns what can be returned now (MEMORY PURGE).
 void PurgeNow();

@@ -161,7 +161,8 @@ Keyspace::Evicted Keyspace::EvictOne(Shard& shard, int64_t now_ms, Passes* passe
 void Keyspace::Discard(Entry* entry) {
   // Below this, handing over costs more than freeing.
   constexpr size_t kFreeEffortMax = 64;
-  if (entry->is_string() || entry->object()->free_effort() <= kFreeEffortMax) {
+  if (entry->is_string() || entry->object()->free_effort() <= kFreeEffortMax ||
+      reclaimer_.is_behind()) {
     return Entry::Free(entry);
   }
   reclaimer_.Later({1, static_cast<int64_t>(entry->charge())}, [entry] { Entry::Free(entry); });

@@ -1,22 +1,10 @@
 #include "keyspace/reclaimer.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <utility>
 
+#include "base/background.h"
+
 namespace terrace::keyspace {
-namespace {
-
-// A worker that has something to do takes the core from the reclaimer at once, instead of waiting
-// for the end of its time slice of some milliseconds. Not the lowest priority (19): the memory must
-// come back even while all cores are busy.
-constexpr int kNiceness = 10;
-
-// On Linux each thread has a niceness of its own.
-void LowerPriority() { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceness); }
-
-}  // namespace
 
 Reclaimer::~Reclaimer() {
   {
@@ -44,7 +32,7 @@ void Reclaimer::Later(Load load, base::Task free) {
 }
 
 void Reclaimer::Run() {
-  LowerPriority();
+  base::LowerThreadPriority();
   std::unique_lock lock(mutex_);
   while (true) {
     wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
@@ -53,6 +41,8 @@ void Reclaimer::Run() {
       Job job = std::move(jobs_.front());
       jobs_.pop_front();
       lock.unlock();
+      // While others wait that are too much, it takes what it gets.
+      base::Turns::GiveWay(pending_bytes() - job.load.bytes <= kBehindBytes);
       job.free();
       pending_objects_.fetch_sub(job.load.objects, std::memory_order_relaxed);
       pending_bytes_.fetch_sub(job.load.bytes, std::memory_order_relaxed);

@@ -24,6 +24,10 @@ class Reclaimer {
   // Jobs that wait at most; above that the caller frees by itself, which slows down who deletes.
   static constexpr size_t kPendingMax = size_t{1} << 20;
 
+  // Bytes that wait to be freed from which on it no longer gives way, and whoever deletes a large
+  // value frees it by himself: else writers could make garbage faster than it goes, without end.
+  static constexpr int64_t kBehindBytes = int64_t{4} << 30;
+
   // background false: everything is freed at once, by the caller. For the simulation.
   explicit Reclaimer(bool background) : background_(background) {}
   ~Reclaimer();
@@ -41,6 +45,7 @@ class Reclaimer {
   // Keys and values that wait to be freed, their bytes, and those freed since the last reset.
   uint64_t pending_objects() const { return pending_objects_.load(std::memory_order_relaxed); }
   int64_t pending_bytes() const { return pending_bytes_.load(std::memory_order_relaxed); }
+  bool is_behind() const { return pending_bytes() > kBehindBytes; }
   uint64_t freed_objects() const { return freed_objects_.load(std::memory_order_relaxed); }
   void ResetStats() { freed_objects_.store(0, std::memory_order_relaxed); }
 

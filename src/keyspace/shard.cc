@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/background.h"
 #include "base/hash.h"
 
 namespace terrace::keyspace {
@@ -24,7 +25,11 @@ Shard::Shard(int database_count, uint64_t hash_seed, uint64_t rng_seed,
       used_bytes_(used_bytes) {}
 
 Shard::Part::~Part() {
-  table.ForEach([](Entry* entry) { Entry::Free(entry); });
+  base::Turns turns;
+  table.ForEach([&](Entry* entry) {
+    Entry::Free(entry);
+    turns.Step();
+  });
 }
 
 Shard::Part& Shard::PartFor(int database, int64_t now_ms) {

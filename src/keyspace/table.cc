@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include "base/background.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/memory.h"
@@ -228,7 +229,11 @@ Entry* Table::Random(base::Rng& rng) const {
 }
 
 void Table::Clear() {
-  for (uint32_t index = 0; index < bucket_count_; ++index) FreeChain(BucketAt(index)->overflow());
+  base::Turns turns;
+  for (uint32_t index = 0; index < bucket_count_; ++index) {
+    FreeChain(BucketAt(index)->overflow());
+    turns.Step();
+  }
   for (int segment = 0; segment < kSegmentCount; ++segment) {
     if (segments_[segment] != nullptr) DropSegment(segment);
   }

@@ -1,11 +1,16 @@
 #include "keyspace/types/hash_table.h"
 
+#include "base/background.h"
 #include "base/memory.h"
 
 namespace terrace::keyspace {
 
 Hash::Table::~Table() {
-  members_.ForEach([](HashRecord* record) { HashRecord::Free(record); });
+  base::Turns turns;
+  members_.ForEach([&](HashRecord* record) {
+    HashRecord::Free(record);
+    turns.Step();
+  });
 }
 
 size_t Hash::Table::heap_bytes() const {

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/background.h"
 #include "base/check.h"
 #include "base/memory.h"
 
@@ -56,6 +57,11 @@ size_t List::Node::heap_bytes() const {
 bool List::Node::Allows(std::string_view value, const ListNodeLimit& limit) const {
   if (plain != nullptr || limit.IsLarge(value)) return false;
   return !limit.Exceeds(pack.total_bytes() + value.size() + kEntryOverheadBytes, count + 1);
+}
+
+List::Chain::~Chain() {
+  base::Turns turns;
+  for (; !nodes_.empty(); nodes_.pop_back()) turns.Step();
 }
 
 size_t List::Chain::heap_bytes() const {

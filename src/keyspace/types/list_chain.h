@@ -55,6 +55,11 @@ struct List::Node {
 
 class List::Chain {
  public:
+  Chain() = default;
+  Chain(const Chain&) = default;
+  Chain& operator=(const Chain&) = delete;
+  ~Chain();
+
   size_t size() const { return size_; }
   size_t heap_bytes() const;
   size_t node_count() const { return nodes_.size() - head_; }

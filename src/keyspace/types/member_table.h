@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/background.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/memory.h"
@@ -58,9 +59,16 @@ class MemberTable {
 
   explicit MemberTable(uint64_t seed) : seed_(seed) { segments_.push_back(NewBuckets(1)); }
   ~MemberTable() {
-    for (size_t i = 0; i < bucket_count_; ++i) FreeOverflow(BucketAt(i));
+    base::Turns turns;
+    for (size_t i = 0; i < bucket_count_; ++i) {
+      FreeOverflow(BucketAt(i));
+      turns.Step();
+    }
     FreeBuckets(segments_[0], FirstSegmentRoom(bucket_count_));
-    for (size_t i = 1; i < segments_.size(); ++i) FreeBuckets(segments_[i], kSegmentBuckets);
+    for (size_t i = 1; i < segments_.size(); ++i) {
+      FreeBuckets(segments_[i], kSegmentBuckets);
+      turns.Step();
+    }
   }
   MemberTable(const MemberTable&) = delete;
   MemberTable& operator=(const MemberTable&) = delete;

@@ -63,7 +63,10 @@ size_t ZsetRecord::HeapBytes(const ZsetRecord* record) {
 void ZsetRecord::Free(ZsetRecord* record) { base::Free(record, HeapBytes(record)); }
 
 ScoreTree::ScoreTree() : root_(NewLeaf()) {}
-ScoreTree::~ScoreTree() { FreeSubtree(root_, height_); }
+ScoreTree::~ScoreTree() {
+  base::Turns turns;
+  FreeSubtree(root_, height_, turns);
+}
 
 ScoreTree::Leaf* ScoreTree::NewLeaf() {
   heap_bytes_ += base::AllocationSize(sizeof(Leaf));
@@ -85,10 +88,11 @@ void ScoreTree::FreeInner(Inner* inner) {
   base::Free(inner, sizeof(Inner));
 }
 
-void ScoreTree::FreeSubtree(void* node, int height) {
+void ScoreTree::FreeSubtree(void* node, int height, base::Turns& turns) {
+  turns.Step();
   if (height == 0) return FreeLeaf(static_cast<Leaf*>(node));
   auto* const inner = static_cast<Inner*>(node);
-  for (size_t i = 0; i < inner->count; ++i) FreeSubtree(inner->children[i], height - 1);
+  for (size_t i = 0; i < inner->count; ++i) FreeSubtree(inner->children[i], height - 1, turns);
   FreeInner(inner);
 }
 

@@ -16,6 +16,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/background.h"
+
 namespace terrace::keyspace {
 
 // A member and its score in one block: score (8 bytes) | length | member.
@@ -128,7 +130,7 @@ class ScoreTree {
   Inner* NewInner();
   void FreeLeaf(Leaf* leaf);
   void FreeInner(Inner* inner);
-  void FreeSubtree(void* node, int height);
+  void FreeSubtree(void* node, int height, base::Turns& turns);
   static void PutChild(Inner& node, size_t at, void* child, size_t child_size, Item smallest);
   static void DropChild(Inner& node, size_t at);
   static void MoveChildren(Inner& from, size_t first, Inner& to);

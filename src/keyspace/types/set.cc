@@ -6,6 +6,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/background.h"
 #include "base/memory.h"
 #include "keyspace/types/member_record.h"
 
@@ -32,7 +33,11 @@ size_t Set::Record::Bytes(const Record* record) {
 }
 
 Set::Table::~Table() {
-  members.ForEach([](Record* record) { base::Free(record, Record::Bytes(record)); });
+  base::Turns turns;
+  members.ForEach([&](Record* record) {
+    base::Free(record, Record::Bytes(record));
+    turns.Step();
+  });
 }
 
 void Set::Table::Insert(std::string_view member, uint64_t hash) {

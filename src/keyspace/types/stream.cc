@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/background.h"
 #include "base/check.h"
 #include "base/memory.h"
 #include "keyspace/types/stream_reader.h"
@@ -32,7 +33,10 @@ size_t CountRadix(std::span<const std::string> keys, size_t depth) {
 }  // namespace
 
 Stream::Stream() : groups_(Groups::allocator_type(&group_bytes_)) {}
-Stream::~Stream() = default;
+Stream::~Stream() {
+  base::Turns turns;
+  for (; !nodes_.empty(); nodes_.pop_back()) turns.Step();
+}
 
 size_t Stream::bytes() const {
   return base::AllocationSize(sizeof(Stream)) +

@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/background.h"
 #include "base/check.h"
 #include "base/memory.h"
 
@@ -26,7 +27,11 @@ std::optional<double> ScoreOf(const Listpack::Value& value) {
 }  // namespace
 
 Zset::Tree::~Tree() {
-  members.ForEach([](ZsetRecord* record) { ZsetRecord::Free(record); });
+  base::Turns turns;
+  members.ForEach([&](ZsetRecord* record) {
+    ZsetRecord::Free(record);
+    turns.Step();
+  });
 }
 
 void Zset::Tree::Insert(std::string_view member, double score, uint64_t hash) {
