@@ -4,15 +4,20 @@
 A value of each type is made once and copied for each way to lose it. A client in a process of its
 own sends GET of another key without pause and keeps every latency, from just before the value goes
 until everything of it has been freed. "idle" is the same measurement while nothing happens: what
-the machine itself adds.
+the machine itself adds. With --repeat each is measured so often, and the median of the worst counts
+(FLUSHALL takes the seed along, so there is one). A cell is marked * where other processes used more
+than a tenth of a core meanwhile: then it says little.
 
-usage: bench/stalls.py [--elements 10000000] [--types list hash] [--binary PATH] [--redis]
+usage: bench/stalls.py [--elements 10000000] [--types list hash] [--repeat 5] [--binary PATH]
+                       [--redis]
 """
 
 import argparse
 import json
+import os
 import pathlib
 import select
+import statistics
 import subprocess
 import sys
 import time
@@ -29,6 +34,8 @@ BATCH = 1000
 FLUSH_BYTES = 1 << 20
 IDLE_SECONDS = 2.0
 SETTLE_SECONDS_MAX = 120.0
+OTHERS_CORES_MAX = 0.1
+TICKS_PER_SECOND = os.sysconf('SC_CLK_TCK')
 
 ELEMENTS = {
     'list': ('RPUSH', lambda i: (f'element:{i}',)),
@@ -90,18 +97,46 @@ def is_freed(client):
     return True
 
 
+def busy_seconds():
+    """What all cores have worked so far."""
+    with open('/proc/stat', encoding='ascii') as stat:
+        user, nice, system, _idle, _wait, interrupt, soft, steal = map(
+            int, stat.readline().split()[1:9])
+    return (user + nice + system + interrupt + soft + steal) / TICKS_PER_SECOND
+
+
+def seconds_of(process):
+    """What a process has worked so far."""
+    stat = pathlib.Path(f'/proc/{process}/stat').read_text(encoding='ascii', errors='replace')
+    user, system = map(int, stat.rpartition(')')[2].split()[11:13])
+    return (user + system) / TICKS_PER_SECOND
+
+
 def measure(server, deed):
-    """Returns (worst ms, p99.99 ms) of the pinging client while deed() happens."""
+    """Returns (worst ms, p99.99 ms, alone) of the pinging client while deed() happens."""
     pinger = subprocess.Popen([sys.executable, __file__, '--ping', str(server.port)],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                               preexec_fn=servers.die_with_parent)
     pinger.stdout.readline()
+
+    def work_of_others():
+        own = sum(map(seconds_of, (server.process.pid, pinger.pid, os.getpid())))
+        return busy_seconds() - own
+
+    began, others = time.monotonic(), work_of_others()
     time.sleep(0.2)
     deed()
     time.sleep(0.2)
+    alone = work_of_others() - others < (time.monotonic() - began) * OTHERS_CORES_MAX
     output, _ = pinger.communicate()
     latencies = sorted(json.loads(output))
-    return latencies[-1], latencies[int(len(latencies) * 0.9999)]
+    return latencies[-1], latencies[int(len(latencies) * 0.9999)], alone
+
+
+def median_of(samples):
+    """Of several measurements; alone only if all were."""
+    worst, high, alone = zip(*samples)
+    return statistics.median(worst), statistics.median(high), all(alone)
 
 
 def lose(server, way):
@@ -117,18 +152,24 @@ def lose(server, way):
 
 
 def measure_type(kind, options):
-    """Yields (way, worst ms, p99.99 ms); FLUSHALL comes last, as it takes the seed along."""
+    """Yields (way, worst ms, p99.99 ms, alone); FLUSHALL comes last, as it takes the seed along."""
     make = servers.RedisServer if options.redis else servers.TerraceServer
     with make(binary=options.binary) as server, server.client(timeout_s=600) as admin:
         fill(server, kind, options.elements)
         admin.command('SET', 'beside', 'x' * 64)
-        yield 'idle', *measure(server, lambda: time.sleep(IDLE_SECONDS))
-        for way in WAYS:
+
+        def measure_loss(way):
             source = ('RENAME', 'seed', 'victim') if way == 'FLUSHALL' else ('COPY', 'seed',
                                                                              'victim', 'REPLACE')
             reply = admin.command(*source)
             assert not resp_wire.is_error(reply), reply
-            yield way, *measure(server, lambda: lose(server, way))
+            return measure(server, lambda: lose(server, way))
+
+        yield 'idle', *median_of([measure(server, lambda: time.sleep(IDLE_SECONDS))
+                                  for _ in range(options.repeat)])
+        for way in WAYS:
+            repeat = 1 if way == 'FLUSHALL' else options.repeat
+            yield way, *median_of([measure_loss(way) for _ in range(repeat)])
 
 
 def main():
@@ -136,6 +177,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--elements', type=int, default=10000000)
     parser.add_argument('--types', nargs='+', choices=sorted(ELEMENTS), default=list(ELEMENTS))
+    parser.add_argument('--repeat', type=int, default=1)
     parser.add_argument('--binary', help='the server to start')
     parser.add_argument('--redis', action='store_true', help='it is a redis-server')
     parser.add_argument('--ping', type=int, help=argparse.SUPPRESS)
@@ -147,8 +189,8 @@ def main():
     worst = 0.0
     for kind in options.types:
         cells = []
-        for way, most, high in measure_type(kind, options):
-            cells.append(f'{most:.1f} / {high:.1f}')
+        for way, most, high, alone in measure_type(kind, options):
+            cells.append(f'{most:.1f} / {high:.1f}' + ('' if alone else ' *'))
             worst = max(worst, most if way != 'idle' else 0.0)
         print(f'| {kind} | ' + ' | '.join(cells) + ' |', flush=True)
     print(f'worst {worst:.1f} ms, target {STALL_MS_MAX:.0f} ms')

@@ -7,36 +7,34 @@
 // by itself, at places where it holds no lock of the allocator, for which others could then wait.
 
 #include <cstddef>
-#include <cstdint>
 
 namespace terrace::base {
 
 // Lowers the priority of the calling thread, and of the threads that it starts from now on.
 void LowerThreadPriority();
 
-// Counts the steps of work that may be long. On a background thread it offers the core after every
-// turn of some hundred microseconds; on any other thread it only counts.
+// Counts the steps of work that may be long, and offers the core after each turn of so many. That
+// costs nothing worth mentioning while nobody else wants it.
 //
 // Threads: used by the thread that made it.
 class Turns {
  public:
-  // From now on the calling thread gives way, or no longer does.
-  static void GiveWay(bool on);
+  // Each about the longest that others wait: half a millisecond, with steps that free a block of
+  // some ten bytes, or one of some thousands. Much shorter turns would not get the thread its share
+  // of a busy core, as who offers it gives away what is left of a time slice.
+  static constexpr size_t kSmallBlocks = 4096;
+  static constexpr size_t kLargeBlocks = 512;
 
-  // A step is the freeing of a block or a few: well below a microsecond, or few at worst.
+  explicit Turns(size_t steps_per_turn) : steps_per_turn_(steps_per_turn) {}
+
   void Step() {
-    if (++steps_ == kStepsPerLook) Look();
+    if (++steps_ == steps_per_turn_) Offer();
   }
 
  private:
-  // So many steps cost more than a look at the clock does, and less than a turn.
-  static constexpr size_t kStepsPerLook = 256;
-  // The longest that others wait because of one background thread. Much shorter turns would never
-  // get it its share of a busy core: offering it costs what is left of the time slice.
-  static constexpr int64_t kTurnUs = 500;
+  void Offer();
 
-  void Look();
-
+  const size_t steps_per_turn_;
   size_t steps_ = 0;
 };
 

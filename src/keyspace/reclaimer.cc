@@ -41,8 +41,6 @@ void Reclaimer::Run() {
       Job job = std::move(jobs_.front());
       jobs_.pop_front();
       lock.unlock();
-      // While others wait that are too much, it takes what it gets.
-      base::Turns::GiveWay(pending_bytes() - job.load.bytes <= kBehindBytes);
       job.free();
       pending_objects_.fetch_sub(job.load.objects, std::memory_order_relaxed);
       pending_bytes_.fetch_sub(job.load.bytes, std::memory_order_relaxed);

@@ -24,8 +24,9 @@ class Reclaimer {
   // Jobs that wait at most; above that the caller frees by itself, which slows down who deletes.
   static constexpr size_t kPendingMax = size_t{1} << 20;
 
-  // Bytes that wait to be freed from which on it no longer gives way, and whoever deletes a large
-  // value frees it by himself: else writers could make garbage faster than it goes, without end.
+  // Bytes that wait to be freed above which whoever deletes a large value frees it by himself: else
+  // writers could make garbage faster than it goes, without end. A database that is emptied waits
+  // whatever its size, as that makes no garbage anew.
   static constexpr int64_t kBehindBytes = int64_t{4} << 30;
 
   // background false: everything is freed at once, by the caller. For the simulation.

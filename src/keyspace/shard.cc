@@ -25,7 +25,7 @@ Shard::Shard(int database_count, uint64_t hash_seed, uint64_t rng_seed,
       used_bytes_(used_bytes) {}
 
 Shard::Part::~Part() {
-  base::Turns turns;
+  base::Turns turns(base::Turns::kSmallBlocks);
   table.ForEach([&](Entry* entry) {
     Entry::Free(entry);
     turns.Step();

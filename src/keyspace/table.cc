@@ -229,7 +229,7 @@ Entry* Table::Random(base::Rng& rng) const {
 }
 
 void Table::Clear() {
-  base::Turns turns;
+  base::Turns turns(base::Turns::kSmallBlocks);
   for (uint32_t index = 0; index < bucket_count_; ++index) {
     FreeChain(BucketAt(index)->overflow());
     turns.Step();

@@ -6,7 +6,7 @@
 namespace terrace::keyspace {
 
 Hash::Table::~Table() {
-  base::Turns turns;
+  base::Turns turns(base::Turns::kSmallBlocks);
   members_.ForEach([&](HashRecord* record) {
     HashRecord::Free(record);
     turns.Step();

@@ -60,7 +60,7 @@ bool List::Node::Allows(std::string_view value, const ListNodeLimit& limit) cons
 }
 
 List::Chain::~Chain() {
-  base::Turns turns;
+  base::Turns turns(base::Turns::kLargeBlocks);
   for (; !nodes_.empty(); nodes_.pop_back()) turns.Step();
 }
 

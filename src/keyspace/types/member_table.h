@@ -59,7 +59,7 @@ class MemberTable {
 
   explicit MemberTable(uint64_t seed) : seed_(seed) { segments_.push_back(NewBuckets(1)); }
   ~MemberTable() {
-    base::Turns turns;
+    base::Turns turns(base::Turns::kSmallBlocks);
     for (size_t i = 0; i < bucket_count_; ++i) {
       FreeOverflow(BucketAt(i));
       turns.Step();

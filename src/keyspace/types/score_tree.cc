@@ -64,7 +64,7 @@ void ZsetRecord::Free(ZsetRecord* record) { base::Free(record, HeapBytes(record)
 
 ScoreTree::ScoreTree() : root_(NewLeaf()) {}
 ScoreTree::~ScoreTree() {
-  base::Turns turns;
+  base::Turns turns(base::Turns::kSmallBlocks);
   FreeSubtree(root_, height_, turns);
 }
 

@@ -33,7 +33,7 @@ size_t Set::Record::Bytes(const Record* record) {
 }
 
 Set::Table::~Table() {
-  base::Turns turns;
+  base::Turns turns(base::Turns::kSmallBlocks);
   members.ForEach([&](Record* record) {
     base::Free(record, Record::Bytes(record));
     turns.Step();

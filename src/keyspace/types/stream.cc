@@ -34,7 +34,7 @@ size_t CountRadix(std::span<const std::string> keys, size_t depth) {
 
 Stream::Stream() : groups_(Groups::allocator_type(&group_bytes_)) {}
 Stream::~Stream() {
-  base::Turns turns;
+  base::Turns turns(base::Turns::kLargeBlocks);
   for (; !nodes_.empty(); nodes_.pop_back()) turns.Step();
 }
 

@@ -27,7 +27,7 @@ std::optional<double> ScoreOf(const Listpack::Value& value) {
 }  // namespace
 
 Zset::Tree::~Tree() {
-  base::Turns turns;
+  base::Turns turns(base::Turns::kSmallBlocks);
   members.ForEach([&](ZsetRecord* record) {
     ZsetRecord::Free(record);
     turns.Step();

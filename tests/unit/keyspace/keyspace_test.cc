@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
 #include <string>
+#include <thread>
 
 #include "keyspace/database.h"
 #include "keyspace/types/list.h"
@@ -61,6 +63,30 @@ TEST(KeyspaceTest, LargeValuesAreFreedInTheBackgroundAndSmallOnesAtOnce) {
         keyspace.reclaimer().pending_objects() + keyspace.reclaimer().freed_objects();
     EXPECT_EQ(handed_over, size > 1000 ? 1u : 0u);
   }
+}
+
+TEST(KeyspaceTest, WhoDeletesFreesByHimselfWhileTheReclaimerIsBehind) {
+  Keyspace keyspace({.shard_count = 4, .concurrent = false, .background_free = true, .seed = 1});
+  Database db(&keyspace, 0, kNow);
+  const auto delete_large_list = [&] {
+    auto list = std::make_unique<List>();
+    for (int i = 0; i < 100'000; ++i)
+      list->Push(ListEnd::kTail, "element " + std::to_string(i), EncodingLimits{});
+    db.SetObject(keyspace.MakeKey("list"), std::move(list), kNoDeadline, events::kSet);
+    EXPECT_TRUE(db.Remove(keyspace.MakeKey("list"), events::kDel));
+  };
+  Reclaimer& reclaimer = keyspace.reclaimer();
+  std::promise<void> let_go;
+  reclaimer.Later({.objects = 1, .bytes = Reclaimer::kBehindBytes + 1},
+                  [&] { let_go.get_future().wait(); });
+  EXPECT_TRUE(reclaimer.is_behind());
+  delete_large_list();
+  EXPECT_EQ(reclaimer.pending_objects(), 1u);
+
+  let_go.set_value();
+  while (reclaimer.is_behind()) std::this_thread::yield();
+  delete_large_list();
+  EXPECT_EQ(reclaimer.pending_objects() + reclaimer.freed_objects(), 2u);
 }
 
 }  // namespace
