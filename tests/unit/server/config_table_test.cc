@@ -45,7 +45,7 @@ TEST_F(ConfigTableTest, GetMatchesPatternsAndNamesOnce) {
   EXPECT_THAT(Get({"maxmemory"}), ElementsAre(Pair("maxmemory", "0")));
   EXPECT_THAT(Get({"maxmem*", "maxmemory", "MAXMEMORY-S*"}),
               ElementsAre(Pair("maxmemory", "0"), Pair("maxmemory-policy", "noeviction"),
-                          Pair("maxmemory-samples", "5"), Pair("maxmemory-clients", "0")));
+                          Pair("maxmemory-samples", "8"), Pair("maxmemory-clients", "0")));
   EXPECT_THAT(Get({"nothing", "no*thing"}), ElementsAre());
   EXPECT_THAT(Get({"save"}), ElementsAre(Pair("save", "")));
   EXPECT_GT(Get({"*"}).size(), 60u);
