@@ -52,7 +52,7 @@ MemoryStats ReadMemoryStats() {
 
 void EnableBackgroundPurge() {
   // It takes its priority from whoever starts it. After a large value has been freed it makes
-  // thousands of calls into the kernel, some of them long.
+  // hundreds of calls into the kernel, some of them long.
   std::thread([] {
     LowerThreadPriority();
     bool on = true;
