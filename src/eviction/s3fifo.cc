@@ -93,10 +93,12 @@ class S3FifoPolicy final : public EvictionPolicy {
     return false;
   }
 
-  // To the end of the main queue, which nothing leaves before its turn has come again: the small
-  // one would offer nothing else until all of it may leave.
+  // To the end of the other queue: at the end of its own it could come round for ever, since the
+  // shares of the queues would not change, while the other one has keys that may leave.
   void OnKept(uint32_t hash, Word& word, uint32_t charge, uint32_t now_ms) override {
-    MoveToMain({.hash = hash, .word = &word, .charge = charge}, 0);
+    Queue& queue = QueueOf(word);
+    Leave(queue, hash, word, charge);
+    Enter(&queue == &main_ ? small_ : main_, hash, word, charge);
   }
 
   size_t metadata_bytes() const override {
