@@ -32,9 +32,12 @@ class CandidatePool {
   // only when the store has nothing to sample.
   template <typename Rank>
   bool Pick(Residents& residents, const Rank& rank, Resident* victim) {
-    std::array<Resident, Tuning::kSamplesMax> sample;
-    const size_t drawn = residents.Sample(from_, samples_, sample.data());
-    for (size_t i = 0; i < drawn; ++i) Add({sample[i].hash, *sample[i].word}, rank);
+    // A few at a time: an array for as many as may be asked for would cost each pick its making.
+    std::array<Resident, kBatch> sample;
+    for (size_t left = samples_; left > 0; left -= std::min(left, kBatch)) {
+      const size_t drawn = residents.Sample(from_, std::min(left, kBatch), sample.data());
+      for (size_t i = 0; i < drawn; ++i) Add({sample[i].hash, *sample[i].word}, rank);
+    }
     while (size_ > 0) {
       const Candidate best = candidates_[--size_];
       if (residents.Find(best.hash, best.word, ~Word{0}, victim) && Allowed(*victim)) return true;
@@ -44,6 +47,8 @@ class CandidatePool {
   }
 
  private:
+  static constexpr size_t kBatch = 8;
+
   struct Candidate {
     uint32_t hash = 0;
     Word word = 0;

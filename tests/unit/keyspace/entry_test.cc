@@ -68,7 +68,8 @@ TEST(Entry, AnOverwriteInPlaceReadsLikeANewEntry) {
   }
 }
 
-TEST(Entry, IsLiveUntilTheEarlierOfDeadlineAndFreshness) {
+// A copy that is fresh until 50, of a key that is there until 100.
+Entry* NewCopy() {
   TierBlock tier;
   tier.fresh_until_ms = 50;
   EntrySpec spec;
@@ -76,7 +77,11 @@ TEST(Entry, IsLiveUntilTheEarlierOfDeadlineAndFreshness) {
   spec.string = "v";
   spec.deadline_ms = 100;
   spec.tier = &tier;
-  Entry* entry = Entry::New(spec);
+  return Entry::New(spec);
+}
+
+TEST(Entry, IsLiveUntilTheEarlierOfDeadlineAndFreshness) {
+  Entry* entry = NewCopy();
   EXPECT_TRUE(entry->IsLive(49));
   EXPECT_FALSE(entry->IsLive(50));
   EXPECT_FALSE(entry->IsExpired(99));
@@ -86,14 +91,7 @@ TEST(Entry, IsLiveUntilTheEarlierOfDeadlineAndFreshness) {
 }
 
 TEST(Entry, IsNoCopyAnyMoreOnceItsTierIsVoid) {
-  TierBlock tier;
-  tier.fresh_until_ms = 50;
-  EntrySpec spec;
-  spec.key = "k";
-  spec.string = "v";
-  spec.deadline_ms = 100;
-  spec.tier = &tier;
-  Entry* entry = Entry::New(spec);
+  Entry* entry = NewCopy();
   const size_t charge = entry->charge();
   entry->void_tier();
   EXPECT_FALSE(entry->has_tier());
