@@ -18,11 +18,7 @@ std::string Server::LoadUsers() {
   return error;
 }
 
-std::string Server::ReloadUsers() {
-  const AclDefinitions defined = ReadAclFile(AclPath(), users_);
-  if (defined.errors.empty()) users_.Replace(defined.users);
-  return defined.errors;
-}
+std::string Server::ReloadUsers() { return ReadUsersOfFile(settings(), users_); }
 
 std::string Server::SaveUsers() const {
   const int error = base::ReplaceFile(AclPath(), AclText(users_.All()));

@@ -46,7 +46,10 @@ std::string ReadUsers(const Settings& settings, AclUsers& users) {
     if (defined.errors.empty()) users.Add(defined.users);
     return defined.errors;
   }
-  if (settings.aclfile.empty()) return "";
+  return settings.aclfile.empty() ? "" : ReadUsersOfFile(settings, users);
+}
+
+std::string ReadUsersOfFile(const Settings& settings, AclUsers& users) {
   const AclDefinitions defined = ReadAclFile(AclPathOf(settings), users);
   if (defined.errors.empty()) users.Replace(defined.users);
   return defined.errors;

@@ -17,6 +17,9 @@ std::string CheckFiles(const Settings& settings);
 // Adds the users of the settings, or takes those of the ACL file that they name.
 std::string ReadUsers(const Settings& settings, AclUsers& users);
 
+// Takes the users of the ACL file that the settings name, in place of those there are.
+std::string ReadUsersOfFile(const Settings& settings, AclUsers& users);
+
 // Would ReadUsers succeed?
 std::string CheckUsers(const Settings& settings);
 
