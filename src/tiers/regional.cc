@@ -454,7 +454,8 @@ Health RegionalClient::health() const {
                                             : "connecting";
   health.last_error = last_error_;
   health.last_error_ms = last_error_ms_;
-  if (state_ == State::kReady) health.warning = note_;
+  // Until the next connection knows better: being without one for a moment permits nothing more.
+  health.warning = note_;
   health.in_flight = queue_.sent_count();
   health.queued = queue_.waiting_count();
   return health;

@@ -317,7 +317,13 @@ class HealthTest(tiers_world.World):
         self.assertNotIn('warning=', first)
         for line in later:
             self.assertIn('no permission for CLIENT KILL', line)
-        self.eventually(lambda: len(self.log_lines('upstream_warning')) == 1)
+        # Nor is it news after a while without a connection.
+        below.call('ACL', 'SETUSER', 'half', 'off')
+        below.call('CLIENT', 'KILL', 'USER', 'half')
+        self.eventually(lambda: upstream_state(client, 'near') == 'down')
+        below.call('ACL', 'SETUSER', 'half', 'on')
+        self.eventually(lambda: upstream_state(client, 'near') == 'connected')
+        self.assertEqual(len(self.log_lines('upstream_warning')), 1)
 
     def test_a_regional_tier_that_does_not_tell_the_time_is_noted(self):
         self.start_before_half_a_redis('-time')
