@@ -33,13 +33,13 @@ struct Canary {
   uint64_t seed;
 };
 constexpr Canary kCanaries[] = {
-    {"fill_checks_version", &tiers::Rules::fill_checks_version, 1},
-    {"join_checks_version", &tiers::Rules::join_checks_version, 153},
-    {"generations", &tiers::Rules::generations, 2799},
-    {"write_checks_version", &tiers::Rules::write_checks_version, 7},
-    {"absence_checks_version", &tiers::Rules::absence_checks_version, 118},
+    {"fill_checks_version", &tiers::Rules::fill_checks_version, 3},
+    {"join_checks_version", &tiers::Rules::join_checks_version, 445},
+    {"generations", &tiers::Rules::generations, 3359},
+    {"write_checks_version", &tiers::Rules::write_checks_version, 82},
+    {"absence_checks_version", &tiers::Rules::absence_checks_version, 36},
     {"answer_checks_deadline", &tiers::Rules::answer_checks_deadline, 6705},
-    {"relay_drops_copies", &tiers::Rules::relay_drops_copies, 255},
+    {"relay_drops_copies", &tiers::Rules::relay_drops_copies, 495},
     {"tombstones", &tiers::Rules::tombstones, 1},
     {"recall", &tiers::Rules::recall, 1},
 };

@@ -51,6 +51,7 @@ class Simulation {
   void EvictNow(const HotKey& key);
   bool MayAsk(const Client& client) const;
   void Crowd();
+  void Recede();
   void Press();
   void Tick();
   void Watch();
@@ -85,8 +86,9 @@ class Simulation {
   uint64_t next_connection_ = 1;
   uint64_t requests_left_;
   uint64_t requests_ = 0;
-  bool calm_ = false;     // the end of the run: nothing is disturbed any more
-  bool pressed_ = false;  // whether memory runs short in this run
+  bool calm_ = false;                    // the end of the run: nothing is disturbed any more
+  bool pressed_ = false;                 // whether memory runs short in this run
+  std::vector<const HotKey*> receding_;  // the keys of a run of nothing but Recede, else empty
   struct Watched {
     uint32_t version = 0;
     int64_t changed_us = 0;
