@@ -249,8 +249,8 @@ class MigrateTest(black_box.TerraceTest):
         target = self.fake(lambda command: b'+OK\r\n', pause_s=0.1)
         self.here.call('SET', 'key', b'x' * (40 << 20))
         begin = time.monotonic()
-        self.assertEqual(self.migrate('key', port=target.port, timeout_ms=2000), OK)
-        self.assertGreater(time.monotonic() - begin, 2.5)
+        self.assertEqual(self.migrate('key', port=target.port, timeout_ms=5000), OK)
+        self.assertGreater(time.monotonic() - begin, 6)
 
     def test_senseless_answers(self):
         target = self.fake(lambda command: b'what?\r\n')
