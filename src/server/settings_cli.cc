@@ -8,6 +8,7 @@
 #include "server/settings_example.h"
 #include "server/settings_names.h"
 #include "server/settings_table.h"
+#include "server/settings_tier_flags.h"
 #include "server/version.h"
 
 namespace terrace::server {
@@ -66,6 +67,7 @@ std::string UnknownArgument(const std::string& arg) {
   }
   std::vector<std::string_view> names = {"config", "check-config", "print-config", "help",
                                          "version"};
+  names.insert(names.end(), TierSections().begin(), TierSections().end());
   for (const auto& row : SettingRows()) names.push_back(row.info.name);
   return "unknown option '--" + name + "'" + DidYouMean(name, names);
 }
@@ -76,6 +78,19 @@ CommandLine ExitLine(int exit_code, std::string output) {
   line.exit_code = exit_code;
   line.output = std::move(output);
   return line;
+}
+
+void AddTierOptions(CLI::App& app, CommandLine& line) {
+  for (const std::string_view section : TierSections()) {
+    app.add_option_function<std::vector<std::string>>(
+           "--" + std::string(section),
+           [&line, section](const std::vector<std::string>& tables) {
+             for (const auto& text : tables) line.tiers.push_back({std::string(section), text});
+           },
+           "A [[" + std::string(section) + "]] as an inline table of TOML; may be repeated")
+        ->allow_extra_args(false)
+        ->group("Tiers");
+  }
 }
 
 // What the help says behind the name of a setting.
@@ -102,6 +117,7 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
       ->excludes(config);
   bool print_config = false;
   app.add_flag("--print-config", print_config, "Print a configuration with every setting");
+  AddTierOptions(app, line);
   for (const auto& row : SettingRows()) {
     std::string names = "--" + NormalName(row.info.name);
     if (!row.info.alias.empty()) names += ",--" + std::string(row.info.alias);

@@ -1,6 +1,7 @@
 #pragma once
 
-// The command line: every setting as --name value, and the configuration file.
+// The command line: every setting as --name value, tables of tiers as --route and its kin, and the
+// configuration file.
 //
 // Errors: never returned as such; action is kExit and output says what was wrong.
 
@@ -8,6 +9,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "server/settings_file.h"
 
 namespace terrace::server {
 
@@ -19,6 +22,7 @@ struct CommandLine {
   std::string output;       // of kExit: help, version, or the error
   std::string config_file;  // of kServe (may be empty) and kCheckConfig
   std::vector<std::pair<std::string, std::string>> values;  // name and text of settings
+  std::vector<TierFlag> tiers;                              // in the order they were given
 };
 
 [[nodiscard]] CommandLine ParseCommandLine(int argc, const char* const* argv);

@@ -18,6 +18,7 @@ namespace terrace::server {
 struct Position {
   int line = 0;
   int column = 0;
+  int flag = 0;  // not in the file but in this one of the flags that are tables of tiers
 
   auto operator<=>(const Position&) const = default;
 };

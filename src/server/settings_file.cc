@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "server/settings_names.h"
+#include "server/settings_tier_flags.h"
 #include "server/settings_tiers.h"
 #include "server/settings_value.h"
 
@@ -13,10 +14,8 @@ namespace {
 
 using Kind = DocumentValue::Kind;
 
-constexpr std::string_view kTierSections[] = {"regional", "origin", "route"};
-
 bool IsTierSection(std::string_view name) {
-  return std::ranges::find(kTierSections, name) != std::end(kTierSections);
+  return std::ranges::find(TierSections(), name) != TierSections().end();
 }
 
 // What an operator should have written, or empty when the kind suits the type.
@@ -63,7 +62,7 @@ class SettingsReader {
   // A name above the first section, or in a section that does not exist.
   void ReportUnknownSection(const DocumentSection& section) {
     if (!section.name.empty()) {
-      std::vector<std::string_view> sections(std::begin(kTierSections), std::end(kTierSections));
+      std::vector<std::string_view> sections(TierSections().begin(), TierSections().end());
       for (const auto& row : SettingRows()) sections.push_back(row.info.section);
       errors_.Error(section.at,
                     "unknown section '" + section.name + "'" + DidYouMean(section.name, sections));
@@ -119,11 +118,20 @@ bool IsSettingsSection(std::string_view name) {
 }  // namespace
 
 void ErrorList::Error(Position at, std::string message) {
-  errors_.push_back({file_, at, std::move(message), ConfigError::Severity::kError});
+  Add(at, std::move(message), ConfigError::Severity::kError);
 }
 
 void ErrorList::Warning(Position at, std::string message) {
-  errors_.push_back({file_, at, std::move(message), ConfigError::Severity::kWarning});
+  Add(at, std::move(message), ConfigError::Severity::kWarning);
+}
+
+void ErrorList::Add(Position at, std::string message, ConfigError::Severity severity) {
+  std::string source = file_;
+  if (at.flag > 0) {
+    const TierFlag& flag = flags_[static_cast<size_t>(at.flag) - 1];
+    source = "terrace: '--" + flag.section + " " + flag.text + "'";
+  }
+  errors_.push_back({std::move(source), at, std::move(message), severity});
 }
 
 std::vector<ConfigError> ErrorList::Take() {
@@ -155,14 +163,15 @@ bool FileResult::ok() const {
 }
 
 FileResult ReadSettings(std::string_view file, std::string_view text, FileKind kind,
-                        Settings& settings) {
+                        Settings& settings, std::span<const TierFlag> flags) {
   ConfigError syntax_error;
-  const auto document = ParseDocument(text, &syntax_error);
+  auto document = ParseDocument(text, &syntax_error);
   if (!document) {
     syntax_error.file = file;
     return {{syntax_error}, {}};
   }
-  ErrorList errors(file);
+  ErrorList errors(file, flags);
+  AddTierFlags(flags, *document, errors);
   SettingsReader reader(settings, errors);
   for (const DocumentSection& section : document->sections) {
     if (IsSettingsSection(section.name)) {

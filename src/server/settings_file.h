@@ -5,6 +5,7 @@
 // Errors:  each has line and column; when there is any of Severity::kError, settings is unusable.
 // Threads: pure functions.
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,14 +28,22 @@ struct FileResult {
   bool ok() const;
 };
 
-// Settings that the file does not mention keep the value they have.
-FileResult ReadSettings(std::string_view file, std::string_view text, FileKind kind,
-                        Settings& settings);
+// A table of tiers on the command line.
+struct TierFlag {
+  std::string section;  // "regional", "origin" or "route"
+  std::string text;     // an inline table of TOML
+};
 
-// Collects what is wrong with one file.
+// Settings that the file does not mention keep the value they have. The flags change and complete
+// the tables of tiers of an operator's file.
+FileResult ReadSettings(std::string_view file, std::string_view text, FileKind kind,
+                        Settings& settings, std::span<const TierFlag> flags = {});
+
+// Collects what is wrong with one file and the flags that complete it, which must stay.
 class ErrorList {
  public:
-  explicit ErrorList(std::string_view file) : file_(file) {}
+  explicit ErrorList(std::string_view file, std::span<const TierFlag> flags = {})
+      : file_(file), flags_(flags) {}
 
   void Error(Position at, std::string message);
   void Warning(Position at, std::string message);
@@ -43,7 +52,10 @@ class ErrorList {
   std::vector<ConfigError> Take();
 
  private:
+  void Add(Position at, std::string message, ConfigError::Severity severity);
+
   const std::string file_;
+  const std::span<const TierFlag> flags_;
   std::vector<ConfigError> errors_;
 };
 

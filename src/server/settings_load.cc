@@ -66,19 +66,23 @@ Startup CheckConfig(const std::string& path) {
                      count(settings.routes.size(), "route") + ")\n");
 }
 
-// False when the server cannot start with these files; startup.output says why.
-bool LoadFiles(const std::string& config_file, Startup& startup) {
+// The files and the tiers of the command line. False when the server cannot start with them;
+// startup.output says why.
+bool LoadFiles(Startup& startup) {
+  const std::string& config_file = startup.files.config_file;
   std::string text;
   std::string error;
-  if (ReadFile(config_file, text, error) != ReadOutcome::kRead) {
+  if (!config_file.empty() && ReadFile(config_file, text, error) != ReadOutcome::kRead) {
     startup.output = error;
     return false;
   }
   Settings& settings = startup.settings;
-  const FileResult from_file = ReadSettings(config_file, text, FileKind::kOperator, settings);
+  const FileResult from_file =
+      ReadSettings(config_file, text, FileKind::kOperator, settings, startup.files.tier_flags);
   startup.output += Lines(from_file.errors);
   if (!from_file.ok()) return false;
   startup.files.base = settings;
+  if (config_file.empty()) return true;
 
   const std::string auto_file = AutoFile(config_file);
   switch (ReadFile(auto_file, text, error)) {
@@ -113,6 +117,7 @@ Startup LoadSettings(int argc, const char* const* argv) {
     files.config_file = error ? line.config_file : absolute.string();
   }
   files.flags = std::move(line.values);
+  files.tier_flags = std::move(line.tiers);
   return LoadAgain(files);
 }
 
@@ -120,9 +125,8 @@ Startup LoadAgain(const ConfigFiles& files) {
   Startup startup;
   startup.files.config_file = files.config_file;
   startup.files.flags = files.flags;
-  if (!files.config_file.empty() && !LoadFiles(files.config_file, startup)) {
-    return Exit(1, startup.output);
-  }
+  startup.files.tier_flags = files.tier_flags;
+  if (!LoadFiles(startup)) return Exit(1, startup.output);
   for (const auto& [name, text] : files.flags) {
     const auto* row = FindSetting(name);
     const std::string error = SetValue(row->info, row->field(startup.settings), text);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "server/settings.h"
+#include "server/settings_file.h"
 
 namespace terrace::server {
 
@@ -21,6 +22,7 @@ namespace terrace::server {
 struct ConfigFiles {
   std::string config_file;                                 // absolute path; empty: none
   std::vector<std::pair<std::string, std::string>> flags;  // of the command line: name, text
+  std::vector<TierFlag> tier_flags;                        // the tables among them
   Settings base;                                           // defaults and the configuration file
   std::vector<std::string_view> auto_names;                // of the settings in <file>.auto
 };

@@ -76,6 +76,59 @@ TEST(SettingsLoad, FlagsIgnoreCaseAndTellNoUnderscoresFromDashes) {
   EXPECT_EQ(Loaded({"--Parked-Requests-Max", "9"}).parked_requests_max, 9);
 }
 
+TEST(SettingsLoad, TablesOfTiersAreFlagsToo) {
+  const Settings settings =
+      Loaded({"--regional", "name = \"near\", host = \"10.0.0.5\", breaker.open_ms = \"1s\"",
+              "--port", "5", "--route={prefix = \"a:\", regional = \"near\"}", "--route",
+              R"(prefix="b:",ttl="1m")"});
+  ASSERT_EQ(settings.regionals.size(), 1u);
+  EXPECT_EQ(settings.regionals[0].options.host, "10.0.0.5");
+  EXPECT_EQ(settings.regionals[0].breaker.open_ms, 1000);
+  ASSERT_EQ(settings.routes.size(), 2u);
+  EXPECT_EQ(settings.routes[0].regional, "near");
+  EXPECT_EQ(settings.routes[1].ttl_ms, 60'000);
+  EXPECT_EQ(settings.port, 5);
+}
+
+TEST(SettingsLoad, AFlagChangesTheTableOfTheFileThatHasItsNameOrAddsOne) {
+  const terrace::test::TempDir dir;
+  dir.Write("t.toml", R"(
+[[regional]]
+name = "near"
+host = "10.0.0.5"
+port = 7
+[[route]]
+prefix = "a:"
+regional = "near"
+ttl = "1h"
+)");
+  const Settings settings =
+      Loaded({dir.path() / "t.toml", "--regional", R"(name = "near", host = "::1")", "--route",
+              R"(prefix = "a:", ttl = "1m")", "--route", R"(prefix = "a:", jitter = 0.5)",
+              "--route", R"(prefix = "b:", regional = "near", write = "spill")"});
+  ASSERT_EQ(settings.regionals.size(), 1u);
+  EXPECT_EQ(settings.regionals[0].options.host, "::1");
+  EXPECT_EQ(settings.regionals[0].options.port, 7);
+  ASSERT_EQ(settings.routes.size(), 2u);
+  EXPECT_EQ(settings.routes[0].ttl_ms, 60'000);
+  EXPECT_EQ(settings.routes[0].jitter, 0.5);
+  EXPECT_EQ(settings.routes[1].write, WriteMode::kSpill);
+}
+
+TEST(SettingsLoad, WhatIsWrongWithATableOnTheCommandLineNamesTheFlag) {
+  EXPECT_THAT(Refused({"--route", R"(prefix = "a:", tll = "1m")"}),
+              HasSubstr("terrace: '--route prefix = \"a:\", tll = \"1m\"': error: unknown setting "
+                        "'tll' of a [[route]] (did you mean 'ttl'?)"));
+  EXPECT_THAT(Refused({"--route", "prefix = a"}), HasSubstr("'--route prefix = a': error: "));
+  EXPECT_THAT(Refused({"--route", R"(prefix = "a"}, {prefix = "b")"}),
+              HasSubstr("expected one inline table"));
+  EXPECT_THAT(Refused({"--route", "1}], routes = [{"}), HasSubstr("error: "));
+  EXPECT_THAT(Refused({"--route", R"(prefix = "a", prefix = "b")"}), HasSubstr("error: "));
+  EXPECT_THAT(Refused({"--route", R"(prefix = "", regional = "near")"}),
+              HasSubstr("there is no [[regional]] named 'near'"));
+  EXPECT_THAT(Refused({"--routes", "x"}), HasSubstr("did you mean 'route'?"));
+}
+
 TEST(SettingsLoad, ThePasswordMayLookLikeAnOption) {
   EXPECT_EQ(Loaded({"--requirepass", "-x"}).requirepass, "-x");
 }
