@@ -179,24 +179,26 @@ void ReplyFields(Call& call, const std::vector<FieldOperation>& operations) {
   }
 }
 
-// Runs one operation on the bytes and replies its result; true when it wrote something new.
-bool Apply(Call& call, const FieldOperation& operation, char* bytes, size_t size) {
+enum class Written : uint8_t { kNothing, kTheSame, kAnother };
+
+// Runs one operation on the bytes and replies its result.
+Written Apply(Call& call, const FieldOperation& operation, char* bytes, size_t size) {
   const FieldType type = operation.type;
   const int64_t old = Wrap(type, ReadField({bytes, size}, operation.offset, type.bits));
   if (operation.action == Action::kGet) {
     call.reply.Integer(old);
-    return false;
+    return Written::kNothing;
   }
   const bool sets = operation.action == Action::kSet;
   const auto value = sets ? Fit(type, operation.overflow, operation.operand)
                           : Add(type, operation.overflow, old, operation.operand);
   if (!value) {
     call.reply.Null();
-    return false;
+    return Written::kNothing;
   }
   call.reply.Integer(sets ? old : *value);
   WriteField(bytes, operation.offset, type.bits, static_cast<uint64_t>(*value));
-  return *value != old;
+  return *value != old ? Written::kAnother : Written::kTheSame;
 }
 
 void Bitfield(Call& call) {
@@ -216,9 +218,11 @@ void Bitfield(Call& call) {
   size = std::max(size, old_size);
   char* const bytes = call.db.EditString(key, size);
   call.reply.Array(operations->size());
-  bool changed = size > old_size;
+  // As in Redis, a value that grew and was not written to (OVERFLOW FAIL) has not changed.
+  const Written least = size > old_size ? Written::kTheSame : Written::kAnother;
+  bool changed = false;
   for (const FieldOperation& operation : *operations) {
-    changed |= Apply(call, operation, bytes, size);
+    changed |= Apply(call, operation, bytes, size) >= least;
   }
   if (changed) StringChanged(call, key, kSetbit);
 }

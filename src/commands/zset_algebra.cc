@@ -208,6 +208,8 @@ std::unique_ptr<Zset> Compute(const Call& call, const Arguments& arguments, Oper
           double score = Weigh(source.weight, entry.score);
           if (const auto old = result->Score(entry.member)) {
             score = Combine(arguments.aggregate, *old, score);
+            // Set leaves an equal score alone, but -0 with 0 added to it is 0.
+            if (std::signbit(score) != std::signbit(*old)) result->Remove(entry.member);
           }
           put(entry.member, score);
         });

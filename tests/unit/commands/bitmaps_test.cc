@@ -82,6 +82,15 @@ TEST_F(BitmapsTest, ShortStringsCountAsPaddedWithZeros) {
   EXPECT_EQ(events_.Take(), (std::vector<std::string>{"del"}));
 }
 
+TEST_F(BitmapsTest, AFieldThatIsNotWrittenChangesNothingThoughItsValueGrows) {
+  events_.Take();
+  EXPECT_EQ(Run("bitfield a overflow fail set u8 8 256"), "*1\r\n$-1\r\n");
+  EXPECT_EQ(events_.Take(), std::vector<std::string>{});
+  EXPECT_EQ(Run("strlen a"), ":2\r\n");
+  EXPECT_EQ(Run("bitfield a overflow fail set u8 16 256 set u8 0 0"), "*2\r\n$-1\r\n:0\r\n");
+  EXPECT_EQ(events_.Take(), std::vector<std::string>{"setbit"});
+}
+
 TEST_F(BitmapsTest, FieldsOverflowAsTold) {
   EXPECT_EQ(Run("bitfield a set u8 0 255 incrby u8 0 1 overflow sat incrby u8 0 -1 set u8 0 -1 "
                 "overflow fail incrby u8 0 1"),

@@ -36,6 +36,13 @@ TEST_F(ZsetsTest, AnIncrementToNaNChangesNothing) {
   EXPECT_TRUE(events_.Take().empty());
 }
 
+TEST_F(ZsetsTest, AUnionOfZeroWithNegativeZeroIsZero) {
+  Run("zadd x 0 a");
+  Run("zadd y 0 a 1 b");
+  EXPECT_EQ(Run("zunion 2 x y weights -1 1 withscores"),
+            "*4\r\n$1\r\na\r\n$1\r\n0\r\n$1\r\nb\r\n$1\r\n1\r\n");
+}
+
 TEST_F(ZsetsTest, RefusedMembersLeaveNoEmptyKey) {
   EXPECT_EQ(Run("zadd z xx 1 a"), ":0\r\n");
   EXPECT_EQ(Run("zadd z xx incr 1 a"), "$-1\r\n");
