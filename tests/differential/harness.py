@@ -21,6 +21,7 @@ import servers  # noqa: E402
 from engine import Engine, read_script, script_of, shrink  # noqa: E402
 from generator import Generator  # noqa: E402
 
+MISMATCHES_MAX = 5  # of one run, before it gives up
 EPISODE_OPS = 300
 DEFAULT_OPS = 100000
 DEFAULT_SEED = 1
@@ -80,12 +81,19 @@ class DifferentialTest(unittest.TestCase):
         first = base_seed() + (1000000 if proto == 3 else 0)
         episodes = max(1, int(int(os.environ.get('DIFF_OPS', DEFAULT_OPS)) * share) // EPISODE_OPS)
         print(f'{self.id()}: seeds {first} to {first + episodes - 1}, {EPISODE_OPS} commands each')
+        mismatches = 0
         with Engine(self.reference, self.subject, self.version) as engine:
             for seed in range(first, first + episodes):
                 ops = self.sequence(seed, EPISODE_OPS)
                 mismatch = engine.play(ops, seed, proto)
-                if mismatch is not None:
-                    self.fail(report(engine, ops, mismatch, seed, proto, self.program))
+                if mismatch is None:
+                    continue
+                # A long run goes on: what it finds next may be something else.
+                print(report(engine, ops, mismatch, seed, proto, self.program), flush=True)
+                mismatches += 1
+                if mismatches == MISMATCHES_MAX:
+                    break
+        self.assertEqual(mismatches, 0, 'episodes in which replies differ; see above')
 
     def test_replies_equal_redis_in_resp2(self):
         self.play_share(2, 0.5)

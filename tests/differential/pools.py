@@ -155,6 +155,15 @@ def _field_operation(rng):
             + _field_value(rng))
 
 
+def _field_operations(rng):
+    operations = many(_field_operation, 0, 4)(rng)
+    # A key that appears though OVERFLOW FAIL kept everything from being written is news here to who
+    # watches it, and not in Redis.
+    if b'FAIL' in operations or b'fail' in operations:
+        return [b'INCRBY', b'u1', b'0', b'0'] + operations
+    return operations
+
+
 # Collections: few fields and members, so that commands meet them again; long ones leave the compact
 # encodings.
 FIELDS = [b'f1', b'f2', b'f3', b'1', b'2', b'-7', b'field', b'', b'a\x00b', b'\xff', b'12345678901']
@@ -285,7 +294,7 @@ GENERATORS = {
     'bit': one((12, [b'0', b'1']), (1, [b'2', b'-1', b'', b'x'])),
     'bit_range': _bit_range,
     'bit_operation': one((12, [b'AND', b'OR', b'XOR', b'NOT', b'and']), (1, [b'NAND', b''])),
-    'field_operations': many(_field_operation, 0, 4),
+    'field_operations': _field_operations,
     'field_reads': many(_field_read, 0, 3),
     'ttl_s': _ttl_s,
     'ttl_ms': any_ttl_ms,
