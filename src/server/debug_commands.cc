@@ -1,11 +1,12 @@
 // DEBUG: what test suites use. Off unless enable-debug-command allows it.
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 
 #include "base/glob.h"
-#include "base/numbers.h"
 #include "server/commands.h"
 #include "server/debug_dataset.h"
 #include "server/server.h"
@@ -62,9 +63,12 @@ void DebugProtocol(Call& call) {
 }
 
 void Sleep(Call& call) {
-  const auto seconds = base::ParseDouble(call.args[2]);
-  if (!seconds || *seconds < 0) return call.reply.NotAFloat();
-  std::this_thread::sleep_for(std::chrono::duration<double>(*seconds));
+  constexpr double kSecondsMax = 24 * 3600;
+  // As in Redis, what is no number is no time.
+  const double seconds = std::strtod(std::string(call.args[2]).c_str(), nullptr);
+  if (seconds > 0) {
+    std::this_thread::sleep_for(std::chrono::duration<double>(std::min(seconds, kSecondsMax)));
+  }
   call.reply.Ok();
 }
 
@@ -80,6 +84,8 @@ void DebugHelp(Call& call) {
       "    Empty all databases and load the append-only file.",
       "OBJECT <key>",
       "    How a value is kept.",
+      "POPULATE <count> [<prefix> [<size>]]",
+      "    Make so many keys, named <prefix>:<number> (key:<number>).",
       "PROTOCOL <type>",
       "    Reply a value of this type.",
       "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
@@ -109,6 +115,7 @@ void Debug(Call& call) {
   if (call.Is(1, "object") && argc >= 3) return DebugObject(call);
   if (call.Is(1, "digest") && argc == 2) return DebugDigest(call);
   if (call.Is(1, "digest-value")) return DebugDigestValue(call);
+  if (call.Is(1, "populate") && argc >= 3 && argc <= 5) return DebugPopulate(call);
   if (call.Is(1, "reload")) return DebugReload(call);
   if (call.Is(1, "loadaof") && argc == 2) return DebugLoadAof(call);
   if (call.Is(1, "protocol") && argc == 3) return DebugProtocol(call);
@@ -129,8 +136,8 @@ void Debug(Call& call) {
   if (call.Is(1, "error") && argc == 3) return call.reply.Error(call.args[2]);
   // These tune or reload things that are not there to be tuned or reloaded here.
   for (const std::string_view ignored :
-       {"jmap", "quicklist-packed-threshold", "listpack-packed-threshold", "replybuffer",
-        "dict-resizing", "change-repl-id", "replicate", "pause-cron"}) {
+       {"quicklist-packed-threshold", "listpack-packed-threshold", "replybuffer", "dict-resizing",
+        "change-repl-id", "replicate", "pause-cron"}) {
     if (call.Is(1, ignored)) return call.reply.Ok();
   }
   call.reply.Error("ERR unknown subcommand or wrong number of arguments for '" +

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/numbers.h"
 #include "commands/encoding.h"
 #include "keyspace/digest.h"
 #include "keyspace/dump.h"
@@ -69,6 +70,26 @@ void DebugDigestValue(Call& call) {
     call.reply.Simple(keyspace::ToHex(
         entry != nullptr ? keyspace::DigestOfValue(*entry, call.now_ms()) : absent));
   }
+}
+
+void DebugPopulate(Call& call) {
+  const auto count = base::ParseInt64(call.args[2]);
+  const auto size = call.argc() == 5 ? base::ParseInt64(call.args[4]) : 0;
+  if (count.value_or(-1) < 0 || size.value_or(-1) < 0) {
+    return call.reply.Error("ERR value is out of range, must be positive");
+  }
+  const std::string prefix = std::string(call.argc() > 3 ? call.args[3] : "key") + ":";
+  Keyspace& keyspace = call.db.keyspace();
+  for (int64_t i = 0; i < *count; ++i) {
+    const std::string name = prefix + std::to_string(i);
+    const keyspace::Key key = keyspace.MakeKey(name);
+    const keyspace::ShardLock lock(keyspace, keyspace.SetOf(key));
+    if (call.db.Peek(key) != nullptr) continue;
+    std::string value = "value:" + std::to_string(i);
+    if (*size > 0) value.resize(static_cast<size_t>(*size));
+    call.db.SetString(key, value, keyspace::kNoDeadline, keyspace::events::kNone);
+  }
+  call.reply.Ok();
 }
 
 namespace {

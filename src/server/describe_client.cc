@@ -43,6 +43,11 @@ std::string DescribeClient(const Connection& connection, int64_t now_ms,
   const commands::Command* command = view.last_command.load();
   const auto number = [](auto value) { return std::to_string(value); };
   const bool is_valkey = dialect == commands::Dialect::kValkey80;
+  // Only for Valkey: there are libraries that refuse a line with fields that they do not know.
+  const std::string traffic = is_valkey ? " tot-net-in=" + number(view.received_bytes.value()) +
+                                              " tot-net-out=" + number(view.sent_bytes.value()) +
+                                              " tot-cmds=" + number(view.commands.value())
+                                        : "";
   const std::string watched = is_valkey ? " watch=" + number(view.watched_keys.load()) : "";
   // To Redis, what a request that runs takes is the connection's own; Valkey does not count it.
   const size_t arrived = is_valkey ? 0 : view.arrived_bytes.load();
@@ -61,10 +66,7 @@ std::string DescribeClient(const Connection& connection, int64_t now_ms,
          " events=" + (view.output_bytes > 0 ? "rw" : "r") +
          " cmd=" + (command != nullptr ? std::string(command->name) : "NULL") + " user=" + user +
          " redir=" + number(view.redirect.load()) + " resp=" + number(view.protocol.load()) +
-         " lib-name=" + library_name + " lib-ver=" + library_version +
-         " tot-net-in=" + number(view.received_bytes.value()) +
-         " tot-net-out=" + number(view.sent_bytes.value()) +
-         " tot-cmds=" + number(view.commands.value());
+         " lib-name=" + library_name + " lib-ver=" + library_version + traffic;
 }
 
 }  // namespace terrace::server

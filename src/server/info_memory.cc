@@ -5,12 +5,10 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "base/memory.h"
-#include "server/append_only.h"
 #include "server/commands.h"
 #include "server/info_section.h"
+#include "server/memory_report.h"
 #include "server/server.h"
-#include "server/worker.h"
 
 namespace terrace::server {
 
@@ -18,29 +16,22 @@ using commands::Call;
 
 namespace {
 
-// Scripts, libraries, and the Lua states of all workers.
-void ScriptMemory(Core& core, Section& section) {
-  size_t script_vms = 0, function_vms = 0;
-  for (const auto& worker : core.server->workers()) {
-    script_vms += worker->scripts().vm_bytes();
-    function_vms += worker->functions().vm_bytes();
-  }
+void ScriptMemory(Core& core, const MemoryReport& memory, Section& section) {
   const scripting::LibraryStore::Set libraries = core.libraries->current();
-  const size_t scripts = core.scripts->bytes();
-  const size_t functions = libraries->bytes();
-  section.Number("used_memory_lua", script_vms);
-  section.Number("used_memory_vm_eval", script_vms);
-  section.Line("used_memory_lua_human", Human(script_vms));
-  section.Number("used_memory_scripts_eval", scripts);
+  const uint64_t vms = memory.script_vms + memory.function_vms;
+  section.Number("used_memory_lua", memory.script_vms);
+  section.Number("used_memory_vm_eval", memory.script_vms);
+  section.Line("used_memory_lua_human", Human(memory.script_vms));
+  section.Number("used_memory_scripts_eval", memory.scripts);
   section.Number("number_of_cached_scripts", core.scripts->count());
   section.Number("number_of_functions", libraries->function_count());
   section.Number("number_of_libraries", libraries->libraries().size());
-  section.Number("used_memory_vm_functions", function_vms);
-  section.Number("used_memory_vm_total", script_vms + function_vms);
-  section.Line("used_memory_vm_total_human", Human(script_vms + function_vms));
-  section.Number("used_memory_functions", functions);
-  section.Number("used_memory_scripts", scripts + functions);
-  section.Line("used_memory_scripts_human", Human(scripts + functions));
+  section.Number("used_memory_vm_functions", memory.function_vms);
+  section.Number("used_memory_vm_total", vms);
+  section.Line("used_memory_vm_total_human", Human(vms));
+  section.Number("used_memory_functions", memory.functions);
+  section.Number("used_memory_scripts", memory.scripts + memory.functions);
+  section.Line("used_memory_scripts_human", Human(memory.scripts + memory.functions));
 }
 
 // How much of each shard's table is looked at. Keys lie there by their hash, so that the first ones
@@ -71,45 +62,19 @@ int64_t AverageTtlMs(keyspace::Keyspace& keyspace, int database, int64_t now_ms)
   return sampled > 0 ? static_cast<int64_t>(left_ms / static_cast<double>(sampled)) : 0;
 }
 
-// Where the bytes of clients are.
-struct ClientMemory {
-  uint64_t normal = 0, replicas = 0;
-};
-
-ClientMemory ReadClientMemory(const Server& server) {
-  ClientMemory memory;
-  for (const auto& worker : server.workers()) {
-    worker->VisitClients([&](const Connection& connection) {
-      const ClientView& view = connection.view;
-      (view.is_replica ? memory.replicas : memory.normal) +=
-          sizeof(Connection) + view.input_capacity + view.output_bytes;
-    });
-  }
-  return memory;
-}
-
-double Ratio(uint64_t part, uint64_t whole) {
-  return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
-}
-
-int64_t Difference(uint64_t more, uint64_t less) {
-  return static_cast<int64_t>(more) - static_cast<int64_t>(less);
-}
-
-void AllocatorLines(const base::MemoryStats& allocator, uint64_t resident, Section& section) {
+void AllocatorLines(const MemoryReport& memory, Section& section) {
+  const base::MemoryStats& allocator = memory.allocator;
   section.Fraction("allocator_frag_ratio", Ratio(allocator.active, allocator.allocated));
   section.Number("allocator_frag_bytes", Difference(allocator.active, allocator.allocated));
   section.Fraction("allocator_rss_ratio", Ratio(allocator.resident, allocator.active));
   section.Number("allocator_rss_bytes", Difference(allocator.resident, allocator.active));
-  section.Fraction("rss_overhead_ratio", Ratio(resident, allocator.resident));
-  section.Number("rss_overhead_bytes", Difference(resident, allocator.resident));
+  section.Fraction("rss_overhead_ratio", Ratio(memory.resident, allocator.resident));
+  section.Number("rss_overhead_bytes", Difference(memory.resident, allocator.resident));
 }
 
-// Of what has been allocated since the start.
-std::string DatasetShare(uint64_t dataset, uint64_t used, uint64_t startup) {
-  const double share = used > startup ? Ratio(dataset, used - startup) : 1;
+std::string Percent(double share) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.2f%%", 100 * std::min(share, 1.0));
+  std::snprintf(text, sizeof text, "%.2f%%", 100 * share);
   return text;
 }
 
@@ -130,49 +95,40 @@ std::string Human(uint64_t bytes) {
 
 void MemorySection(Call& call, Section& section) {
   Core& core = CoreOf(call);
-  const Server& server = *core.server;
-  const keyspace::Keyspace& keyspace = *core.keyspace;
-  const Settings settings = server.settings();
-  const auto used =
-      static_cast<uint64_t>(std::max<int64_t>(0, keyspace.used_bytes() + keyspace.other_bytes()));
-  const auto dataset = static_cast<uint64_t>(std::max<int64_t>(0, keyspace.used_bytes()));
-  const base::MemoryStats allocator = base::ReadMemoryStats();
-  const uint64_t resident = base::ReadResidentBytes();
-  const uint64_t peak = std::max<uint64_t>(used, server.memory_peak());
+  const Settings settings = core.server->settings();
+  const MemoryReport memory = ReadMemoryReport(core);
   const auto machine =
       static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  char peak_share[32];
-  std::snprintf(peak_share, sizeof peak_share, "%.2f%%", 100 * Ratio(used, peak));
-  section.Number("used_memory", used);
-  section.Line("used_memory_human", Human(used));
-  section.Number("used_memory_rss", resident);
-  section.Line("used_memory_rss_human", Human(resident));
-  section.Number("used_memory_peak", peak);
-  section.Line("used_memory_peak_human", Human(peak));
-  section.Line("used_memory_peak_perc", peak_share);
-  section.Number("used_memory_overhead", keyspace.other_bytes());
-  section.Number("used_memory_startup", server.startup_bytes());
-  section.Number("used_memory_dataset", dataset);
-  section.Line("used_memory_dataset_perc", DatasetShare(dataset, used, server.startup_bytes()));
-  section.Number("allocator_allocated", allocator.allocated);
-  section.Number("allocator_active", allocator.active);
-  section.Number("allocator_resident", allocator.resident);
+  section.Number("used_memory", memory.used);
+  section.Line("used_memory_human", Human(memory.used));
+  section.Number("used_memory_rss", memory.resident);
+  section.Line("used_memory_rss_human", Human(memory.resident));
+  section.Number("used_memory_peak", memory.peak);
+  section.Line("used_memory_peak_human", Human(memory.peak));
+  section.Line("used_memory_peak_perc", Percent(Ratio(memory.used, memory.peak)));
+  section.Number("used_memory_overhead", memory.overhead);
+  section.Number("used_memory_startup", memory.startup);
+  section.Number("used_memory_dataset", memory.dataset);
+  section.Line("used_memory_dataset_perc", Percent(memory.dataset_share()));
+  section.Number("allocator_allocated", memory.allocator.allocated);
+  section.Number("allocator_active", memory.allocator.active);
+  section.Number("allocator_resident", memory.allocator.resident);
   section.Number("total_system_memory", machine);
   section.Line("total_system_memory_human", Human(machine));
-  ScriptMemory(core, section);
+  ScriptMemory(core, memory, section);
   section.Number("maxmemory", settings.maxmemory);
   section.Line("maxmemory_human", Human(settings.maxmemory));
   section.Line("maxmemory_policy", settings.maxmemory_policy);
-  if (allocator.allocated > 0) AllocatorLines(allocator, resident, section);
-  section.Fraction("mem_fragmentation_ratio", Ratio(resident, used));
-  section.Number("mem_fragmentation_bytes", Difference(resident, used));
+  AllocatorLines(memory, section);
+  section.Fraction("mem_fragmentation_ratio", Ratio(memory.resident, memory.used));
+  section.Number("mem_fragmentation_bytes", Difference(memory.resident, memory.used));
   section.Number("mem_not_counted_for_evict", 0);
   section.Number("mem_replication_backlog", 0);
-  const ClientMemory clients = ReadClientMemory(server);
-  section.Number("mem_clients_slaves", clients.replicas);
-  section.Number("mem_clients_normal", clients.normal);
+  section.Number("mem_total_replication_buffers", memory.replicas);
+  section.Number("mem_clients_slaves", memory.replicas);
+  section.Number("mem_clients_normal", memory.clients);
   section.Number("mem_cluster_links", 0);
-  section.Number("mem_aof_buffer", core.append_only->info().buffered_bytes);
+  section.Number("mem_aof_buffer", memory.append_buffer);
   section.Line("mem_allocator", base::AllocatorName());
   section.Number("active_defrag_running", 0);
   const keyspace::Reclaimer& reclaimer = call.db.keyspace().reclaimer();

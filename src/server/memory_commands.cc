@@ -1,11 +1,10 @@
 // MEMORY: where memory is, as far as a client may ask.
 
-#include <algorithm>
+#include <variant>
 
 #include "base/memory.h"
 #include "server/commands.h"
-#include "server/server.h"
-#include "server/worker.h"
+#include "server/memory_report.h"
 
 namespace terrace::server {
 namespace {
@@ -36,30 +35,52 @@ void MemoryDoctor(Call& call) {
   call.reply.Verbatim("txt", "See INFO memory for where memory is.\n");
 }
 
+// In Redis's order, without the tables of each database.
 void MemoryStats(Call& call) {
-  const Server& server = *CoreOf(call).server;
   keyspace::Keyspace& keyspace = call.db.keyspace();
-  const base::MemoryStats allocator = base::ReadMemoryStats();
-  const int64_t used = std::max<int64_t>(0, keyspace.used_bytes() + keyspace.other_bytes());
-  size_t keys = 0;
+  const MemoryReport memory = ReadMemoryReport(CoreOf(call));
+  const base::MemoryStats& allocator = memory.allocator;
+  uint64_t keys = 0;
   for (int i = 0; i < keyspace.database_count(); ++i) keys += keyspace.CountOf(i).keys;
-  const std::pair<std::string_view, int64_t> rows[] = {
-      {"peak.allocated", std::max(used, static_cast<int64_t>(server.memory_peak()))},
-      {"total.allocated", used},
-      {"overhead.total", keyspace.other_bytes()},
-      {"dataset.bytes", keyspace.used_bytes()},
-      {"keys.count", static_cast<int64_t>(keys)},
-      {"keys.bytes-per-key",
-       keys > 0 ? keyspace.used_bytes() / static_cast<int64_t>(keys) : int64_t{0}},
-      {"allocator.allocated", static_cast<int64_t>(allocator.allocated)},
-      {"allocator.active", static_cast<int64_t>(allocator.active)},
-      {"allocator.resident", static_cast<int64_t>(allocator.resident)},
+  const auto number = [](uint64_t value) { return static_cast<int64_t>(value); };
+  const std::pair<std::string_view, std::variant<int64_t, double>> rows[] = {
+      {"peak.allocated", number(memory.peak)},
+      {"total.allocated", number(memory.used)},
+      {"startup.allocated", number(memory.startup)},
+      {"replication.backlog", int64_t{0}},
+      {"clients.slaves", number(memory.replicas)},
+      {"clients.normal", number(memory.clients)},
+      {"cluster.links", int64_t{0}},
+      {"aof.buffer", number(memory.append_buffer)},
+      {"lua.caches", number(memory.scripts)},
+      {"functions.caches", number(memory.functions)},
+      {"overhead.total", memory.overhead},
+      {"keys.count", number(keys)},
+      {"keys.bytes-per-key", number(keys > 0 ? memory.dataset / keys : 0)},
+      {"dataset.bytes", number(memory.dataset)},
+      {"dataset.percentage", 100 * memory.dataset_share()},
+      {"peak.percentage", 100 * Ratio(memory.used, memory.peak)},
+      {"allocator.allocated", number(allocator.allocated)},
+      {"allocator.active", number(allocator.active)},
+      {"allocator.resident", number(allocator.resident)},
+      {"allocator-fragmentation.ratio", Ratio(allocator.active, allocator.allocated)},
+      {"allocator-fragmentation.bytes", Difference(allocator.active, allocator.allocated)},
+      {"allocator-rss.ratio", Ratio(allocator.resident, allocator.active)},
+      {"allocator-rss.bytes", Difference(allocator.resident, allocator.active)},
+      {"rss-overhead.ratio", Ratio(memory.resident, allocator.resident)},
+      {"rss-overhead.bytes", Difference(memory.resident, allocator.resident)},
+      {"fragmentation", Ratio(memory.resident, memory.used)},
+      {"fragmentation.bytes", Difference(memory.resident, memory.used)},
       {"lazyfree.pending-bytes", keyspace.reclaimer().pending_bytes()},
   };
   call.reply.Map(std::size(rows));
   for (const auto& [name, value] : rows) {
     call.reply.Bulk(name);
-    call.reply.Integer(value);
+    if (const auto* integer = std::get_if<int64_t>(&value)) {
+      call.reply.Integer(*integer);
+    } else {
+      call.reply.Double(std::get<double>(value));
+    }
   }
 }
 

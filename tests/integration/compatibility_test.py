@@ -120,6 +120,9 @@ class CompatibilityTest(black_box.TerraceTest):
         self.assertIn(b'redis_mode:standalone', self.command('INFO', 'server')[1])
 
     def test_a_client_shows_what_it_has_sent_got_and_watched(self):
+        # A library for Redis may refuse fields that it does not know.
+        self.assertTrue(self.command('CLIENT', 'INFO')[1].endswith(b' lib-ver=\n'))
+        self.choose('valkey-8.0')
         before = self.describe()
         sent = b'*2\r\n$6\r\nCLIENT\r\n$4\r\nINFO\r\n'
         after = self.describe()
@@ -128,8 +131,6 @@ class CompatibilityTest(black_box.TerraceTest):
         self.assertEqual(after['tot-cmds'] - before['tot-cmds'], 1)
         self.command('EVAL', "redis.call('PING')", '0')
         self.assertEqual(self.describe()['tot-cmds'] - after['tot-cmds'], 3)
-        self.assertNotIn('watch', after)
-        self.choose('valkey-8.0')
         self.command('WATCH', 'a', 'b', 'a')
         self.assertEqual(self.describe()['watch'], 2)
         self.command('UNWATCH')
