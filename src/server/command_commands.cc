@@ -134,34 +134,6 @@ void CommandInfo(Call& call) {
   }
 }
 
-void WriteDocs(Call& call, const Command& command) {
-  resp::Reply& reply = call.reply;
-  reply.Bulk(command.name);
-  reply.Map(command.subcommands.empty() ? 3 : 4);
-  reply.Bulk("summary");
-  reply.Bulk(command.summary);
-  reply.Bulk("since");
-  reply.Bulk(command.since);
-  reply.Bulk("group");
-  reply.Bulk(command.group);
-  if (command.subcommands.empty()) return;
-  reply.Bulk("subcommands");
-  reply.Map(command.subcommands.size());
-  for (const Command& subcommand : command.subcommands) WriteDocs(call, subcommand);
-}
-
-void CommandDocs(Call& call) {
-  std::vector<const Command*> wanted;
-  for (size_t at = 2; at < call.argc(); ++at) {
-    if (const Command* command = call.registry.FindFull(call.args[at])) {
-      wanted.push_back(command);
-    }
-  }
-  if (call.argc() == 2) wanted.assign(call.registry.all().begin(), call.registry.all().end());
-  call.reply.Map(wanted.size());
-  for (const Command* command : wanted) WriteDocs(call, *command);
-}
-
 void CommandList(Call& call) {
   std::vector<std::string_view> names;
   std::string_view filter, value;
