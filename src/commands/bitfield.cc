@@ -247,6 +247,10 @@ constexpr Command kBitfieldCommands[] = {
      .handler = Bitfield,
      .group = "bitmap",
      .since = "3.2.0",
+     .syntax = "key [operation: GET (get-block: encoding offset)|"
+               "(write: [OVERFLOW (overflow-block: WRAP|SAT|FAIL)] "
+               "(write-operation: SET (set-block: encoding offset value<integer>)|"
+               "INCRBY (incrby-block: encoding offset increment)))]...",
      .summary = "Reads and changes integers of any width in a string."},
     {.name = "bitfield_ro",
      .arity = -2,
@@ -257,6 +261,7 @@ constexpr Command kBitfieldCommands[] = {
      .handler = BitfieldRo,
      .group = "bitmap",
      .since = "6.0.0",
+     .syntax = "key [GET (get-block: encoding offset)]...",
      .summary = "Reads integers of any width in a string."},
 };
 

@@ -44,6 +44,7 @@ enum Flag : uint32_t {
   kNoLocks = 1u << 25,       // touches no key: runs without any lock
   kSplitsByKey = 1u << 26,   // its keys may lie on different routes: MGET, DEL, EXISTS ...
   kValkeyScript = 1u << 28,  // Valkey lets scripts run it, in spite of kNoScript
+  kSystem = 1u << 29,        // for tests and for servers among themselves, not for users
   // On a forward route the regional tier runs it, although it may only read: its answer is of the
   // moment (a random pick), or it looks at more than its keys (a script).
   kRunsBelow = 1u << 30,
@@ -100,6 +101,12 @@ enum class Channels : uint8_t {
 // What ACL asks for a key: the right to read it, to write it, both, or just to name it (0).
 enum KeyPermission : uint8_t { kKeyRead = 1, kKeyWrite = 2 };
 
+// Since when a command should not be used any more, and what to use: as COMMAND DOCS answers them.
+struct Deprecation {
+  std::string_view since;  // empty: it may be used
+  std::string_view replaced_by;
+};
+
 struct Command {
   std::string_view name;  // lower case; "config|get" for a subcommand
   int arity = 0;          // with the name; negative: at least that many
@@ -110,7 +117,9 @@ struct Command {
   Handler handler = nullptr;  // nullptr for a container of subcommands
   std::string_view group;     // as in COMMAND DOCS
   std::string_view since;
+  std::string_view syntax;  // of its arguments, in the notation of command_syntax.h
   std::string_view summary;
+  Deprecation deprecated = {};
   std::span<const Command> subcommands = {};
   // Writes that need the old value only with some arguments (SET with GET, NX or KEEPTTL).
   Resolve (*resolve_for)(Args args) = nullptr;
@@ -132,6 +141,12 @@ struct Command {
     return resolve_for != nullptr ? resolve_for(args) : resolve;
   }
 };
+
+// The row with a deprecation, for rows that a function makes.
+constexpr Command Deprecated(Command row, std::string_view since, std::string_view replaced_by) {
+  row.deprecated = {since, replaced_by};
+  return row;
+}
 
 // Appends the argument positions of the keys; false when they cannot be told from the arguments.
 [[nodiscard]] bool FindKeys(const Command& command, Args args, std::vector<int>* positions);

@@ -93,10 +93,15 @@ void Geodist(Call& call) {
 }
 
 constexpr Command kGeoCommands[] = {
-    GeoRow("geoadd", -5, kWrite | kDenyOom, Geoadd, "3.2.0", "Adds members at positions."),
-    GeoRow("geodist", -4, kReadOnly, Geodist, "3.2.0", "Returns the distance between two members."),
-    GeoRow("geohash", -2, kReadOnly, Geohash, "3.2.0", "Returns the geohashes of members."),
-    GeoRow("geopos", -2, kReadOnly, Geopos, "3.2.0", "Returns the positions of members."),
+    GeoRow("geoadd", -5, kWrite | kDenyOom, Geoadd, "3.2.0",
+           "key [condition: NX|XX] [change=CH] (data: longitude latitude member)...",
+           "Adds members at positions."),
+    GeoRow("geodist", -4, kReadOnly, Geodist, "3.2.0", "key member1 member2 [unit: M|KM|FT|MI]",
+           "Returns the distance between two members."),
+    GeoRow("geohash", -2, kReadOnly, Geohash, "3.2.0", "key [member...]",
+           "Returns the geohashes of members."),
+    GeoRow("geopos", -2, kReadOnly, Geopos, "3.2.0", "key [member...]",
+           "Returns the positions of members."),
 };
 
 }  // namespace

@@ -335,16 +335,41 @@ bool FindRadiusByMemberKeys(Args args, std::vector<int>* positions) {
 constexpr uint32_t kMayStore = kWrite | kDenyOom | kMovableKeys;
 
 constexpr Command kGeoSearchCommands[] = {
-    GeoRow("georadius", -6, kMayStore, Georadius, "3.2.0", "Returns members within a circle.",
-           {.find = FindRadiusKeys}),
-    GeoRow("georadius_ro", -6, kReadOnly, GeoradiusRo, "3.2.10", "GEORADIUS without STORE."),
-    GeoRow("georadiusbymember", -5, kMayStore, Georadiusbymember, "3.2.0",
-           "Returns members within a circle around a member.", {.find = FindRadiusByMemberKeys}),
-    GeoRow("georadiusbymember_ro", -5, kReadOnly, GeoradiusbymemberRo, "3.2.10",
-           "GEORADIUSBYMEMBER without STORE."),
+    Deprecated(GeoRow("georadius", -6, kMayStore, Georadius, "3.2.0",
+                      "key longitude latitude radius (unit: M|KM|FT|MI) [WITHCOORD] [WITHDIST] "
+                      "[WITHHASH] [count-block: COUNT count [ANY]] [order: ASC|DESC] "
+                      "[store: STORE storekey=key|STOREDIST storedistkey=key]",
+                      "Returns members within a circle.", {.find = FindRadiusKeys}),
+               "6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument"),
+    Deprecated(GeoRow("georadius_ro", -6, kReadOnly, GeoradiusRo, "3.2.10",
+                      "key longitude latitude radius (unit: M|KM|FT|MI) [WITHCOORD] [WITHDIST] "
+                      "[WITHHASH] [count-block: COUNT count [ANY]] [order: ASC|DESC]",
+                      "GEORADIUS without STORE."),
+               "6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument"),
+    Deprecated(GeoRow("georadiusbymember", -5, kMayStore, Georadiusbymember, "3.2.0",
+                      "key member radius (unit: M|KM|FT|MI) [WITHCOORD] [WITHDIST] [WITHHASH] "
+                      "[count-block: COUNT count [ANY]] [order: ASC|DESC] "
+                      "[store: STORE storekey=key|STOREDIST storedistkey=key]",
+                      "Returns members within a circle around a member.",
+                      {.find = FindRadiusByMemberKeys}),
+               "6.2.0",
+               "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments"),
+    Deprecated(GeoRow("georadiusbymember_ro", -5, kReadOnly, GeoradiusbymemberRo, "3.2.10",
+                      "key member radius (unit: M|KM|FT|MI) [WITHCOORD] [WITHDIST] [WITHHASH] "
+                      "[count-block: COUNT count [ANY]] [order: ASC|DESC]",
+                      "GEORADIUSBYMEMBER without STORE."),
+               "6.2.0", "`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments"),
     GeoRow("geosearch", -7, kReadOnly, Geosearch, "6.2.0",
+           "key (from: FROMMEMBER member|FROMLONLAT (longitude latitude)) "
+           "(by: (circle: BYRADIUS radius (unit: M|KM|FT|MI))|"
+           "(box: BYBOX width height (unit: M|KM|FT|MI))) [order: ASC|DESC] "
+           "[count-block: COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
            "Returns members within a circle or box."),
     GeoRow("geosearchstore", -8, kWrite | kDenyOom, Geosearchstore, "6.2.0",
+           "destination source (from: FROMMEMBER member|FROMLONLAT (longitude latitude)) "
+           "(by: (circle: BYRADIUS radius (unit: M|KM|FT|MI))|"
+           "(box: BYBOX width height (unit: M|KM|FT|MI))) [order: ASC|DESC] "
+           "[count-block: COUNT count [ANY]] [STOREDIST]",
            "Stores what GEOSEARCH returns.", {1, 2, 1}),
 };
 

@@ -199,20 +199,28 @@ void Hpersist(Call& call) {
 constexpr uint32_t kSets = kWrite | kDenyOom | kFast;
 
 constexpr Command kHashExpiryCommands[] = {
-    HashRow("hexpire", -6, kSets, Hexpire, "7.4.0", "Lets fields expire after seconds."),
+    HashRow("hexpire", -6, kSets, Hexpire, "7.4.0",
+            "key seconds [condition: NX|XX|GT|LT] FIELDS (numfields field...)",
+            "Lets fields expire after seconds."),
     HashRow("hexpireat", -6, kSets, Hexpireat, "7.4.0",
+            "key unix-time-seconds [condition: NX|XX|GT|LT] FIELDS (numfields field...)",
             "Lets fields expire at a Unix time in seconds."),
-    HashRow("hexpiretime", -5, kReads, Hexpiretime, "7.4.0",
+    HashRow("hexpiretime", -5, kReads, Hexpiretime, "7.4.0", "key FIELDS (numfields field...)",
             "Returns when fields expire, in Unix seconds."),
-    HashRow("hpersist", -5, kWrite | kFast, Hpersist, "7.4.0", "Takes the deadlines off fields."),
-    HashRow("hpexpire", -6, kSets, Hpexpire, "7.4.0", "Lets fields expire after milliseconds."),
+    HashRow("hpersist", -5, kWrite | kFast, Hpersist, "7.4.0", "key FIELDS (numfields field...)",
+            "Takes the deadlines off fields."),
+    HashRow("hpexpire", -6, kSets, Hpexpire, "7.4.0",
+            "key milliseconds [condition: NX|XX|GT|LT] FIELDS (numfields field...)",
+            "Lets fields expire after milliseconds."),
     HashRow("hpexpireat", -6, kSets, Hpexpireat, "7.4.0",
+            "key unix-time-milliseconds [condition: NX|XX|GT|LT] FIELDS (numfields field...)",
             "Lets fields expire at a Unix time in milliseconds."),
-    HashRow("hpexpiretime", -5, kReads, Hpexpiretime, "7.4.0",
+    HashRow("hpexpiretime", -5, kReads, Hpexpiretime, "7.4.0", "key FIELDS (numfields field...)",
             "Returns when fields expire, in Unix milliseconds."),
-    HashRow("hpttl", -5, kReads, Hpttl, "7.4.0",
+    HashRow("hpttl", -5, kReads, Hpttl, "7.4.0", "key FIELDS (numfields field...)",
             "Returns how long fields live on, in milliseconds."),
-    HashRow("httl", -5, kReads, Httl, "7.4.0", "Returns how long fields live on, in seconds."),
+    HashRow("httl", -5, kReads, Httl, "7.4.0", "key FIELDS (numfields field...)",
+            "Returns how long fields live on, in seconds."),
 };
 
 }  // namespace

@@ -135,6 +135,7 @@ constexpr Command kKeyDumpCommands[] = {
      .handler = Dump,
      .group = "generic",
      .since = "2.6.0",
+     .syntax = "key",
      .summary = "Returns what a key holds as bytes that RESTORE understands."},
     {.name = "restore",
      .arity = -4,
@@ -144,6 +145,7 @@ constexpr Command kKeyDumpCommands[] = {
      .handler = Restore,
      .group = "generic",
      .since = "2.6.0",
+     .syntax = "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
      .summary = "Creates a key from what DUMP returned.",
      .resolve_for = RestoreResolve},
 };

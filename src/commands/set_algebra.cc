@@ -164,18 +164,20 @@ constexpr KeySpec kAllKeys{1, -1, 1};
 constexpr KeySpec kNumkeysFirst{.find = FindNumkeysAtOne};
 
 constexpr Command kSetAlgebraCommands[] = {
-    SetRow("sdiff", -2, kReadOnly, Sdiff, "1.0.0",
+    SetRow("sdiff", -2, kReadOnly, Sdiff, "1.0.0", "key...",
            "Returns the members of the first set that are in no other.", kAllKeys),
-    SetRow("sdiffstore", -3, kStores, Sdiffstore, "1.0.0", "Stores what SDIFF returns.", kAllKeys),
-    SetRow("sinter", -2, kReadOnly, Sinter, "1.0.0", "Returns the members that all sets have.",
-           kAllKeys),
+    SetRow("sdiffstore", -3, kStores, Sdiffstore, "1.0.0", "destination key...",
+           "Stores what SDIFF returns.", kAllKeys),
+    SetRow("sinter", -2, kReadOnly, Sinter, "1.0.0", "key...",
+           "Returns the members that all sets have.", kAllKeys),
     SetRow("sintercard", -3, kReadOnly | kMovableKeys, Sintercard, "7.0.0",
-           "Counts the members that all sets have.", kNumkeysFirst),
-    SetRow("sinterstore", -3, kStores, Sinterstore, "1.0.0", "Stores what SINTER returns.",
+           "numkeys key... [LIMIT limit]", "Counts the members that all sets have.", kNumkeysFirst),
+    SetRow("sinterstore", -3, kStores, Sinterstore, "1.0.0", "destination key...",
+           "Stores what SINTER returns.", kAllKeys),
+    SetRow("sunion", -2, kReadOnly, Sunion, "1.0.0", "key...", "Returns the members of all sets.",
            kAllKeys),
-    SetRow("sunion", -2, kReadOnly, Sunion, "1.0.0", "Returns the members of all sets.", kAllKeys),
-    SetRow("sunionstore", -3, kStores, Sunionstore, "1.0.0", "Stores what SUNION returns.",
-           kAllKeys),
+    SetRow("sunionstore", -3, kStores, Sunionstore, "1.0.0", "destination key...",
+           "Stores what SUNION returns.", kAllKeys),
 };
 
 }  // namespace

@@ -198,18 +198,23 @@ void Spop(Call& call) {
 }
 
 constexpr Command kSetCommands[] = {
-    SetRow("sadd", -3, kWrite | kDenyOom | kFast, Sadd, "1.0.0", "Adds members."),
-    SetRow("scard", 2, kReads, Scard, "1.0.0", "Counts the members."),
-    SetRow("sismember", 3, kReads, Sismember, "1.0.0", "Tells whether a member is in the set."),
-    SetRow("smembers", 2, kReadOnly, Smembers, "1.0.0", "Returns all members."),
-    SetRow("smismember", -3, kReads, Smismember, "6.2.0", "Tells which of several are members."),
-    SetRow("smove", 4, kWrite | kFast, Smove, "1.0.0", "Moves a member to another set.", {1, 2, 1}),
-    SetRow("spop", -2, kWrite | kFast, Spop, "1.0.0", "Removes random members and returns them."),
-    SetRow("srandmember", -2, kReadOnly | kRunsBelow, Srandmember, "1.0.0",
+    SetRow("sadd", -3, kWrite | kDenyOom | kFast, Sadd, "1.0.0", "key member...", "Adds members."),
+    SetRow("scard", 2, kReads, Scard, "1.0.0", "key", "Counts the members."),
+    SetRow("sismember", 3, kReads, Sismember, "1.0.0", "key member",
+           "Tells whether a member is in the set."),
+    SetRow("smembers", 2, kReadOnly, Smembers, "1.0.0", "key", "Returns all members."),
+    SetRow("smismember", -3, kReads, Smismember, "6.2.0", "key member...",
+           "Tells which of several are members."),
+    SetRow("smove", 4, kWrite | kFast, Smove, "1.0.0", "source destination member",
+           "Moves a member to another set.", {1, 2, 1}),
+    SetRow("spop", -2, kWrite | kFast, Spop, "1.0.0", "key [count]",
+           "Removes random members and returns them."),
+    SetRow("srandmember", -2, kReadOnly | kRunsBelow, Srandmember, "1.0.0", "key [count]",
            "Returns random members."),
-    SetRow("srem", -3, kWrite | kFast, Srem, "1.0.0",
+    SetRow("srem", -3, kWrite | kFast, Srem, "1.0.0", "key member...",
            "Removes members; the last one takes the key."),
-    SetRow("sscan", -3, kReadOnly, Sscan, "2.8.0", "Walks over the members in steps."),
+    SetRow("sscan", -3, kReadOnly, Sscan, "2.8.0", "key cursor [MATCH pattern] [COUNT count]",
+           "Walks over the members in steps."),
 };
 
 }  // namespace

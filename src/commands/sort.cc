@@ -308,6 +308,9 @@ constexpr Command kSortCommands[] = {
      .handler = Sort,
      .group = "generic",
      .since = "1.0.0",
+     .syntax = "key [BY by-pattern=pattern@1] [LIMIT (offset count)] "
+               "[GET get-pattern=pattern@1]... [order: ASC|DESC] [sorting=ALPHA] "
+               "[STORE destination]",
      .summary = "Returns or stores the elements of a list, set or sorted set in order."},
     {.name = "sort_ro",
      .arity = -2,
@@ -318,6 +321,8 @@ constexpr Command kSortCommands[] = {
      .handler = SortRo,
      .group = "generic",
      .since = "7.0.0",
+     .syntax = "key [BY by-pattern=pattern@1] [LIMIT (offset count)] "
+               "[GET get-pattern=pattern@1]... [order: ASC|DESC] [sorting=ALPHA]",
      .summary = "Returns the elements of a list, set or sorted set in order."},
 };
 

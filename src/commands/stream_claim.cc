@@ -270,6 +270,8 @@ constexpr Command kStreamClaimCommands[] = {
      .handler = Xclaim,
      .group = "stream",
      .since = "5.0.0",
+     .syntax = "key group consumer min-idle-time<string> id... [IDLE ms] "
+               "[TIME unix-time-milliseconds] [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]",
      .summary = "Takes over pending entries by id."},
     {.name = "xautoclaim",
      .arity = -6,
@@ -280,6 +282,7 @@ constexpr Command kStreamClaimCommands[] = {
      .handler = Xautoclaim,
      .group = "stream",
      .since = "6.2.0",
+     .syntax = "key group consumer min-idle-time<string> start<string> [COUNT count] [JUSTID]",
      .summary = "Takes over pending entries that have been idle."},
 };
 

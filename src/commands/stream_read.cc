@@ -281,6 +281,7 @@ constexpr Command kStreamReadCommands[] = {
      .handler = Read,
      .group = "stream",
      .since = "5.0.0",
+     .syntax = "[COUNT count] [BLOCK milliseconds] STREAMS (key... id...)",
      .summary = "Returns entries behind given ids of several streams."},
     {.name = "xreadgroup",
      .arity = -7,
@@ -291,6 +292,8 @@ constexpr Command kStreamReadCommands[] = {
      .handler = Read,
      .group = "stream",
      .since = "5.0.0",
+     .syntax = "GROUP (group-block: group consumer) [COUNT count] [BLOCK milliseconds] [NOACK] "
+               "STREAMS (key... id...)",
      .summary = "Delivers entries of several streams to a consumer of a group."},
 };
 

@@ -190,6 +190,7 @@ constexpr Command kStringLcsCommands[] = {
      .handler = Lcs,
      .group = "string",
      .since = "7.0.0",
+     .syntax = "key1 key2@0 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]",
      .summary = "Returns the longest common subsequence of two strings."},
 };
 

@@ -21,8 +21,8 @@ struct TypeRow {
 
   // Such a command needs to know its value, and most have one key, the first argument.
   constexpr Command operator()(std::string_view name, int arity, uint32_t flags, Handler handler,
-                               std::string_view since, std::string_view summary,
-                               KeySpec keys = {1, 1, 1}) const {
+                               std::string_view since, std::string_view syntax,
+                               std::string_view summary, KeySpec keys = {1, 1, 1}) const {
     return {.name = name,
             .arity = arity,
             .flags = flags,
@@ -32,6 +32,7 @@ struct TypeRow {
             .handler = handler,
             .group = group,
             .since = since,
+            .syntax = syntax,
             .summary = summary};
   }
 };

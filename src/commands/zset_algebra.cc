@@ -271,19 +271,24 @@ constexpr KeySpec kSources{.find = FindNumkeysAtOne};
 constexpr KeySpec kTargetAndSources{.find = FindDestinationAndNumkeys};
 
 constexpr Command kSortedSetAlgebraCommands[] = {
-    SortedSetRow("zdiff", -3, kReadsSources, Zdiff, "6.2.0",
+    SortedSetRow("zdiff", -3, kReadsSources, Zdiff, "6.2.0", "numkeys key... [WITHSCORES]",
                  "Returns the members of the first set that are in no other.", kSources),
     SortedSetRow("zdiffstore", -4, kStoresSources, Zdiffstore, "6.2.0",
-                 "Stores what ZDIFF returns.", kTargetAndSources),
+                 "destination numkeys key...", "Stores what ZDIFF returns.", kTargetAndSources),
     SortedSetRow("zinter", -3, kReadsSources, Zinter, "6.2.0",
+                 "numkeys key... [WEIGHTS weight...] [AGGREGATE (SUM|MIN|MAX)] [WITHSCORES]",
                  "Returns the members that all sets have.", kSources),
     SortedSetRow("zintercard", -3, kReadsSources, Zintercard, "7.0.0",
-                 "Counts the members that all sets have.", kSources),
-    SortedSetRow("zinterstore", -4, kStoresSources, Zinterstore, "2.0.0",
-                 "Stores what ZINTER returns.", kTargetAndSources),
-    SortedSetRow("zunion", -3, kReadsSources, Zunion, "6.2.0", "Returns the members of all sets.",
+                 "numkeys key... [LIMIT limit]", "Counts the members that all sets have.",
                  kSources),
+    SortedSetRow("zinterstore", -4, kStoresSources, Zinterstore, "2.0.0",
+                 "destination numkeys key... [WEIGHTS weight...] [AGGREGATE (SUM|MIN|MAX)]",
+                 "Stores what ZINTER returns.", kTargetAndSources),
+    SortedSetRow("zunion", -3, kReadsSources, Zunion, "6.2.0",
+                 "numkeys key... [WEIGHTS weight...] [AGGREGATE (SUM|MIN|MAX)] [WITHSCORES]",
+                 "Returns the members of all sets.", kSources),
     SortedSetRow("zunionstore", -4, kStoresSources, Zunionstore, "2.0.0",
+                 "destination numkeys key... [WEIGHTS weight...] [AGGREGATE (SUM|MIN|MAX)]",
                  "Stores what ZUNION returns.", kTargetAndSources),
 };
 

@@ -158,19 +158,31 @@ void Zrangestore(Call& call) {
 
 constexpr Command kSortedSetRangeCommands[] = {
     SortedSetRow("zrange", -4, kReadOnly, Zrange, "1.2.0",
+                 "key start<string> stop<string> [sortby: BYSCORE|BYLEX] [REV] "
+                 "[LIMIT (offset count)] [WITHSCORES]",
                  "Returns members by rank, score or text."),
-    SortedSetRow("zrangebylex", -4, kReadOnly, Zrangebylex, "2.8.9",
-                 "Returns members between two texts."),
-    SortedSetRow("zrangebyscore", -4, kReadOnly, Zrangebyscore, "1.0.5",
-                 "Returns members by score."),
+    Deprecated(
+        SortedSetRow("zrangebylex", -4, kReadOnly, Zrangebylex, "2.8.9",
+                     "key min max [LIMIT (offset count)]", "Returns members between two texts."),
+        "6.2.0", "`ZRANGE` with the `BYLEX` argument"),
+    Deprecated(SortedSetRow("zrangebyscore", -4, kReadOnly, Zrangebyscore, "1.0.5",
+                            "key min<double> max<double> [WITHSCORES] [LIMIT (offset count)]",
+                            "Returns members by score."),
+               "6.2.0", "`ZRANGE` with the `BYSCORE` argument"),
     SortedSetRow("zrangestore", -5, kWrite | kDenyOom, Zrangestore, "6.2.0",
+                 "dst src min max [sortby: BYSCORE|BYLEX] [REV] [LIMIT (offset count)]",
                  "Stores what ZRANGE returns.", {1, 2, 1}),
-    SortedSetRow("zrevrange", -4, kReadOnly, Zrevrange, "1.2.0",
-                 "Returns members by descending rank."),
-    SortedSetRow("zrevrangebylex", -4, kReadOnly, Zrevrangebylex, "2.8.9",
-                 "Returns members between two texts, downwards."),
-    SortedSetRow("zrevrangebyscore", -4, kReadOnly, Zrevrangebyscore, "2.2.0",
-                 "Returns members by score, downwards."),
+    Deprecated(SortedSetRow("zrevrange", -4, kReadOnly, Zrevrange, "1.2.0",
+                            "key start stop [WITHSCORES]", "Returns members by descending rank."),
+               "6.2.0", "`ZRANGE` with the `REV` argument"),
+    Deprecated(SortedSetRow("zrevrangebylex", -4, kReadOnly, Zrevrangebylex, "2.8.9",
+                            "key max min [LIMIT (offset count)]",
+                            "Returns members between two texts, downwards."),
+               "6.2.0", "`ZRANGE` with the `REV` and `BYLEX` arguments"),
+    Deprecated(SortedSetRow("zrevrangebyscore", -4, kReadOnly, Zrevrangebyscore, "2.2.0",
+                            "key max<double> min<double> [WITHSCORES] [LIMIT (offset count)]",
+                            "Returns members by score, downwards."),
+               "6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments"),
 };
 
 }  // namespace

@@ -272,7 +272,7 @@ constexpr uint32_t kAclFlags = kAclHelpFlags | commands::kNoScript;
 constexpr uint32_t kAclAdminFlags = kAclFlags | commands::kAdmin;
 
 constexpr Command AclRow(std::string_view name, int arity, uint32_t flags,
-                         commands::Handler handler, std::string_view since,
+                         commands::Handler handler, std::string_view since, std::string_view syntax,
                          std::string_view summary) {
   return {.name = name,
           .arity = arity,
@@ -280,24 +280,30 @@ constexpr Command AclRow(std::string_view name, int arity, uint32_t flags,
           .handler = handler,
           .group = "server",
           .since = since,
+          .syntax = syntax,
           .summary = summary};
 }
 
 constexpr Command kAclSubcommands[] = {
-    AclRow("acl|cat", -2, kAclFlags, AclCat, "6.0.0", "Lists categories, or the commands of one."),
-    AclRow("acl|deluser", -3, kAclAdminFlags, AclDelUser, "6.0.0", "Removes users."),
-    AclRow("acl|dryrun", -4, kAclAdminFlags, AclDryRun, "7.0.0",
+    AclRow("acl|cat", -2, kAclFlags, AclCat, "6.0.0", "[category]",
+           "Lists categories, or the commands of one."),
+    AclRow("acl|deluser", -3, kAclAdminFlags, AclDelUser, "6.0.0", "username...", "Removes users."),
+    AclRow("acl|dryrun", -4, kAclAdminFlags, AclDryRun, "7.0.0", "username command [arg...]",
            "Tells whether a user may run a command."),
-    AclRow("acl|genpass", -2, kAclFlags, AclGenPass, "6.0.0", "Makes a random password."),
-    AclRow("acl|getuser", 3, kAclAdminFlags, AclGetUser, "6.0.0", "Describes a user."),
-    AclRow("acl|help", 2, kAclHelpFlags, AclHelp, "6.0.0", "Describes the subcommands."),
-    AclRow("acl|list", 2, kAclAdminFlags, AclList, "6.0.0", "Lists users as rules."),
-    AclRow("acl|load", 2, kAclAdminFlags, AclLoad, "6.0.0", "Reads the users from the ACL file."),
-    AclRow("acl|log", -2, kAclAdminFlags, AclShowLog, "6.0.0", "Shows what was refused to whom."),
-    AclRow("acl|save", 2, kAclAdminFlags, AclSave, "6.0.0", "Writes the users to the ACL file."),
-    AclRow("acl|setuser", -3, kAclAdminFlags, AclSetUser, "6.0.0", "Makes or changes a user."),
-    AclRow("acl|users", 2, kAclAdminFlags, AclUserNames, "6.0.0", "Lists the names of users."),
-    AclRow("acl|whoami", 2, kAclFlags, AclWhoAmI, "6.0.0", "Answers who this connection is."),
+    AclRow("acl|genpass", -2, kAclFlags, AclGenPass, "6.0.0", "[bits]", "Makes a random password."),
+    AclRow("acl|getuser", 3, kAclAdminFlags, AclGetUser, "6.0.0", "username", "Describes a user."),
+    AclRow("acl|help", 2, kAclHelpFlags, AclHelp, "6.0.0", "", "Describes the subcommands."),
+    AclRow("acl|list", 2, kAclAdminFlags, AclList, "6.0.0", "", "Lists users as rules."),
+    AclRow("acl|load", 2, kAclAdminFlags, AclLoad, "6.0.0", "",
+           "Reads the users from the ACL file."),
+    AclRow("acl|log", -2, kAclAdminFlags, AclShowLog, "6.0.0", "[operation: count|RESET]",
+           "Shows what was refused to whom."),
+    AclRow("acl|save", 2, kAclAdminFlags, AclSave, "6.0.0", "",
+           "Writes the users to the ACL file."),
+    AclRow("acl|setuser", -3, kAclAdminFlags, AclSetUser, "6.0.0", "username [rule...]",
+           "Makes or changes a user."),
+    AclRow("acl|users", 2, kAclAdminFlags, AclUserNames, "6.0.0", "", "Lists the names of users."),
+    AclRow("acl|whoami", 2, kAclFlags, AclWhoAmI, "6.0.0", "", "Answers who this connection is."),
 };
 
 constexpr Command kAclCommands[] = {

@@ -141,7 +141,8 @@ void Shutdown(Call& call) {
 constexpr uint32_t kAdminFlags = kNoScript | kLoading | kStale | commands::kTakesLocks;
 
 constexpr Command ConfigRow(std::string_view name, int arity, commands::Handler handler,
-                            std::string_view since, std::string_view summary) {
+                            std::string_view since, std::string_view syntax,
+                            std::string_view summary) {
   return {.name = name,
           .arity = arity,
           .flags = kAdminFlags | kAdmin,
@@ -149,6 +150,7 @@ constexpr Command ConfigRow(std::string_view name, int arity, commands::Handler 
           .handler = handler,
           .group = "server",
           .since = since,
+          .syntax = syntax,
           .summary = summary};
 }
 
@@ -163,11 +165,14 @@ void ModuleHelp(Call& call) {
 }
 
 constexpr Command kConfigSubcommands[] = {
-    ConfigRow("config|get", -3, ConfigGet, "2.0.0", "Answers the values of settings."),
-    ConfigRow("config|set", -4, ConfigSet, "2.0.0", "Changes settings, all or none."),
-    ConfigRow("config|rewrite", 2, ConfigRewrite, "2.8.0", "Saves what was changed at run time."),
-    ConfigRow("config|resetstat", 2, ConfigResetStat, "2.0.0", "Sets the statistics to zero."),
-    ConfigRow("config|reload", 2, ConfigReload, "7.2.0", "Reads the configuration file again."),
+    ConfigRow("config|get", -3, ConfigGet, "2.0.0", "parameter...",
+              "Answers the values of settings."),
+    ConfigRow("config|set", -4, ConfigSet, "2.0.0", "(data: parameter value)...",
+              "Changes settings, all or none."),
+    ConfigRow("config|rewrite", 2, ConfigRewrite, "2.8.0", "",
+              "Saves what was changed at run time."),
+    ConfigRow("config|resetstat", 2, ConfigResetStat, "2.0.0", "", "Sets the statistics to zero."),
+    ConfigRow("config|reload", 2, ConfigReload, "7.2.0", "", "Reads the configuration file again."),
     {.name = "config|help",
      .arity = 2,
      .flags = kLoading | kStale | kNoLocks,
@@ -246,6 +251,7 @@ constexpr Command kAdminCommands[] = {
      .handler = Shutdown,
      .group = "server",
      .since = "1.0.0",
+     .syntax = "[save-selector: NOSAVE|SAVE] [NOW] [FORCE] [ABORT]",
      .summary = "Writes a snapshot if asked, moves spilled values below and stops."},
     {.name = "replicaof",
      .arity = 3,
@@ -254,6 +260,7 @@ constexpr Command kAdminCommands[] = {
      .handler = ReplicaOf,
      .group = "server",
      .since = "5.0.0",
+     .syntax = "(args: (host-port: host port)|(no-one: NO ONE))",
      .summary = "Accepts NO ONE: Terrace follows nobody."},
     {.name = "slaveof",
      .arity = 3,
@@ -262,13 +269,16 @@ constexpr Command kAdminCommands[] = {
      .handler = ReplicaOf,
      .group = "server",
      .since = "1.0.0",
-     .summary = "Accepts NO ONE: Terrace follows nobody."},
+     .syntax = "(args: (host-port: host port)|(no-one: NO ONE))",
+     .summary = "Accepts NO ONE: Terrace follows nobody.",
+     .deprecated = {"5.0.0", "`REPLICAOF`"}},
     {.name = "lolwut",
      .arity = -1,
      .flags = commands::kReadOnly | kFast | kNoLocks,
      .handler = Lolwut,
      .group = "server",
      .since = "5.0.0",
+     .syntax = "[VERSION version]",
      .summary = "Answers the version, below a small picture."},
 };
 

@@ -15,7 +15,8 @@ void ReplyNoCluster(Call& call) {
   call.reply.Error("ERR This instance has cluster support disabled");
 }
 
-constexpr Command ClusterRow(std::string_view name, int arity, uint32_t flags = kClusterFlags,
+constexpr Command ClusterRow(std::string_view name, int arity, std::string_view since,
+                             std::string_view syntax, uint32_t flags = kClusterFlags,
                              uint32_t categories = 0) {
   return {.name = name,
           .arity = arity,
@@ -23,24 +24,27 @@ constexpr Command ClusterRow(std::string_view name, int arity, uint32_t flags = 
           .categories = categories,
           .handler = ReplyNoCluster,
           .group = "cluster",
-          .since = "3.0.0",
+          .since = since,
+          .syntax = syntax,
           .summary = "Answers that this is no cluster."};
 }
 
 constexpr Command kClusterSubcommands[] = {
-    ClusterRow("cluster|info", 2),
-    ClusterRow("cluster|nodes", 2),
-    ClusterRow("cluster|slots", 2),
-    ClusterRow("cluster|shards", 2),
-    ClusterRow("cluster|links", 2),
-    ClusterRow("cluster|myid", 2),
-    ClusterRow("cluster|keyslot", 3),
-    ClusterRow("cluster|countkeysinslot", 3),
-    ClusterRow("cluster|getkeysinslot", 4),
-    ClusterRow("cluster|replicas", 3, kClusterAdminFlags | commands::kStale),
-    ClusterRow("cluster|meet", -4, kClusterAdminFlags | commands::kStale),
-    ClusterRow("cluster|reset", -2, kClusterAdminFlags | commands::kStale | commands::kNoScript),
-    ClusterRow("cluster|help", 2, kClusterFlags | commands::kLoading),
+    ClusterRow("cluster|info", 2, "3.0.0", ""),
+    ClusterRow("cluster|nodes", 2, "3.0.0", ""),
+    Deprecated(ClusterRow("cluster|slots", 2, "3.0.0", ""), "7.0.0", "`CLUSTER SHARDS`"),
+    ClusterRow("cluster|shards", 2, "7.0.0", ""),
+    ClusterRow("cluster|links", 2, "7.0.0", ""),
+    ClusterRow("cluster|myid", 2, "3.0.0", ""),
+    ClusterRow("cluster|keyslot", 3, "3.0.0", "key<string>"),
+    ClusterRow("cluster|countkeysinslot", 3, "3.0.0", "slot"),
+    ClusterRow("cluster|getkeysinslot", 4, "3.0.0", "slot count"),
+    ClusterRow("cluster|replicas", 3, "5.0.0", "node-id", kClusterAdminFlags | commands::kStale),
+    ClusterRow("cluster|meet", -4, "3.0.0", "ip port [cluster-bus-port<integer>]",
+               kClusterAdminFlags | commands::kStale),
+    ClusterRow("cluster|reset", -2, "3.0.0", "[reset-type: HARD|SOFT]",
+               kClusterAdminFlags | commands::kStale | commands::kNoScript),
+    ClusterRow("cluster|help", 2, "5.0.0", "", kClusterFlags | commands::kLoading),
 };
 
 constexpr Command kClusterCommands[] = {
@@ -50,11 +54,12 @@ constexpr Command kClusterCommands[] = {
      .since = "3.0.0",
      .summary = "A container for cluster commands.",
      .subcommands = kClusterSubcommands},
-    ClusterRow("readonly", 1, kClusterFlags | commands::kLoading | commands::kFast,
+    ClusterRow("readonly", 1, "3.0.0", "", kClusterFlags | commands::kLoading | commands::kFast,
                commands::kConnection),
-    ClusterRow("readwrite", 1, kClusterFlags | commands::kLoading | commands::kFast,
+    ClusterRow("readwrite", 1, "3.0.0", "", kClusterFlags | commands::kLoading | commands::kFast,
                commands::kConnection),
-    ClusterRow("asking", 1, commands::kNoLocks | commands::kFast, commands::kConnection),
+    ClusterRow("asking", 1, "3.0.0", "", commands::kNoLocks | commands::kFast,
+               commands::kConnection),
 };
 
 }  // namespace

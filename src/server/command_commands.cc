@@ -134,34 +134,6 @@ void CommandInfo(Call& call) {
   }
 }
 
-void WriteDocs(Call& call, const Command& command) {
-  resp::Reply& reply = call.reply;
-  reply.Bulk(command.name);
-  reply.Map(command.subcommands.empty() ? 3 : 4);
-  reply.Bulk("summary");
-  reply.Bulk(command.summary);
-  reply.Bulk("since");
-  reply.Bulk(command.since);
-  reply.Bulk("group");
-  reply.Bulk(command.group);
-  if (command.subcommands.empty()) return;
-  reply.Bulk("subcommands");
-  reply.Map(command.subcommands.size());
-  for (const Command& subcommand : command.subcommands) WriteDocs(call, subcommand);
-}
-
-void CommandDocs(Call& call) {
-  std::vector<const Command*> wanted;
-  for (size_t at = 2; at < call.argc(); ++at) {
-    if (const Command* command = call.registry.FindFull(call.args[at])) {
-      wanted.push_back(command);
-    }
-  }
-  if (call.argc() == 2) wanted.assign(call.registry.all().begin(), call.registry.all().end());
-  call.reply.Map(wanted.size());
-  for (const Command* command : wanted) WriteDocs(call, *command);
-}
-
 void CommandList(Call& call) {
   std::vector<std::string_view> names;
   std::string_view filter, value;
@@ -262,7 +234,8 @@ void CommandHelp(Call& call) {
 constexpr uint32_t kCommandFlags = kLoading | kStale | kNoLocks;
 
 constexpr Command CommandRow(std::string_view name, int arity, commands::Handler handler,
-                             std::string_view since, std::string_view summary) {
+                             std::string_view since, std::string_view syntax,
+                             std::string_view summary) {
   return {.name = name,
           .arity = arity,
           .flags = kCommandFlags,
@@ -270,19 +243,24 @@ constexpr Command CommandRow(std::string_view name, int arity, commands::Handler
           .handler = handler,
           .group = "server",
           .since = since,
+          .syntax = syntax,
           .summary = summary};
 }
 
 constexpr Command kCommandSubcommands[] = {
-    CommandRow("command|count", 2, CommandCount, "2.8.13", "Counts the commands."),
-    CommandRow("command|info", -2, CommandInfo, "2.8.13", "Describes commands."),
-    CommandRow("command|docs", -2, CommandDocs, "7.0.0", "Documents commands."),
-    CommandRow("command|list", -2, CommandList, "7.0.0", "Lists the names of commands."),
-    CommandRow("command|getkeys", -3, CommandGetKeys, "2.8.13",
+    CommandRow("command|count", 2, CommandCount, "2.8.13", "", "Counts the commands."),
+    CommandRow("command|info", -2, CommandInfo, "2.8.13", "[command-name...]",
+               "Describes commands."),
+    CommandRow("command|docs", -2, CommandDocs, "7.0.0", "[command-name...]",
+               "Documents commands."),
+    CommandRow("command|list", -2, CommandList, "7.0.0",
+               "[FILTERBY (MODULE module-name|ACLCAT category|PATTERN pattern)]",
+               "Lists the names of commands."),
+    CommandRow("command|getkeys", -3, CommandGetKeys, "2.8.13", "command [arg...]",
                "Extracts the keys of a command line."),
-    CommandRow("command|getkeysandflags", -3, CommandGetKeysAndFlags, "7.0.0",
+    CommandRow("command|getkeysandflags", -3, CommandGetKeysAndFlags, "7.0.0", "command [arg...]",
                "Extracts the keys of a command line, with what is done to them."),
-    CommandRow("command|help", 2, CommandHelp, "5.0.0", "Describes the subcommands."),
+    CommandRow("command|help", 2, CommandHelp, "5.0.0", "", "Describes the subcommands."),
 };
 
 constexpr Command kCommandCommands[] = {

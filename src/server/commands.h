@@ -57,6 +57,9 @@ void SetClientName(Connection& connection, std::string_view name);
 // For a subcommand that takes fewer arguments than it was given.
 void ReplyUnknownSubcommand(commands::Call& call);
 
+// COMMAND DOCS, in command_docs.cc.
+void CommandDocs(commands::Call& call);
+
 // CLIENT UNBLOCK, PAUSE and UNPAUSE, in client_waiting.cc.
 void ClientUnblock(commands::Call& call);
 void ClientPauseStart(commands::Call& call);

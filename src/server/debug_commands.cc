@@ -148,7 +148,7 @@ constexpr Command kDebugCommands[] = {
     {.name = "debug",
      .arity = -2,
      .flags = commands::kAdmin | commands::kNoScript | commands::kLoading | commands::kStale |
-              commands::kTakesLocks,
+              commands::kTakesLocks | commands::kSystem,
      .categories = commands::kDangerous,
      .handler = Debug,
      .group = "server",

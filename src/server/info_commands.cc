@@ -336,6 +336,7 @@ constexpr Command kInfoCommands[] = {
      .handler = Info,
      .group = "server",
      .since = "1.0.0",
+     .syntax = "[section...]",
      .summary = "Describes the server, its clients, memory, statistics and tiers."},
 };
 

@@ -202,7 +202,8 @@ void LatencyHelp(Call& call) {
 }
 
 constexpr Command LatencyRow(std::string_view name, int arity, commands::Handler handler,
-                             std::string_view since, std::string_view summary) {
+                             std::string_view since, std::string_view syntax,
+                             std::string_view summary) {
   return {.name = name,
           .arity = arity,
           .flags = commands::kAdmin | commands::kNoScript | commands::kLoading | commands::kStale |
@@ -211,16 +212,19 @@ constexpr Command LatencyRow(std::string_view name, int arity, commands::Handler
           .handler = handler,
           .group = "server",
           .since = since,
+          .syntax = syntax,
           .summary = summary};
 }
 
 constexpr Command kLatencySubcommands[] = {
-    LatencyRow("latency|doctor", 2, LatencyDoctor, "2.8.13", "Explains what held up requests."),
-    LatencyRow("latency|graph", 3, LatencyGraph, "2.8.13", "Draws the samples of an event."),
-    LatencyRow("latency|history", 3, LatencyHistory, "2.8.13", "Answers the samples of an event."),
-    LatencyRow("latency|latest", 2, LatencyLatest, "2.8.13", "Answers the latest samples."),
-    LatencyRow("latency|reset", -2, LatencyReset, "2.8.13", "Forgets events."),
-    LatencyRow("latency|histogram", -2, LatencyHistogram, "7.0.0",
+    LatencyRow("latency|doctor", 2, LatencyDoctor, "2.8.13", "", "Explains what held up requests."),
+    LatencyRow("latency|graph", 3, LatencyGraph, "2.8.13", "event",
+               "Draws the samples of an event."),
+    LatencyRow("latency|history", 3, LatencyHistory, "2.8.13", "event",
+               "Answers the samples of an event."),
+    LatencyRow("latency|latest", 2, LatencyLatest, "2.8.13", "", "Answers the latest samples."),
+    LatencyRow("latency|reset", -2, LatencyReset, "2.8.13", "[event...]", "Forgets events."),
+    LatencyRow("latency|histogram", -2, LatencyHistogram, "7.0.0", "[command...]",
                "Answers how long commands take."),
     {.name = "latency|help",
      .arity = 2,

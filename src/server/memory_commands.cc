@@ -111,6 +111,7 @@ constexpr Command kMemorySubcommands[] = {
      .handler = MemoryUsage,
      .group = "server",
      .since = "4.0.0",
+     .syntax = "key [SAMPLES count]",
      .summary = "Answers the bytes a key and its value take."},
     {.name = "memory|purge",
      .arity = 2,

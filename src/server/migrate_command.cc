@@ -158,6 +158,9 @@ constexpr Command kMigrateCommands[] = {
      .handler = Migrate,
      .group = "generic",
      .since = "2.6.0",
+     .syntax = "host port (key-selector: key|empty-string=\"\") destination-db timeout<integer> "
+               "[COPY] [REPLACE] [authentication: AUTH auth=password|AUTH2 (username password)] "
+               "[KEYS keys=key...]",
      .summary = "Moves keys to another server."},
 };
 

@@ -84,6 +84,7 @@ constexpr Command kPersistenceCommands[] = {
      .handler = BackgroundSave,
      .group = "server",
      .since = "1.0.0",
+     .syntax = "[SCHEDULE]",
      .summary = "Writes a snapshot in the background."},
     {.name = "bgrewriteaof",
      .arity = 1,

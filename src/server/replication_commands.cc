@@ -193,11 +193,12 @@ constexpr Command kReplicationCommands[] = {
      .handler = Psync,
      .group = "server",
      .since = "2.8.0",
+     .syntax = "replicationid offset",
      .summary = "Makes the connection that of a replica."},
     {.name = "replconf",
      .arity = -1,
      .flags = commands::kAdmin | commands::kNoScript | commands::kLoading | commands::kStale |
-              commands::kAllowBusy | commands::kNoLocks,
+              commands::kAllowBusy | commands::kNoLocks | commands::kSystem,
      .categories = commands::kDangerous,
      .handler = Replconf,
      .group = "server",
@@ -219,6 +220,7 @@ constexpr Command kReplicationCommands[] = {
      .handler = WaitForReplicas,
      .group = "generic",
      .since = "3.0.0",
+     .syntax = "numreplicas timeout<integer>",
      .summary = "Waits until so many replicas have the writes so far."},
     {.name = "waitaof",
      .arity = 4,
@@ -227,6 +229,7 @@ constexpr Command kReplicationCommands[] = {
      .handler = WaitAof,
      .group = "generic",
      .since = "7.2.0",
+     .syntax = "numlocal numreplicas timeout<integer>",
      .summary = "Waits until the writes of this connection are in append-only files."},
 };
 

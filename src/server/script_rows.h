@@ -14,11 +14,10 @@ namespace terrace::server {
 class Worker;
 
 // EVAL, FCALL and their kin: command script numkeys [key ...] [argument ...].
-constexpr commands::Command InvocationRow(std::string_view name, uint32_t flags,
-                                          commands::Handler handler,
-                                          bool (*needs_only_keys)(commands::Session&,
-                                                                  commands::Args),
-                                          std::string_view since, std::string_view summary) {
+constexpr commands::Command InvocationRow(
+    std::string_view name, uint32_t flags, commands::Handler handler,
+    bool (*needs_only_keys)(commands::Session&, commands::Args), std::string_view since,
+    std::string_view syntax, std::string_view summary) {
   return {.name = name,
           .arity = -3,
           .flags = commands::kNoScript | commands::kSkipMonitor | commands::kNoMandatoryKeys |
@@ -30,13 +29,14 @@ constexpr commands::Command InvocationRow(std::string_view name, uint32_t flags,
           .handler = handler,
           .group = "scripting",
           .since = since,
+          .syntax = syntax,
           .summary = summary,
           .needs_only_keys = needs_only_keys};
 }
 
 constexpr commands::Command ScriptingRow(std::string_view name, int arity, uint32_t flags,
                                          commands::Handler handler, std::string_view since,
-                                         std::string_view summary) {
+                                         std::string_view syntax, std::string_view summary) {
   return {.name = name,
           .arity = arity,
           .flags = commands::kNoScript | commands::kNoLocks | flags,
@@ -44,6 +44,7 @@ constexpr commands::Command ScriptingRow(std::string_view name, int arity, uint3
           .handler = handler,
           .group = "scripting",
           .since = since,
+          .syntax = syntax,
           .summary = summary};
 }
 
@@ -51,7 +52,7 @@ constexpr commands::Command ScriptingRow(std::string_view name, int arity, uint3
 constexpr commands::Command ScriptingHelpRow(std::string_view name, commands::Handler handler,
                                              std::string_view since) {
   commands::Command row = ScriptingRow(name, 2, commands::kLoading | commands::kStale, handler,
-                                       since, "Describes the subcommands.");
+                                       since, {}, "Describes the subcommands.");
   row.flags &= ~commands::kNoScript;
   return row;
 }

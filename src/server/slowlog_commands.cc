@@ -60,7 +60,7 @@ constexpr uint32_t kSlowlogFlags =
     commands::kAdmin | commands::kLoading | commands::kStale | commands::kNoLocks;
 
 constexpr Command SlowlogRow(std::string_view name, int arity, commands::Handler handler,
-                             std::string_view summary) {
+                             std::string_view syntax, std::string_view summary) {
   return {.name = name,
           .arity = arity,
           .flags = kSlowlogFlags,
@@ -68,13 +68,15 @@ constexpr Command SlowlogRow(std::string_view name, int arity, commands::Handler
           .handler = handler,
           .group = "server",
           .since = "2.2.12",
+          .syntax = syntax,
           .summary = summary};
 }
 
 constexpr Command kSlowlogSubcommands[] = {
-    SlowlogRow("slowlog|get", -2, SlowlogGet, "Answers the newest entries of the slow log."),
-    SlowlogRow("slowlog|len", 2, SlowlogLen, "Answers the length of the slow log."),
-    SlowlogRow("slowlog|reset", 2, SlowlogReset, "Empties the slow log."),
+    SlowlogRow("slowlog|get", -2, SlowlogGet, "[count]",
+               "Answers the newest entries of the slow log."),
+    SlowlogRow("slowlog|len", 2, SlowlogLen, "", "Answers the length of the slow log."),
+    SlowlogRow("slowlog|reset", 2, SlowlogReset, "", "Empties the slow log."),
     {.name = "slowlog|help",
      .arity = 2,
      .flags = commands::kLoading | commands::kStale | commands::kNoLocks,

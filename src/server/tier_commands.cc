@@ -72,6 +72,7 @@ constexpr Command kTierSubcommands[] = {
      .handler = TierExplain,
      .group = "tiers",
      .since = "7.2.0",
+     .syntax = "key<string>",
      .summary = "Tells where copies of a key are and what a GET would do now."},
     {.name = "tier|routes",
      .arity = 2,

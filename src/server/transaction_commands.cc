@@ -105,6 +105,7 @@ constexpr Command kTransactionCommands[] = {
      .handler = Watch,
      .group = "transactions",
      .since = "2.2.0",
+     .syntax = "key...",
      .summary = "Has the next EXEC do nothing if one of these keys has changed by then."},
     {.name = "unwatch",
      .arity = 1,
