@@ -60,6 +60,8 @@ void* Vm::Allocate(void* vm, void* block, size_t old_bytes, size_t new_bytes) {
   std::atomic<size_t>& bytes = static_cast<Vm*>(vm)->bytes_;
   if (new_bytes == 0) {
     std::free(block);
+    // Lua keeps what it gets: a block that is gone would be freed once more.
+    block = nullptr;
   } else {
     block = std::realloc(block, new_bytes);
     if (block == nullptr) return nullptr;

@@ -132,6 +132,16 @@ TEST_F(ScriptsTest, NumbersKeepTheirDigits) {
   EXPECT_EQ(Eval("redis.call('set', 'n', 0.1) return redis.call('get', 'n')"), "$3\r\n0.1\r\n");
 }
 
+// Found as a double free, by the address sanitizer at once and as a crash later on without it.
+TEST_F(ScriptsTest, ATableWhoseArrayShrinksToNothingIsFreedOnce) {
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(Eval("local kept = {} for i = 1, 200 do local t = {1} t[1] = nil t.a = 1 "
+                   "kept[i] = t end local s = {} for i = 1, 200 do s[i] = {i} end "
+                   "kept = nil collectgarbage() return #s"),
+              ":200\r\n");
+  }
+}
+
 TEST_F(ScriptsTest, ErrorsSayWhere) {
   EXPECT_EQ(Eval("return redis.call('incr', 'x', 'y')"),
             "-ERR Wrong number of args calling Redis command from script script: " +
