@@ -51,6 +51,42 @@ size_t CountBelow(const Zset& zset, const LexBound& bound, Zset::Bound if_inclus
   return 0;
 }
 
+bool IsAbove(std::string_view member, const LexBound& min) {
+  switch (min.kind) {
+    case LexBound::Kind::kLowest:
+      return true;
+    case LexBound::Kind::kHighest:
+      return false;
+    case LexBound::Kind::kInclusive:
+      return member >= min.text;
+    case LexBound::Kind::kExclusive:
+      return member > min.text;
+  }
+  return false;
+}
+
+bool IsBelow(std::string_view member, const LexBound& max) {
+  switch (max.kind) {
+    case LexBound::Kind::kLowest:
+      return false;
+    case LexBound::Kind::kHighest:
+      return true;
+    case LexBound::Kind::kInclusive:
+      return member <= max.text;
+    case LexBound::Kind::kExclusive:
+      return member < max.text;
+  }
+  return false;
+}
+
+// Where scores differ there is no range by member, but as in Redis there is none at all then if the
+// last member lies below it or the first one above: ZREMRANGEBYLEX removes no more than there.
+bool MayHold(const Zset& zset, const LexRange& range) {
+  base::Int64Text buffer;
+  return zset.size() > 0 && IsAbove(zset.At(zset.size() - 1, buffer).member, range.min) &&
+         IsBelow(zset.At(0, buffer).member, range.max);
+}
+
 }  // namespace
 
 std::optional<ScoreRange> ParseScoreRange(Call& call, size_t min_argument, size_t max_argument) {
@@ -86,6 +122,7 @@ RankRange RanksOf(const Zset& zset, const ScoreRange& range) {
 }
 
 RankRange RanksOf(const Zset& zset, const LexRange& range) {
+  if (!MayHold(zset, range)) return {};
   return Between(CountBelow(zset, range.min, Zset::Bound::kExclusive, Zset::Bound::kInclusive),
                  CountBelow(zset, range.max, Zset::Bound::kInclusive, Zset::Bound::kExclusive));
 }

@@ -43,6 +43,18 @@ TEST_F(ZsetsTest, AUnionOfZeroWithNegativeZeroIsZero) {
             "*4\r\n$1\r\na\r\n$1\r\n0\r\n$1\r\nb\r\n$1\r\n1\r\n");
 }
 
+TEST_F(ZsetsTest, ALexRangeOfMixedScoresIsEmptyIfTheOutermostMembersAreOutside) {
+  for (const size_t entries : {128, 0}) {
+    Run("zremrangebyrank z 0 -1");
+    limits_.encoding.zset_max_listpack_entries = entries;
+    Run("zadd z 0 d 1 b 2 c 3 a");
+    EXPECT_EQ(Run("zrangebylex z [c +"), "*0\r\n");
+    EXPECT_EQ(Run("zlexcount z [a [c"), ":0\r\n");
+    EXPECT_EQ(Run("zremrangebylex z [a [c"), ":0\r\n");
+    EXPECT_EQ(Run("zcard z"), ":4\r\n");
+  }
+}
+
 TEST_F(ZsetsTest, RefusedMembersLeaveNoEmptyKey) {
   EXPECT_EQ(Run("zadd z xx 1 a"), ":0\r\n");
   EXPECT_EQ(Run("zadd z xx incr 1 a"), "$-1\r\n");
