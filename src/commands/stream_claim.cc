@@ -28,6 +28,7 @@ KeyEvent ClaimEvent(bool consumer_is_new) {
 // The group of arguments 1 and 2; replies the error and returns nullptr when there is none.
 StreamGroup* RequireGroupOf(Call& call, Draft<Stream>& stream) {
   if (stream.wrong_type()) return nullptr;
+  if (!stream.exists()) call.db.NoteMiss(call.key(1));
   StreamGroup* group = stream.exists() ? stream->FindGroup(call.args[2]) : nullptr;
   if (group == nullptr) ReplyNoGroup(call, call.args[1], call.args[2]);
   return group;
@@ -159,7 +160,7 @@ void Xclaim(Call& call) {
   call.reply.EndArray(mark, count);
   if (is_new && count == 0) RepeatNewConsumer(call, names);
   if (moves) RepeatPosition(call, names, *group);
-  stream.Commit(ClaimEvent(is_new));
+  stream.CommitBeside(ClaimEvent(is_new));
 }
 
 struct AutoClaimOptions {
@@ -257,7 +258,7 @@ void Xautoclaim(Call& call) {
   }
   call.reply.Array(result.gone.size());
   for (const StreamId id : result.gone) ReplyId(call.reply, id);
-  stream.Commit(ClaimEvent(is_new));
+  stream.CommitBeside(ClaimEvent(is_new));
 }
 
 constexpr Command kStreamClaimCommands[] = {

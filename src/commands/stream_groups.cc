@@ -85,7 +85,7 @@ void XgroupCreate(Call& call) {
   if (stream->CreateGroup(call.args[3], *id, options->entries_read) == nullptr) {
     return call.reply.Error("BUSYGROUP Consumer Group name already exists");
   }
-  stream.Commit({'t', "xgroup-create"});
+  stream.CommitBeside({'t', "xgroup-create"});
   call.reply.Ok();
 }
 
@@ -108,7 +108,7 @@ void XgroupSetid(Call& call) {
   if (!id) return;
   group->last_id = *id;
   group->entries_read = options->entries_read;
-  stream.Commit({'t', "xgroup-setid"});
+  stream.CommitBeside({'t', "xgroup-setid"});
   call.reply.Ok();
 }
 
@@ -116,7 +116,7 @@ void XgroupDestroy(Call& call) {
   Draft<Stream> stream(call, 2);
   if (!RequireStream(call, stream)) return;
   const bool removed = stream->RemoveGroup(call.args[3]);
-  if (removed) stream.Commit({'t', "xgroup-destroy"});
+  if (removed) stream.CommitBeside({'t', "xgroup-destroy"});
   call.reply.Integer(removed);
 }
 
@@ -125,7 +125,7 @@ void XgroupCreateconsumer(Call& call) {
   StreamGroup* group = RequireGroup(call, stream);
   if (group == nullptr) return;
   const bool created = group->CreateConsumer(call.args[4], StreamNowMs(call)) != nullptr;
-  if (created) stream.Commit({'t', "xgroup-createconsumer"});
+  if (created) stream.CommitBeside({'t', "xgroup-createconsumer"});
   call.reply.Integer(created);
 }
 
@@ -135,7 +135,7 @@ void XgroupDelconsumer(Call& call) {
   if (group == nullptr) return;
   if (group->FindConsumer(call.args[4]) == nullptr) return call.reply.Integer(0);
   const size_t pending = group->RemoveConsumer(call.args[4]);
-  stream.Commit({'t', "xgroup-delconsumer"});
+  stream.CommitBeside({'t', "xgroup-delconsumer"});
   call.reply.Integer(static_cast<int64_t>(pending));
 }
 
@@ -157,7 +157,11 @@ void XgroupHelp(Call& call) {
 void Xack(Call& call) {
   Draft<Stream> stream(call, 1);
   if (stream.wrong_type()) return;
-  StreamGroup* group = stream.exists() ? stream->FindGroup(call.args[2]) : nullptr;
+  if (!stream.exists()) {
+    call.db.NoteMiss(call.key(1));
+    return call.reply.Integer(0);
+  }
+  StreamGroup* group = stream->FindGroup(call.args[2]);
   if (group == nullptr) return call.reply.Integer(0);
   std::vector<StreamId> ids;
   for (size_t i = 3; i < call.argc(); ++i) {
@@ -167,7 +171,7 @@ void Xack(Call& call) {
   }
   int64_t acknowledged = 0;
   for (const StreamId id : ids) acknowledged += group->Forget(id);
-  if (acknowledged > 0) stream.Commit(keyspace::events::kUnannounced);
+  if (acknowledged > 0) stream.CommitBeside(keyspace::events::kUnannounced);
   call.reply.Integer(acknowledged);
 }
 

@@ -246,7 +246,7 @@ void ServeOneInGroup(Call& call, const StreamReadOptions& options, size_t index,
     delivered = DeliverNew(call, options, *stream, group, consumer, names);
   }
   if (is_new && (delivered == 0 || options.acknowledged)) RepeatNewConsumer(call, names);
-  stream.Commit(is_new ? kCreateConsumer : keyspace::events::kNone);
+  stream.CommitBeside(is_new ? kCreateConsumer : keyspace::events::kNone);
 }
 
 std::string TextOf(StreamId id) { return std::to_string(id.ms) + "-" + std::to_string(id.seq); }

@@ -193,7 +193,7 @@ void Xsetid(Call& call) {
     counters.entries_added = static_cast<uint64_t>(*options->entries_added);
   if (!options->max_deleted_id.IsZero()) counters.max_deleted_id = options->max_deleted_id;
   stream->SetCounters(counters);
-  stream.Commit({'t', "xsetid"});
+  stream.CommitBeside({'t', "xsetid"});
   call.reply.Ok();
 }
 

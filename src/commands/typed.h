@@ -95,16 +95,21 @@ class Draft {
   // Stores the value or tells of its change; a value that has become empty is removed. To be called
   // once, only if something changed.
   void Commit(keyspace::KeyEvent event) {
-    if (created_) {
-      if (IsGone()) return;
-      call_.db.SetObject(key_, std::move(created_), keyspace::kNoDeadline, event);
-      return;
-    }
+    if (created_) return Store(event);
     call_.db.Changed(key_, entry_, event);
     if (IsGone()) call_.db.RemoveEmptied(key_);
   }
+  // The same, where nothing but what the value keeps beside its elements changed.
+  void CommitBeside(keyspace::KeyEvent event) {
+    if (created_) return Store(event);
+    call_.db.ChangedBeside(key_, entry_, event);
+  }
 
  private:
+  void Store(keyspace::KeyEvent event) {
+    if (IsGone()) return;
+    call_.db.SetObject(key_, std::move(created_), keyspace::kNoDeadline, event);
+  }
   bool IsGone() const { return !kMayBeEmpty<T> && object_->size() == 0; }
 
   Call& call_;

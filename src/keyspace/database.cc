@@ -76,11 +76,14 @@ Entry* Database::ReadElsewhere(const Key& key, Shard& shard) {
     ++shard.stats.hits;
     return overlaid;
   }
-  ++shard.stats.misses;
-  if (keyspace_->is_listened_to()) {
-    for (MutationSink* sink : keyspace_->sinks()) sink->OnMiss(index_, key);
-  }
+  NoteMiss(key);
   return nullptr;
+}
+
+void Database::NoteMiss(const Key& key) {
+  ++keyspace_->ShardOf(key).stats.misses;
+  if (!keyspace_->is_listened_to()) return;
+  for (MutationSink* sink : keyspace_->sinks()) sink->OnMiss(index_, key);
 }
 
 Entry* Database::Read(const Key& key) {
@@ -127,11 +130,14 @@ void Database::Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent ev
     // A step within a change has no event of its own.
     shard.stats.changes += !event.name.empty();
   }
+  const bool is_beside = extent == Extent::kBeside;
   if (shard.observers.any() && !is_copy) [[unlikely]] {
-    shard.observers.OnChange(index_, key.bytes, ChangeFor(kind, event, extent));
+    if (!is_beside) shard.observers.TellWatchers(index_, key.bytes);
+    shard.observers.TellWaiters(index_, key.bytes, ChangeFor(kind, event, extent));
   }
   if (!keyspace_->is_listened_to()) return;
-  const Mutation mutation{index_, key, kind, event, entry, created, had_regional_copy, false};
+  const Mutation mutation{index_,    key,  kind, event, entry, created, had_regional_copy,
+                          is_beside, false};
   for (MutationSink* sink : keyspace_->sinks()) sink->OnMutation(mutation);
 }
 
@@ -404,6 +410,13 @@ void Database::Changed(const Key& key, Entry* entry, KeyEvent event) {
   const bool had_regional_copy = TakeOver(key, entry);
   Tell(key, keyspace_->ShardOf(key), MutationKind::kChanged, event, entry, false, had_regional_copy,
        Extent::kPart);
+}
+
+void Database::ChangedBeside(const Key& key, Entry* entry, KeyEvent event) {
+  AccountEdit(key, entry);
+  const bool had_regional_copy = TakeOver(key, entry);
+  Tell(key, keyspace_->ShardOf(key), MutationKind::kChanged, event, entry, false, had_regional_copy,
+       Extent::kBeside);
 }
 
 void Database::SetDeadline(const Key& key, Entry* entry, int64_t deadline_ms, KeyEvent event) {

@@ -50,6 +50,8 @@ class Database {
   Entry* Read(const Key& key);
   // For commands that read, but do not use: EXISTS, TYPE, TTL. Counts, and the policy is not told.
   Entry* ReadUntouched(const Key& key);
+  // For commands that write a key of which Redis says that it was missed: counts a miss.
+  void NoteMiss(const Key& key);
   // For commands that write: tells the policy, counts nothing.
   Entry* Write(const Key& key);
   // For commands that only look (OBJECT, TOUCH-less EXISTS of scripts, EXPLAIN): neither.
@@ -101,6 +103,8 @@ class Database {
 
   // Ends a change in place: accounts for it and tells everybody.
   void Changed(const Key& key, Entry* entry, KeyEvent event);
+  // The same for a change of what the value keeps beside its elements (Mutation::is_beside).
+  void ChangedBeside(const Key& key, Entry* entry, KeyEvent event);
 
   // Removes the parts of the value (fields of a hash) whose deadline has passed, a bounded number
   // at once; false when nothing is left and the key is gone. REQUIRES: entry is the key's.
@@ -185,7 +189,7 @@ class Database {
                 size_t new_charge);
   void AccountEdit(const Key& key, Entry* entry);
   bool TakeOver(const Key& key, Entry* entry);
-  enum class Extent : uint8_t { kWhole, kPart };  // of the value that was changed
+  enum class Extent : uint8_t { kWhole, kPart, kBeside };  // of the value that was changed
   void Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent event, Entry* entry,
             bool created, bool had_regional_copy = false, Extent extent = Extent::kWhole);
   uint32_t now32() const { return static_cast<uint32_t>(moment_ms_); }

@@ -66,6 +66,9 @@ struct Mutation {
   // What was overwritten or changed had the same value in the regional tier
   // (TierBlock::regional_copy).
   bool had_regional_copy = false;
+  // Only what the value keeps beside its elements (the groups of a stream): to those who watch or
+  // track the key it has not changed.
+  bool is_beside = false;
   bool more_follows = false;  // cleared: the same command empties further databases
 };
 

@@ -34,10 +34,12 @@ void Observers::Touch(WatchList& list) {
   for (KeyWatch* watch = list.first; watch != nullptr; watch = watch->next()) watch->touched = true;
 }
 
-void Observers::OnChange(int database, std::string_view key, Change change) {
-  if (!watches_.empty()) {
-    if (WatchList* list = watches_.Find(database, key)) Touch(*list);
-  }
+void Observers::TellWatchers(int database, std::string_view key) {
+  if (watches_.empty()) return;
+  if (WatchList* list = watches_.Find(database, key)) Touch(*list);
+}
+
+void Observers::TellWaiters(int database, std::string_view key, Change change) {
   if (change == Change::kTouched || waiters_.empty()) return;
   if (WaiterList* list = waiters_.Find(database, key)) MarkReady(database, key, *list, change);
 }

@@ -72,7 +72,8 @@ class Observers {
   void Wait(int database, std::string_view key, KeyWaiter* waiter);
   void EndWait(KeyWaiter* waiter);
 
-  void OnChange(int database, std::string_view key, Change change);
+  void TellWatchers(int database, std::string_view key);
+  void TellWaiters(int database, std::string_view key, Change change);
   // A database was emptied or replaced; touched(key) says what that means for those who watch key.
   template <typename Touched>
   void OnReplaced(int database, Change change, Touched touched) {

@@ -201,7 +201,7 @@ void Tracking::OnMutation(const keyspace::Mutation& mutation) {
   // A copy that enters is no change: what it replaces, if anything, has been announced. And the
   // same value again is none.
   if (mutation.kind == MutationKind::kDropped && mutation.created) return;
-  if (mutation.kind == MutationKind::kRefreshed) return;
+  if (mutation.kind == MutationKind::kRefreshed || mutation.is_beside) return;
   // What expires or is evicted under a client's hands is not its own change: NOLOOP is told, too.
   const bool is_change =
       mutation.kind == MutationKind::kChanged || mutation.kind == MutationKind::kRemoved;

@@ -196,6 +196,9 @@ xreadgroup group g c2 count 1 streams x >
 xclaim x g c3 0 11-1
 xautoclaim x g c4 0 0
 xack x g 11-1
+xack nokey g 11-1
+xclaim nokey g c 0 11-1
+xautoclaim nokey g c 0 0
 xgroup setid x g 0
 xgroup delconsumer x g c
 xgroup delconsumer x g none

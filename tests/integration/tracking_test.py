@@ -56,6 +56,18 @@ class TrackingTest(black_box.TerraceTest):
         quiet.pipeline([('GET', 'own'), ('SET', 'own', '2'), ('PING',)])
         self.assertEqual(quiet.pushes, [])
 
+    def test_what_a_stream_keeps_for_groups_is_no_change_of_the_stream(self):
+        client, writer = self.tracker(), self.client()
+        writer.command('XADD', 's', '1-1', 'f', 'v')
+        client.command('XLEN', 's')
+        writer.command('XGROUP', 'CREATE', 's', 'g', '0')
+        writer.command('XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', 's', '>')
+        writer.command('XACK', 's', 'g', '1-1')
+        self.settle(client)
+        self.assertEqual(client.pushes, [])
+        writer.command('XADD', 's', '2-1', 'f', 'v')
+        self.assertEqual(client.read(), invalidation('s'))
+
     def test_broadcast_by_prefix(self):
         client, writer = self.tracker('BCAST', 'PREFIX', 'p:'), self.client()
         writer.command('SET', 'p:1', 'x')

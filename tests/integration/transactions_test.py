@@ -91,6 +91,24 @@ class TransactionTest(black_box.TerraceTest):
             self.queue(self.first, ('PING',))
             self.assertEqual(self.first.call('EXEC'), [b'PONG'], nothing)
 
+    def test_what_a_stream_keeps_for_groups_is_no_change_of_the_stream(self):
+        self.first.call('XADD', 's', '1-1', 'f', 'v')
+        for beside in (('XGROUP', 'CREATE', 's', 'g', '0'),
+                       ('XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', 's', '>'),
+                       ('XCLAIM', 's', 'g', 'd', '0', '1-1'),
+                       ('XAUTOCLAIM', 's', 'g', 'e', '0', '0'), ('XACK', 's', 'g', '1-1'),
+                       ('XGROUP', 'CREATECONSUMER', 's', 'g', 'f'),
+                       ('XGROUP', 'DELCONSUMER', 's', 'g', 'f'), ('XGROUP', 'SETID', 's', 'g', '0'),
+                       ('XSETID', 's', '9-9'), ('XGROUP', 'DESTROY', 's', 'g')):
+            self.first.call('WATCH', 's')
+            self.second.call(*beside)
+            self.queue(self.first, ('PING',))
+            self.assertEqual(self.first.call('EXEC'), [b'PONG'], beside)
+        self.first.call('WATCH', 's', 'new')
+        self.second.call('XGROUP', 'CREATE', 'new', 'g', '0', 'MKSTREAM')
+        self.queue(self.first, ('PING',))
+        self.assertIsNone(self.first.call('EXEC'))
+
     def test_a_watch_is_of_one_database(self):
         self.first.call('WATCH', 'a')
         self.second.call('SELECT', '5')
