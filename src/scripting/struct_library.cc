@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <bit>
 #include <cctype>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -132,10 +133,14 @@ void AddZeros(luaL_Buffer* buffer, size_t count) {
 
 void AddInteger(lua_State* lua, luaL_Buffer* buffer, int argument, Order order, size_t bytes) {
   const lua_Number number = luaL_checknumber(lua, argument);
+  // As the conversion of x86 does for what is out of range, and for NaN.
+  constexpr uint64_t kIndefinite = uint64_t{1} << 63;
   uint64_t left;
-  if (number < 0) {
+  if (std::isnan(number)) {
+    left = kIndefinite;
+  } else if (number < 0) {
     left = number >= -9223372036854775808.0 ? static_cast<uint64_t>(static_cast<int64_t>(number))
-                                            : uint64_t{1} << 63;
+                                            : kIndefinite;
   } else {
     left = number < 18446744073709551616.0 ? static_cast<uint64_t>(number) : 0;
   }

@@ -189,7 +189,7 @@ void ClientSetInfo(Call& call) {
     return call.reply.Error("ERR Unrecognized option '" + std::string(call.args[2]) + "'");
   }
   if (!IsPrintableWord(call.args[3])) {
-    return call.reply.Error("ERR " + base::LowerCase(call.args[2]) +
+    return call.reply.Error("ERR " + std::string(call.args[2]) +
                             " cannot contain spaces, newlines or special characters.");
   }
   std::lock_guard lock(view.names_mutex);

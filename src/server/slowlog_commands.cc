@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "base/numbers.h"
 #include "server/commands.h"
 
 namespace terrace::server {
@@ -15,9 +16,9 @@ void SlowlogGet(Call& call) {
   size_t count = kDefaultCount;
   if (call.argc() > 3) return call.reply.SyntaxError();
   if (call.argc() == 3) {
-    const auto asked = call.Integer(2);
-    if (!asked) return;
-    if (*asked < -1) return call.reply.Error("ERR count should be greater than or equal to -1");
+    const auto asked = base::ParseInt64(call.args[2]);
+    if (!asked || *asked < -1)
+      return call.reply.Error("ERR count should be greater than or equal to -1");
     count = *asked == -1 ? std::numeric_limits<size_t>::max() : static_cast<size_t>(*asked);
   }
   const std::vector<SlowlogEntry> entries = CoreOf(call).slowlog.Newest(count);

@@ -118,7 +118,8 @@ class ClientCommandTest(black_box.TerraceTest):
         self.assertEqual(client.command('CLIENT', 'SETINFO', 'lib-ver', '1.2'), resp_wire.OK)
         info = fields_of(client.call('CLIENT', 'INFO'))
         self.assertEqual((info['lib-name'], info['lib-ver']), ('lib', '1.2'))
-        self.assert_error(client.command('CLIENT', 'SETINFO', 'LIB-NAME', 'a b'), b'ERR')
+        self.assert_error(client.command('CLIENT', 'SETINFO', 'LIB-Name', 'a b'),
+                          b'ERR LIB-Name cannot contain spaces')
         self.assert_error(client.command('CLIENT', 'SETINFO', 'FOO', 'x'), b'ERR')
 
     def test_no_evict_and_no_touch_take_on_and_off(self):

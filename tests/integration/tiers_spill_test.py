@@ -7,6 +7,7 @@ import time
 import unittest
 
 import black_box  # for the path to the helpers
+import patience
 import resp_wire
 import tiers_world
 from tiers_world import Answer, info, origin, regional, route
@@ -248,8 +249,10 @@ class SpillTest(tiers_world.World):
 
     def test_keys_of_other_routes_make_room_while_none_can_be_spilled(self):
         redis = self.start_durable_redis()
-        for policy in ('s3-fifo', 'sieve', 'allkeys-lru', 'allkeys-lfu', 'allkeys-random',
-                       'volatile-ttl'):
+        policies = ('s3-fifo', 'allkeys-lru', 'volatile-ttl')
+        if patience.FACTOR <= 1:  # Each is many requests, too many for a server that is slowed down.
+            policies += ('sieve', 'allkeys-lfu', 'allkeys-random')
+        for policy in policies:
             with self.subTest(policy=policy):
                 client = self.client(self.start_terrace(
                     [regional(redis), route('s:', regional='near', write='spill')],

@@ -222,6 +222,8 @@ TEST_F(ScriptsTest, NothingGetsOutOfTheSandbox) {
 
 TEST_F(ScriptsTest, PacksRecords) {
   EXPECT_EQ(Eval("return struct.pack('>I2<I2', 258, 258)"), "$4\r\n\x01\x02\x02\x01\r\n");
+  EXPECT_EQ(Eval("return struct.pack('>H', 0/0) .. struct.pack('>I8', 0/0)"),
+            std::string("$10\r\n\0\0\x80\0\0\0\0\0\0\0\r\n", 17));
   EXPECT_EQ(Eval("return {struct.unpack('>hBs', struct.pack('>hBs', -2, 255, 'ab'))}"),
             "*4\r\n:-2\r\n:255\r\n$2\r\nab\r\n:7\r\n");
   EXPECT_EQ(Eval("return struct.size('!8bd')"), ":16\r\n");
