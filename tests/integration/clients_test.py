@@ -68,6 +68,8 @@ class ClientCommandTest(black_box.TerraceTest):
     def test_kill_by_id_address_and_old_form(self):
         killer = self.client()
         victims = [self.client() for _ in range(3)]
+        for victim in victims:  # so that they have surely been accepted
+            victim.call('PING')
         address = '%s:%d' % victims[1].socket.getsockname()
         old_address = '%s:%d' % victims[2].socket.getsockname()
         victim_id = victims[0].call('CLIENT', 'ID')

@@ -250,7 +250,8 @@ class SpillTest(tiers_world.World):
     def test_keys_of_other_routes_make_room_while_none_can_be_spilled(self):
         redis = self.start_durable_redis()
         policies = ('s3-fifo', 'allkeys-lru', 'volatile-ttl')
-        if patience.FACTOR <= 1:  # Each is many requests, too many for a server that is slowed down.
+        # Each is many requests, too many for a server that is slowed down.
+        if patience.FACTOR <= 1:
             policies += ('sieve', 'allkeys-lfu', 'allkeys-random')
         for policy in policies:
             with self.subTest(policy=policy):
