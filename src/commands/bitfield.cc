@@ -8,6 +8,7 @@
 #include "base/numbers.h"
 #include "commands/bits.h"
 #include "commands/call.h"
+#include "commands/key_access.h"
 #include "commands/registry.h"
 #include "commands/string_value.h"
 
@@ -237,12 +238,18 @@ void BitfieldRo(Call& call) {
   ReplyFields(call, *operations);
 }
 
+std::string_view BitfieldAccess(Args args) {
+  const bool changes = Mentions(args, 2, "set") || Mentions(args, 2, "incrby");
+  return changes ? "RW access update" : "RO access";
+}
+
 constexpr Command kBitfieldCommands[] = {
     {.name = "bitfield",
      .arity = -2,
      .flags = kWrite | kDenyOom,
      .categories = kBitmap,
-     .keys = {1, 1, 1},
+     .keys = {Noted(KeyAt(1, "RW access update"),
+                    "This command allows both access and modification of the key")},
      .resolve = Resolve::kValue,
      .handler = Bitfield,
      .group = "bitmap",
@@ -251,7 +258,8 @@ constexpr Command kBitfieldCommands[] = {
                "(write: [OVERFLOW (overflow-block: WRAP|SAT|FAIL)] "
                "(write-operation: SET (set-block: encoding offset value<integer>)|"
                "INCRBY (incrby-block: encoding offset increment)))]...",
-     .summary = "Reads and changes integers of any width in a string."},
+     .summary = "Reads and changes integers of any width in a string.",
+     .access_for = BitfieldAccess},
     {.name = "bitfield_ro",
      .arity = -2,
      .flags = kReadOnly | kFast,

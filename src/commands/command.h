@@ -11,12 +11,13 @@
 #include <string_view>
 #include <vector>
 
+#include "commands/key_spec.h"
+
 namespace terrace::commands {
 
 struct Call;
 struct Session;
 using Handler = void (*)(Call& call);
-using Args = std::span<const std::string_view>;
 
 // Flags of a row. The first group has the names COMMAND INFO shows.
 enum Flag : uint32_t {
@@ -38,6 +39,7 @@ enum Flag : uint32_t {
   kMovableKeys = 1u << 15,
   kAllowBusy = 1u << 16,
   kNoMandatoryKeys = 1u << 17,
+  kNoAsyncLoading = 1u << 18,
 
   // Ours.
   kAllShards = 1u << 24,     // needs the whole keyspace: runs with every shard locked
@@ -79,17 +81,6 @@ enum class Resolve : uint8_t {
   kValue,    // needs to know whether the key exists and what it holds
 };
 
-// Where the keys are: arguments first, first + step, ... up to last (negative: from the end).
-// first 0: no keys.
-struct KeySpec {
-  int first = 0;
-  int last = 0;
-  int step = 0;
-  // For commands whose key positions depend on the arguments: appends them; false when the
-  // arguments make no sense. Used instead of the fields above when set.
-  bool (*find)(Args args, std::vector<int>* positions) = nullptr;
-};
-
 // Which arguments name channels, for ACL.
 enum class Channels : uint8_t {
   kNone,
@@ -112,7 +103,7 @@ struct Command {
   int arity = 0;          // with the name; negative: at least that many
   uint32_t flags = 0;
   uint32_t categories = 0;
-  KeySpec keys;
+  Keys keys;
   Resolve resolve = Resolve::kNothing;
   Handler handler = nullptr;  // nullptr for a container of subcommands
   std::string_view group;     // as in COMMAND DOCS
@@ -127,6 +118,11 @@ struct Command {
   // before the locks are taken, on the thread that will run it; null: never.
   bool (*needs_only_keys)(Session& session, Args args) = nullptr;
   Channels channels = Channels::kNone;
+  // What it does with its keys, in the words of KeySpec, where that depends on the arguments; the
+  // access of its keys is then what it is at most.
+  std::string_view (*access_for)(Args args) = nullptr;
+  // What Redis tells the authors of clients and proxies about it, separated by blanks.
+  std::string_view tips = {};
   // Given by the registry: its place among all commands and subcommands, and what ACL asks for its
   // first key and for those behind it (at most: see KeyPermissions).
   int id = -1;
@@ -136,6 +132,12 @@ struct Command {
   bool has(uint32_t flag) const { return (flags & flag) == flag; }
   bool ArityFits(size_t count) const {
     return arity >= 0 ? count == static_cast<size_t>(arity) : count >= static_cast<size_t>(-arity);
+  }
+  // The row with these tips.
+  constexpr Command Tipped(std::string_view words) const {
+    Command row = *this;
+    row.tips = words;
+    return row;
   }
   Resolve ResolveFor(Args args) const {
     return resolve_for != nullptr ? resolve_for(args) : resolve;

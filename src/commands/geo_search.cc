@@ -339,7 +339,9 @@ constexpr Command kGeoSearchCommands[] = {
                       "key longitude latitude radius (unit: M|KM|FT|MI) [WITHCOORD] [WITHDIST] "
                       "[WITHHASH] [count-block: COUNT count [ANY]] [order: ASC|DESC] "
                       "[store: STORE storekey=key|STOREDIST storedistkey=key]",
-                      "Returns members within a circle.", {.find = FindRadiusKeys}),
+                      "Returns members within a circle.",
+                      {FindRadiusKeys, KeyAt(1, "RO access"), KeyAfter("STORE", 6, "OW update"),
+                       KeyAfter("STOREDIST", 6, "OW update")}),
                "6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument"),
     Deprecated(GeoRow("georadius_ro", -6, kReadOnly, GeoradiusRo, "3.2.10",
                       "key longitude latitude radius (unit: M|KM|FT|MI) [WITHCOORD] [WITHDIST] "
@@ -351,7 +353,8 @@ constexpr Command kGeoSearchCommands[] = {
                       "[count-block: COUNT count [ANY]] [order: ASC|DESC] "
                       "[store: STORE storekey=key|STOREDIST storedistkey=key]",
                       "Returns members within a circle around a member.",
-                      {.find = FindRadiusByMemberKeys}),
+                      {FindRadiusByMemberKeys, KeyAt(1, "RO access"),
+                       KeyAfter("STORE", 5, "OW update"), KeyAfter("STOREDIST", 5, "OW update")}),
                "6.2.0",
                "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments"),
     Deprecated(GeoRow("georadiusbymember_ro", -5, kReadOnly, GeoradiusbymemberRo, "3.2.10",
@@ -370,7 +373,7 @@ constexpr Command kGeoSearchCommands[] = {
            "(by: (circle: BYRADIUS radius (unit: M|KM|FT|MI))|"
            "(box: BYBOX width height (unit: M|KM|FT|MI))) [order: ASC|DESC] "
            "[count-block: COUNT count [ANY]] [STOREDIST]",
-           "Stores what GEOSEARCH returns.", {1, 2, 1}),
+           "Stores what GEOSEARCH returns.", {KeyAt(1, "OW update"), KeyAt(2, "RO access")}),
 };
 
 }  // namespace

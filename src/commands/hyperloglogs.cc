@@ -192,9 +192,6 @@ void Pfdebug(Call& call) {
                      call.Is(1, "todense");
   const std::string word(call.args[1].substr(0, call.args[1].find('\0')));
   if (!known) return call.reply.Error("ERR Unknown PFDEBUG subcommand '" + word + "'");
-  if (call.argc() != 3) {
-    return call.reply.Error("ERR Wrong number of arguments for the '" + word + "' subcommand");
-  }
   if (call.Is(1, "encoding")) return call.reply.Simple(is_sparse ? "sparse" : "dense");
   if (call.Is(1, "decode")) {
     if (!is_sparse) return call.reply.Error("ERR HLL encoding is not sparse");
@@ -217,7 +214,7 @@ constexpr Command kHyperLogLogCommands[] = {
      .arity = -2,
      .flags = kWrite | kDenyOom | kFast,
      .categories = kHyperLogLog,
-     .keys = {1, 1, 1},
+     .keys = {1, 1, 1, "RW insert"},
      .resolve = Resolve::kValue,
      .handler = Pfadd,
      .group = "hyperloglog",
@@ -228,7 +225,9 @@ constexpr Command kHyperLogLogCommands[] = {
      .arity = -2,
      .flags = kReadOnly | kMayReplicate,
      .categories = kHyperLogLog,
-     .keys = {1, -1, 1},
+     .keys = {Noted(KeysFrom(1, "RW access"),
+                    "RW because it may change the internal representation of the key, and "
+                    "propagate to replicas")},
      .resolve = Resolve::kValue,
      .handler = Pfcount,
      .group = "hyperloglog",
@@ -239,7 +238,7 @@ constexpr Command kHyperLogLogCommands[] = {
      .arity = -2,
      .flags = kWrite | kDenyOom,
      .categories = kHyperLogLog,
-     .keys = {1, -1, 1},
+     .keys = {KeyAt(1, "RW access insert"), KeysFrom(2, "RO access")},
      .resolve = Resolve::kValue,
      .handler = Pfmerge,
      .group = "hyperloglog",
@@ -247,10 +246,10 @@ constexpr Command kHyperLogLogCommands[] = {
      .syntax = "destkey [sourcekey...]",
      .summary = "Merges sketches into the first of them."},
     {.name = "pfdebug",
-     .arity = -3,
+     .arity = 3,
      .flags = kWrite | kDenyOom | kAdmin | kSystem,
      .categories = kHyperLogLog,
-     .keys = {2, 2, 1},
+     .keys = {2, 2, 1, "RW access"},
      .resolve = Resolve::kValue,
      .handler = Pfdebug,
      .group = "hyperloglog",

@@ -61,21 +61,23 @@ void Blmpop(Call& call) {
 
 constexpr Command kListBlockingCommands[] = {
     BlockingRow(
-        kList, "list", "blpop", -3, 0, {1, -2, 1}, Blpop, "2.0.0", "key... timeout",
+        kList, "list", "blpop", -3, 0, {1, -2, 1, "RW access delete"}, Blpop, "2.0.0",
+        "key... timeout",
         "Takes the first element of the first of several lists that has one, or waits for one."),
     BlockingRow(
-        kList, "list", "brpop", -3, 0, {1, -2, 1}, Brpop, "2.0.0", "key... timeout",
+        kList, "list", "brpop", -3, 0, {1, -2, 1, "RW access delete"}, Brpop, "2.0.0",
+        "key... timeout",
         "Takes the last element of the first of several lists that has one, or waits for one."),
-    BlockingRow(kList, "list", "blmove", 6, kDenyOom, {1, 2, 1}, Blmove, "6.2.0",
+    BlockingRow(kList, "list", "blmove", 6, kDenyOom, kTakenThenPut, Blmove, "6.2.0",
                 "source destination (wherefrom: LEFT|RIGHT) (whereto: LEFT|RIGHT) timeout",
                 "Moves an element from an end of a list to an end of another, or waits for one."),
     Deprecated(
-        BlockingRow(kList, "list", "brpoplpush", 4, kDenyOom, {1, 2, 1}, Brpoplpush, "2.2.0",
+        BlockingRow(kList, "list", "brpoplpush", 4, kDenyOom, kTakenThenPut, Brpoplpush, "2.2.0",
                     "source destination timeout",
                     "Moves the last element of a list to the head of another, or waits for one."),
         "6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"),
-    BlockingRow(kList, "list", "blmpop", -5, kMovableKeys, {.find = FindNumkeysAtTwo}, Blmpop,
-                "7.0.0", "timeout numkeys key... (where: LEFT|RIGHT) [COUNT count]",
+    BlockingRow(kList, "list", "blmpop", -5, kMovableKeys, {CountedKeys(2, "RW access delete")},
+                Blmpop, "7.0.0", "timeout numkeys key... (where: LEFT|RIGHT) [COUNT count]",
                 "Takes elements from the first of several lists that exists, or waits for one."),
 };
 

@@ -5,31 +5,6 @@
 #include "base/numbers.h"
 
 namespace terrace::commands {
-namespace {
-
-bool AppendCounted(Args args, size_t count_at, std::vector<int>* positions) {
-  if (count_at >= args.size()) return false;
-  const auto count = base::ParseInt64(args[count_at]);
-  if (!count || *count < 1) return false;
-  if (static_cast<uint64_t>(*count) > args.size() - count_at - 1) return false;
-  for (int i = 1; i <= *count; ++i) positions->push_back(static_cast<int>(count_at) + i);
-  return true;
-}
-
-}  // namespace
-
-bool FindNumkeysAtOne(Args args, std::vector<int>* positions) {
-  return AppendCounted(args, 1, positions);
-}
-
-bool FindNumkeysAtTwo(Args args, std::vector<int>* positions) {
-  return AppendCounted(args, 2, positions);
-}
-
-bool FindDestinationAndNumkeys(Args args, std::vector<int>* positions) {
-  positions->push_back(1);
-  return AppendCounted(args, 2, positions);
-}
 
 std::optional<size_t> ParseNumkeys(Call& call, size_t argument, std::string_view error) {
   const auto count = base::ParseInt64(call.args[argument]);

@@ -8,16 +8,10 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
-#include <vector>
 
 #include "commands/call.h"
 
 namespace terrace::commands {
-
-// Key positions for rows: the count is argument 1 (and argument 2 with a destination at 1).
-[[nodiscard]] bool FindNumkeysAtOne(Args args, std::vector<int>* positions);
-[[nodiscard]] bool FindNumkeysAtTwo(Args args, std::vector<int>* positions);
-[[nodiscard]] bool FindDestinationAndNumkeys(Args args, std::vector<int>* positions);
 
 // The count in this argument, with that many arguments after it.
 std::optional<size_t> ParseNumkeys(Call& call, size_t argument, std::string_view error);

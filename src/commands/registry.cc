@@ -15,6 +15,17 @@ uint64_t HashName(std::string_view name) {
   return hash ^ (hash >> 29);
 }
 
+// Only the first key and those behind it are told apart (see KeyAccess), and no keys behind a word
+// are found without a finder.
+bool AreConsistent(const Command& row) {
+  const auto specs = row.keys.all();
+  for (const KeySpec& spec : specs) {
+    if (spec.form == KeySpec::Form::kAfterWord && row.keys.find == nullptr) return false;
+  }
+  return specs.size() < 2 ||
+         (specs[0].form == KeySpec::Form::kRange && specs[0].first == specs[0].last);
+}
+
 }  // namespace
 
 bool SameName(std::string_view a, std::string_view b) {
@@ -26,8 +37,8 @@ bool SameName(std::string_view a, std::string_view b) {
 }
 
 bool FindKeys(const Command& command, Args args, std::vector<int>* positions) {
-  const KeySpec& keys = command.keys;
-  if (keys.find != nullptr) return keys.find(args, positions);
+  const Keys& keys = command.keys;
+  if (keys.is_movable) return FindMovableKeys(keys, args, positions);
   if (keys.first == 0) return true;
   const int count = static_cast<int>(args.size());
   const int last = keys.last >= 0 ? keys.last : count + keys.last;
@@ -46,6 +57,7 @@ Registry::Registry(std::span<const std::span<const Command>> families) {
   while (capacity < 4 * count) capacity *= 2;
   slots_.resize(capacity);
   const auto add = [&](const Command& row) {
+    TERRACE_CHECK(AreConsistent(row));
     rows_.push_back(row);
     Command& added = rows_.back();
     added.id = static_cast<int>(rows_.size()) - 1;

@@ -160,24 +160,28 @@ void Sintercard(Call& call) {
   call.reply.Integer(static_cast<int64_t>(count));
 }
 
-constexpr KeySpec kAllKeys{1, -1, 1};
-constexpr KeySpec kNumkeysFirst{.find = FindNumkeysAtOne};
+constexpr Keys kAllKeys{1, -1, 1};
+constexpr Keys kTargetAndSources{KeyAt(1, "OW update"), KeysFrom(2, "RO access")};
 
 constexpr Command kSetAlgebraCommands[] = {
     SetRow("sdiff", -2, kReadOnly, Sdiff, "1.0.0", "key...",
-           "Returns the members of the first set that are in no other.", kAllKeys),
+           "Returns the members of the first set that are in no other.", kAllKeys)
+        .Tipped("nondeterministic_output_order"),
     SetRow("sdiffstore", -3, kStores, Sdiffstore, "1.0.0", "destination key...",
-           "Stores what SDIFF returns.", kAllKeys),
+           "Stores what SDIFF returns.", kTargetAndSources),
     SetRow("sinter", -2, kReadOnly, Sinter, "1.0.0", "key...",
-           "Returns the members that all sets have.", kAllKeys),
+           "Returns the members that all sets have.", kAllKeys)
+        .Tipped("nondeterministic_output_order"),
     SetRow("sintercard", -3, kReadOnly | kMovableKeys, Sintercard, "7.0.0",
-           "numkeys key... [LIMIT limit]", "Counts the members that all sets have.", kNumkeysFirst),
+           "numkeys key... [LIMIT limit]", "Counts the members that all sets have.",
+           {CountedKeys(1, "RO access")}),
     SetRow("sinterstore", -3, kStores, Sinterstore, "1.0.0", "destination key...",
-           "Stores what SINTER returns.", kAllKeys),
+           "Stores what SINTER returns.", {KeyAt(1, "RW update"), KeysFrom(2, "RO access")}),
     SetRow("sunion", -2, kReadOnly, Sunion, "1.0.0", "key...", "Returns the members of all sets.",
-           kAllKeys),
+           kAllKeys)
+        .Tipped("nondeterministic_output_order"),
     SetRow("sunionstore", -3, kStores, Sunionstore, "1.0.0", "destination key...",
-           "Stores what SUNION returns.", kAllKeys),
+           "Stores what SUNION returns.", kTargetAndSources),
 };
 
 }  // namespace

@@ -298,12 +298,21 @@ bool FindSortKeys(Args args, std::vector<int>* positions) {
   return true;
 }
 
+constexpr KeySpec kPatternKeys = Noted(
+    UnknownKeys("RO access"),
+    "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from "
+    "the content of the key we sort");
+constexpr KeySpec kSortTarget =
+    Noted(UnknownKeys("OW update"),
+          "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear "
+          "anywhere in the argument array");
+
 constexpr Command kSortCommands[] = {
     {.name = "sort",
      .arity = -2,
      .flags = kWrite | kDenyOom | kMovableKeys | kAllShards,
      .categories = kList | kSet | kSortedSet | kDangerous,
-     .keys = {1, 1, 1, FindSortKeys},
+     .keys = {FindSortKeys, KeyAt(1, "RO access"), kPatternKeys, kSortTarget},
      .resolve = Resolve::kValue,
      .handler = Sort,
      .group = "generic",
@@ -316,7 +325,7 @@ constexpr Command kSortCommands[] = {
      .arity = -2,
      .flags = kReadOnly | kMovableKeys | kAllShards,
      .categories = kList | kSet | kSortedSet | kDangerous,
-     .keys = {1, 1, 1},
+     .keys = {KeyAt(1, "RO access"), kPatternKeys},
      .resolve = Resolve::kValue,
      .handler = SortRo,
      .group = "generic",

@@ -273,18 +273,20 @@ constexpr Command kStreamClaimCommands[] = {
      .since = "5.0.0",
      .syntax = "key group consumer min-idle-time<string> id... [IDLE ms] "
                "[TIME unix-time-milliseconds] [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]",
-     .summary = "Takes over pending entries by id."},
+     .summary = "Takes over pending entries by id.",
+     .tips = "nondeterministic_output"},
     {.name = "xautoclaim",
      .arity = -6,
      .flags = kWrite | kFast,
      .categories = kStream,
-     .keys = {1, 1, 1},
+     .keys = {1, 1, 1, "RW delete"},
      .resolve = Resolve::kValue,
      .handler = Xautoclaim,
      .group = "stream",
      .since = "6.2.0",
      .syntax = "key group consumer min-idle-time<string> start<string> [COUNT count] [JUSTID]",
-     .summary = "Takes over pending entries that have been idle."},
+     .summary = "Takes over pending entries that have been idle.",
+     .tips = "nondeterministic_output"},
 };
 
 }  // namespace

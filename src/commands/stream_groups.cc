@@ -285,7 +285,7 @@ constexpr Command kStreamGroupSubcommands[] = {
      .arity = -5,
      .flags = kWrite | kDenyOom,
      .categories = kStream,
-     .keys = {2, 2, 1},
+     .keys = {2, 2, 1, "RW insert"},
      .resolve = Resolve::kValue,
      .handler = XgroupCreate,
      .group = "stream",
@@ -307,7 +307,7 @@ constexpr Command kStreamGroupSubcommands[] = {
      .arity = 4,
      .flags = kWrite,
      .categories = kStream,
-     .keys = {2, 2, 1},
+     .keys = {2, 2, 1, "RW delete"},
      .resolve = Resolve::kValue,
      .handler = XgroupDestroy,
      .group = "stream",
@@ -318,7 +318,7 @@ constexpr Command kStreamGroupSubcommands[] = {
      .arity = 5,
      .flags = kWrite | kDenyOom,
      .categories = kStream,
-     .keys = {2, 2, 1},
+     .keys = {2, 2, 1, "RW insert"},
      .resolve = Resolve::kValue,
      .handler = XgroupCreateconsumer,
      .group = "stream",
@@ -329,7 +329,7 @@ constexpr Command kStreamGroupSubcommands[] = {
      .arity = 5,
      .flags = kWrite,
      .categories = kStream,
-     .keys = {2, 2, 1},
+     .keys = {2, 2, 1, "RW delete"},
      .resolve = Resolve::kValue,
      .handler = XgroupDelconsumer,
      .group = "stream",
@@ -375,7 +375,8 @@ constexpr Command kStreamGroupCommands[] = {
      .since = "5.0.0",
      .syntax =
          "key group [filters: [IDLE min-idle-time] start<string> end<string> count [consumer]]",
-     .summary = "Returns what was delivered but not acknowledged."},
+     .summary = "Returns what was delivered but not acknowledged.",
+     .tips = "nondeterministic_output"},
 };
 
 }  // namespace

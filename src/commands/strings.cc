@@ -4,6 +4,7 @@
 #include <string>
 
 #include "commands/call.h"
+#include "commands/key_access.h"
 #include "commands/lifetime.h"
 #include "commands/registry.h"
 #include "commands/string_value.h"
@@ -146,6 +147,10 @@ Resolve SetResolve(Args args) {
   return Resolve::kNothing;
 }
 
+std::string_view SetAccess(Args args) {
+  return Mentions(args, 3, "get") ? "RW access update" : "OW update";
+}
+
 void Setnx(Call& call) {
   const keyspace::Key key = call.key(1);
   if (call.db.Write(key) != nullptr) return call.reply.Integer(0);
@@ -267,7 +272,8 @@ constexpr Command kStringCommands[] = {
      .arity = -3,
      .flags = kWrite | kDenyOom,
      .categories = kString,
-     .keys = {1, 1, 1},
+     .keys = {Noted(KeyAt(1, "RW access update"),
+                    "RW and ACCESS due to the optional `GET` argument")},
      .handler = SetCommand,
      .group = "string",
      .since = "1.0.0",
@@ -276,12 +282,13 @@ constexpr Command kStringCommands[] = {
                "PXAT unix-time-milliseconds|KEEPTTL]",
      .summary =
          "Sets a key to a string, whatever it held; can be made conditional and set a lifetime.",
-     .resolve_for = SetResolve},
+     .resolve_for = SetResolve,
+     .access_for = SetAccess},
     {.name = "setnx",
      .arity = 3,
      .flags = kWrite | kDenyOom | kFast,
      .categories = kString,
-     .keys = {1, 1, 1},
+     .keys = {1, 1, 1, "OW insert"},
      .resolve = Resolve::kValue,
      .handler = Setnx,
      .group = "string",
@@ -293,7 +300,7 @@ constexpr Command kStringCommands[] = {
      .arity = 4,
      .flags = kWrite | kDenyOom,
      .categories = kString,
-     .keys = {1, 1, 1},
+     .keys = {1, 1, 1, "OW update"},
      .handler = Setex,
      .group = "string",
      .since = "2.0.0",
@@ -304,7 +311,7 @@ constexpr Command kStringCommands[] = {
      .arity = 4,
      .flags = kWrite | kDenyOom,
      .categories = kString,
-     .keys = {1, 1, 1},
+     .keys = {1, 1, 1, "OW update"},
      .handler = Psetex,
      .group = "string",
      .since = "2.6.0",
@@ -315,7 +322,7 @@ constexpr Command kStringCommands[] = {
      .arity = 3,
      .flags = kWrite | kDenyOom | kFast,
      .categories = kString,
-     .keys = {1, 1, 1},
+     .keys = {1, 1, 1, "RW access update"},
      .resolve = Resolve::kValue,
      .handler = Getset,
      .group = "string",
@@ -327,7 +334,7 @@ constexpr Command kStringCommands[] = {
      .arity = 2,
      .flags = kWrite | kFast,
      .categories = kString,
-     .keys = {1, 1, 1},
+     .keys = {1, 1, 1, "RW access delete"},
      .resolve = Resolve::kValue,
      .handler = Getdel,
      .group = "string",
@@ -338,7 +345,7 @@ constexpr Command kStringCommands[] = {
      .arity = -2,
      .flags = kWrite | kFast,
      .categories = kString,
-     .keys = {1, 1, 1},
+     .keys = {Noted(KeyAt(1, "RW access update"), "RW and UPDATE because it changes the TTL")},
      .resolve = Resolve::kValue,
      .handler = Getex,
      .group = "string",
@@ -356,22 +363,24 @@ constexpr Command kStringCommands[] = {
      .group = "string",
      .since = "1.0.0",
      .syntax = "key...",
-     .summary = "Returns the strings that several keys hold."},
+     .summary = "Returns the strings that several keys hold.",
+     .tips = "request_policy:multi_shard"},
     {.name = "mset",
      .arity = -3,
      .flags = kWrite | kDenyOom | kSplitsByKey,
      .categories = kString,
-     .keys = {1, -1, 2},
+     .keys = {1, -1, 2, "OW update"},
      .handler = Mset,
      .group = "string",
      .since = "1.0.1",
      .syntax = "(data: key value)...",
-     .summary = "Sets several keys to strings at once."},
+     .summary = "Sets several keys to strings at once.",
+     .tips = "request_policy:multi_shard response_policy:all_succeeded"},
     {.name = "msetnx",
      .arity = -3,
      .flags = kWrite | kDenyOom,
      .categories = kString,
-     .keys = {1, -1, 2},
+     .keys = {1, -1, 2, "OW insert"},
      .resolve = Resolve::kValue,
      .handler = Msetnx,
      .group = "string",

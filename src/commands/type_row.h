@@ -15,6 +15,9 @@ inline constexpr uint32_t kReads = kReadOnly | kFast;
 inline constexpr uint32_t kAdds = kWrite | kDenyOom | kFast;
 inline constexpr uint32_t kStores = kWrite | kDenyOom;
 
+// LMOVE, SMOVE and their kin take from one key and put into the other.
+inline constexpr Keys kTakenThenPut{KeyAt(1, "RW access delete"), KeyAt(2, "RW insert")};
+
 struct TypeRow {
   uint32_t category = 0;
   std::string_view group;
@@ -22,7 +25,7 @@ struct TypeRow {
   // Such a command needs to know its value, and most have one key, the first argument.
   constexpr Command operator()(std::string_view name, int arity, uint32_t flags, Handler handler,
                                std::string_view since, std::string_view syntax,
-                               std::string_view summary, KeySpec keys = {1, 1, 1}) const {
+                               std::string_view summary, Keys keys = {1, 1, 1}) const {
     return {.name = name,
             .arity = arity,
             .flags = flags,

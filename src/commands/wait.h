@@ -51,7 +51,7 @@ void WaitForKeys(Call& call, keyspace::Type type, size_t first_key, size_t key_c
 
 // The row of a command that takes elements or waits for some.
 constexpr Command BlockingRow(uint32_t category, std::string_view group, std::string_view name,
-                              int arity, uint32_t flags, KeySpec keys, Handler handler,
+                              int arity, uint32_t flags, Keys keys, Handler handler,
                               std::string_view since, std::string_view syntax,
                               std::string_view summary) {
   return TypeRow{category, group}(name, arity, kWrite | kBlocking | flags, handler, since, syntax,

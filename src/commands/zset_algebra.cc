@@ -267,8 +267,8 @@ void Zintercard(Call& call) {
 constexpr uint32_t kReadsSources = kReadOnly | kMovableKeys;
 constexpr uint32_t kStoresSources = kStores | kMovableKeys;
 
-constexpr KeySpec kSources{.find = FindNumkeysAtOne};
-constexpr KeySpec kTargetAndSources{.find = FindDestinationAndNumkeys};
+constexpr Keys kSources{CountedKeys(1, "RO access")};
+constexpr Keys kTargetAndSources{KeyAt(1, "OW update"), CountedKeys(2, "RO access")};
 
 constexpr Command kSortedSetAlgebraCommands[] = {
     SortedSetRow("zdiff", -3, kReadsSources, Zdiff, "6.2.0", "numkeys key... [WITHSCORES]",

@@ -171,7 +171,7 @@ constexpr Command kSortedSetRangeCommands[] = {
                "6.2.0", "`ZRANGE` with the `BYSCORE` argument"),
     SortedSetRow("zrangestore", -5, kWrite | kDenyOom, Zrangestore, "6.2.0",
                  "dst src min max [sortby: BYSCORE|BYLEX] [REV] [LIMIT (offset count)]",
-                 "Stores what ZRANGE returns.", {1, 2, 1}),
+                 "Stores what ZRANGE returns.", {KeyAt(1, "OW update"), KeyAt(2, "RO access")}),
     Deprecated(SortedSetRow("zrevrange", -4, kReadOnly, Zrevrange, "1.2.0",
                             "key start stop [WITHSCORES]", "Returns members by descending rank."),
                "6.2.0", "`ZRANGE` with the `REV` argument"),

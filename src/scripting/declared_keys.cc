@@ -324,8 +324,8 @@ class FunctionProof {
     if (command == nullptr || command->handler == nullptr) return false;
     if (command->has(commands::kAllShards) || command->has(commands::kTakesLocks)) return false;
     if (command->has(commands::kNoLocks)) return true;
-    const commands::KeySpec& keys = command->keys;
-    if (keys.find != nullptr) return false;
+    const commands::Keys& keys = command->keys;
+    if (keys.is_movable) return false;
     if (keys.first == 0) return true;
     const auto is_key = [&](size_t at) {
       return (at < count ? Get(first + at) : now_.open).kind == Kind::kKey;

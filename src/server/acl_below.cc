@@ -10,7 +10,7 @@ namespace {
 
 // EVAL, EVALSHA, FCALL and their _RO forms: nobody can tell what the script calls.
 bool RunsScript(const commands::Command& command) {
-  return (command.categories & commands::kScripting) != 0 && command.keys.find != nullptr;
+  return (command.categories & commands::kScripting) != 0 && command.keys.is_movable;
 }
 
 bool ReadsOtherKeys(const commands::Command& command, commands::Args args) {

@@ -287,7 +287,8 @@ constexpr Command AclRow(std::string_view name, int arity, uint32_t flags,
 constexpr Command kAclSubcommands[] = {
     AclRow("acl|cat", -2, kAclFlags, AclCat, "6.0.0", "[category]",
            "Lists categories, or the commands of one."),
-    AclRow("acl|deluser", -3, kAclAdminFlags, AclDelUser, "6.0.0", "username...", "Removes users."),
+    AclRow("acl|deluser", -3, kAclAdminFlags, AclDelUser, "6.0.0", "username...", "Removes users.")
+        .Tipped("request_policy:all_nodes response_policy:all_succeeded"),
     AclRow("acl|dryrun", -4, kAclAdminFlags, AclDryRun, "7.0.0", "username command [arg...]",
            "Tells whether a user may run a command."),
     AclRow("acl|genpass", -2, kAclFlags, AclGenPass, "6.0.0", "[bits]", "Makes a random password."),
@@ -298,10 +299,11 @@ constexpr Command kAclSubcommands[] = {
            "Reads the users from the ACL file."),
     AclRow("acl|log", -2, kAclAdminFlags, AclShowLog, "6.0.0", "[operation: count|RESET]",
            "Shows what was refused to whom."),
-    AclRow("acl|save", 2, kAclAdminFlags, AclSave, "6.0.0", "",
-           "Writes the users to the ACL file."),
+    AclRow("acl|save", 2, kAclAdminFlags, AclSave, "6.0.0", "", "Writes the users to the ACL file.")
+        .Tipped("request_policy:all_nodes response_policy:all_succeeded"),
     AclRow("acl|setuser", -3, kAclAdminFlags, AclSetUser, "6.0.0", "username [rule...]",
-           "Makes or changes a user."),
+           "Makes or changes a user.")
+        .Tipped("request_policy:all_nodes response_policy:all_succeeded"),
     AclRow("acl|users", 2, kAclAdminFlags, AclUserNames, "6.0.0", "", "Lists the names of users."),
     AclRow("acl|whoami", 2, kAclFlags, AclWhoAmI, "6.0.0", "", "Answers who this connection is."),
 };

@@ -296,22 +296,26 @@ constexpr Command ClientRow(std::string_view name, int arity, commands::Handler 
 
 constexpr Command kClientSubcommands[] = {
     ClientRow("client|id", 2, ClientId, "5.0.0", "", "Answers the id of this connection."),
-    ClientRow("client|info", 2, ClientInfo, "6.2.0", "", "Describes this connection."),
+    ClientRow("client|info", 2, ClientInfo, "6.2.0", "", "Describes this connection.")
+        .Tipped("nondeterministic_output"),
     ClientRow("client|list", -2, ClientList, "2.4.0",
               "[TYPE (client-type: NORMAL|MASTER|REPLICA|PUBSUB)] [ID client-id...]",
-              "Lists connections.", kAdmin, kDangerous),
+              "Lists connections.", kAdmin, kDangerous)
+        .Tipped("nondeterministic_output"),
     ClientRow("client|kill", -3, ClientKill, "2.4.0",
               "(filter: old-format=ip:port|(new-format: [ID client-id]|"
               "[TYPE (client-type: NORMAL|MASTER|SLAVE|REPLICA|PUBSUB)]|[USER username]|"
               "[ADDR addr=ip:port]|[LADDR laddr=ip:port]|[SKIPME (YES|NO)]|[MAXAGE maxage])...)",
               "Closes connections.", kAdmin, kDangerous),
     ClientRow("client|setname", 3, ClientSetName, "2.6.9", "connection-name",
-              "Names this connection."),
+              "Names this connection.")
+        .Tipped("request_policy:all_nodes response_policy:all_succeeded"),
     ClientRow("client|getname", 2, ClientGetName, "2.6.9", "",
               "Answers the name of this connection."),
     ClientRow("client|setinfo", 4, ClientSetInfo, "7.2.0",
               "(attr: LIB-NAME libname|LIB-VER libver)",
-              "Tells the client library's name or version."),
+              "Tells the client library's name or version.")
+        .Tipped("request_policy:all_nodes response_policy:all_succeeded"),
     ClientRow("client|no-evict", 3, ClientNoEvict, "7.0.0", "(enabled: ON|OFF)",
               "Spares this connection from client eviction.", kAdmin, kDangerous),
     ClientRow("client|no-touch", 3, ClientNoTouch, "7.2.0", "(enabled: ON|OFF)",

@@ -30,18 +30,22 @@ constexpr Command ClusterRow(std::string_view name, int arity, std::string_view 
 }
 
 constexpr Command kClusterSubcommands[] = {
-    ClusterRow("cluster|info", 2, "3.0.0", ""),
-    ClusterRow("cluster|nodes", 2, "3.0.0", ""),
-    Deprecated(ClusterRow("cluster|slots", 2, "3.0.0", ""), "7.0.0", "`CLUSTER SHARDS`"),
-    ClusterRow("cluster|shards", 2, "7.0.0", ""),
-    ClusterRow("cluster|links", 2, "7.0.0", ""),
+    ClusterRow("cluster|info", 2, "3.0.0", "").Tipped("nondeterministic_output"),
+    ClusterRow("cluster|nodes", 2, "3.0.0", "").Tipped("nondeterministic_output"),
+    Deprecated(ClusterRow("cluster|slots", 2, "3.0.0", "", kClusterFlags | commands::kLoading)
+                   .Tipped("nondeterministic_output"),
+               "7.0.0", "`CLUSTER SHARDS`"),
+    ClusterRow("cluster|shards", 2, "7.0.0", "", kClusterFlags | commands::kLoading)
+        .Tipped("nondeterministic_output"),
+    ClusterRow("cluster|links", 2, "7.0.0", "").Tipped("nondeterministic_output"),
     ClusterRow("cluster|myid", 2, "3.0.0", ""),
     ClusterRow("cluster|keyslot", 3, "3.0.0", "key<string>"),
     ClusterRow("cluster|countkeysinslot", 3, "3.0.0", "slot"),
-    ClusterRow("cluster|getkeysinslot", 4, "3.0.0", "slot count"),
-    ClusterRow("cluster|replicas", 3, "5.0.0", "node-id", kClusterAdminFlags | commands::kStale),
+    ClusterRow("cluster|getkeysinslot", 4, "3.0.0", "slot count").Tipped("nondeterministic_output"),
+    ClusterRow("cluster|replicas", 3, "5.0.0", "node-id", kClusterAdminFlags | commands::kStale)
+        .Tipped("nondeterministic_output"),
     ClusterRow("cluster|meet", -4, "3.0.0", "ip port [cluster-bus-port<integer>]",
-               kClusterAdminFlags | commands::kStale),
+               kClusterAdminFlags | commands::kStale | commands::kNoAsyncLoading),
     ClusterRow("cluster|reset", -2, "3.0.0", "[reset-type: HARD|SOFT]",
                kClusterAdminFlags | commands::kStale | commands::kNoScript),
     ClusterRow("cluster|help", 2, "5.0.0", "", kClusterFlags | commands::kLoading),

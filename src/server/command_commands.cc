@@ -1,15 +1,13 @@
 // COMMAND: the command table as clients ask for it.
 
-#include <algorithm>
-#include <bit>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/glob.h"
 #include "commands/categories.h"
 #include "commands/key_access.h"
 #include "commands/registry.h"
+#include "server/command_info.h"
 #include "server/commands.h"
 
 namespace terrace::server {
@@ -21,101 +19,9 @@ using commands::kLoading;
 using commands::kNoLocks;
 using commands::kStale;
 
-struct Name {
-  uint32_t bit;
-  std::string_view name;
-};
-
-constexpr Name kFlagNames[] = {
-    {commands::kWrite, "write"},
-    {commands::kReadOnly, "readonly"},
-    {commands::kDenyOom, "denyoom"},
-    {commands::kAdmin, "admin"},
-    {commands::kPubSub, "pubsub"},
-    {commands::kNoScript, "noscript"},
-    {commands::kBlocking, "blocking"},
-    {commands::kLoading, "loading"},
-    {commands::kStale, "stale"},
-    {commands::kSkipMonitor, "skip_monitor"},
-    {commands::kSkipSlowlog, "skip_slowlog"},
-    {commands::kFast, "fast"},
-    {commands::kNoAuth, "no_auth"},
-    {commands::kNoMulti, "no_multi"},
-    {commands::kMovableKeys, "movablekeys"},
-    {commands::kAllowBusy, "allow_busy"},
-    {commands::kNoMandatoryKeys, "no_mandatory_keys"},
-};
-
-// The words of KeyAccess as a set.
-void WriteKeyAccess(Call& call, std::string_view words) {
-  call.reply.Set(1 + static_cast<size_t>(std::count(words.begin(), words.end(), ' ')));
-  while (!words.empty()) {
-    const size_t end = std::min(words.find(' '), words.size());
-    call.reply.Simple(words.substr(0, end));
-    words.remove_prefix(std::min(end + 1, words.size()));
-  }
-}
-
-void WriteCategories(resp::Reply& reply, const Command& command) {
-  const uint32_t categories = commands::CategoriesOf(command);
-  reply.Set(static_cast<size_t>(std::popcount(categories)));
-  for (const commands::CategoryName& category : commands::CategoryNames()) {
-    if ((categories & category.bit) != 0) reply.Simple("@" + std::string(category.name));
-  }
-}
-
-void WriteInfo(Call& call, const Command& command) {
-  resp::Reply& reply = call.reply;
-  reply.Array(10);
-  reply.Bulk(command.name);
-  reply.Integer(command.arity);
-  const auto flags = std::count_if(std::begin(kFlagNames), std::end(kFlagNames),
-                                   [&](const Name& flag) { return command.has(flag.bit); });
-  reply.Set(static_cast<size_t>(flags));
-  for (const Name& flag : kFlagNames) {
-    if (command.has(flag.bit)) reply.Simple(flag.name);
-  }
-  reply.Integer(command.keys.first);
-  reply.Integer(command.keys.last);
-  reply.Integer(command.keys.step);
-  WriteCategories(reply, command);
-  reply.Array(0);  // tips
-  if (command.keys.first == 0) {
-    reply.Array(0);
-  } else {
-    reply.Array(1);
-    reply.Map(3);
-    reply.Bulk("flags");
-    WriteKeyAccess(call, commands::KeyAccess(command, {}, 0));
-    reply.Bulk("begin_search");
-    reply.Map(2);
-    reply.Bulk("type");
-    reply.Bulk("index");
-    reply.Bulk("spec");
-    reply.Map(1);
-    reply.Bulk("index");
-    reply.Integer(command.keys.first);
-    reply.Bulk("find_keys");
-    reply.Map(2);
-    reply.Bulk("type");
-    reply.Bulk("range");
-    reply.Bulk("spec");
-    reply.Map(3);
-    reply.Bulk("lastkey");
-    reply.Integer(command.keys.last < 0 ? command.keys.last
-                                        : command.keys.last - command.keys.first);
-    reply.Bulk("keystep");
-    reply.Integer(command.keys.step);
-    reply.Bulk("limit");
-    reply.Integer(0);
-  }
-  reply.Array(command.subcommands.size());
-  for (const Command& subcommand : command.subcommands) WriteInfo(call, subcommand);
-}
-
 void CommandAll(Call& call) {
   call.reply.Array(call.registry.all().size());
-  for (const Command* command : call.registry.all()) WriteInfo(call, *command);
+  for (const Command* command : call.registry.all()) WriteCommandInfo(call.reply, *command);
 }
 
 void CommandCount(Call& call) {
@@ -127,7 +33,7 @@ void CommandInfo(Call& call) {
   call.reply.Array(call.argc() - 2);
   for (size_t at = 2; at < call.argc(); ++at) {
     if (const Command* command = call.registry.FindFull(call.args[at])) {
-      WriteInfo(call, *command);
+      WriteCommandInfo(call.reply, *command);
     } else {
       call.reply.NullArray();
     }
@@ -174,7 +80,7 @@ bool KeysOf(Call& call, const Command** command, std::vector<int>* positions) {
     call.reply.Error("ERR Invalid command specified");
     return false;
   }
-  if ((*command)->keys.first == 0 && (*command)->keys.find == nullptr) {
+  if (!(*command)->keys.any()) {
     call.reply.Error("ERR The command has no key arguments");
     return false;
   }
@@ -207,7 +113,7 @@ void CommandGetKeysAndFlags(Call& call) {
   for (size_t i = 0; i < positions.size(); ++i) {
     call.reply.Array(2);
     call.reply.Bulk(call.args[2 + static_cast<size_t>(positions[i])]);
-    WriteKeyAccess(call, commands::KeyAccess(*command, call.args.subspan(2), i));
+    WriteWords(call.reply, commands::KeyAccess(*command, call.args.subspan(2), i));
   }
 }
 
@@ -250,12 +156,14 @@ constexpr Command CommandRow(std::string_view name, int arity, commands::Handler
 constexpr Command kCommandSubcommands[] = {
     CommandRow("command|count", 2, CommandCount, "2.8.13", "", "Counts the commands."),
     CommandRow("command|info", -2, CommandInfo, "2.8.13", "[command-name...]",
-               "Describes commands."),
-    CommandRow("command|docs", -2, CommandDocs, "7.0.0", "[command-name...]",
-               "Documents commands."),
+               "Describes commands.")
+        .Tipped("nondeterministic_output_order"),
+    CommandRow("command|docs", -2, CommandDocs, "7.0.0", "[command-name...]", "Documents commands.")
+        .Tipped("nondeterministic_output_order"),
     CommandRow("command|list", -2, CommandList, "7.0.0",
                "[FILTERBY (MODULE module-name|ACLCAT category|PATTERN pattern)]",
-               "Lists the names of commands."),
+               "Lists the names of commands.")
+        .Tipped("nondeterministic_output_order"),
     CommandRow("command|getkeys", -3, CommandGetKeys, "2.8.13", "command [arg...]",
                "Extracts the keys of a command line."),
     CommandRow("command|getkeysandflags", -3, CommandGetKeysAndFlags, "7.0.0", "command [arg...]",
@@ -272,7 +180,8 @@ constexpr Command kCommandCommands[] = {
      .group = "server",
      .since = "2.8.13",
      .summary = "Describes all commands.",
-     .subcommands = kCommandSubcommands},
+     .subcommands = kCommandSubcommands,
+     .tips = "nondeterministic_output_order"},
 };
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <string>
 
 #include "base/glob.h"
-#include "commands/numkeys.h"
 #include "scripting/function_runner.h"
 #include "scripting/script_flags.h"
 #include "server/commands.h"
@@ -245,28 +244,36 @@ constexpr uint32_t kGrows = commands::kWrite | commands::kDenyOom;
 
 constexpr Command kFunctionSubcommands[] = {
     ScriptingRow("function|delete", 3, kChanges, FunctionDelete, "7.0.0", "library-name",
-                 "Removes a library."),
+                 "Removes a library.")
+        .Tipped("request_policy:all_shards response_policy:all_succeeded"),
     ScriptingRow("function|dump", 2, 0, FunctionDump, "7.0.0", "", "Dumps all libraries."),
     ScriptingRow("function|flush", -2, kChanges, FunctionFlush, "7.0.0", "[flush-type: ASYNC|SYNC]",
-                 "Removes all libraries."),
+                 "Removes all libraries.")
+        .Tipped("request_policy:all_shards response_policy:all_succeeded"),
     ScriptingHelpRow("function|help", FunctionHelp, "7.0.0"),
     ScriptingRow("function|kill", 2, commands::kAllowBusy, FunctionKill, "7.0.0", "",
-                 "Ends the function that runs."),
+                 "Ends the function that runs.")
+        .Tipped("request_policy:all_shards response_policy:one_succeeded"),
     ScriptingRow("function|list", -2, 0, FunctionList, "7.0.0",
-                 "[LIBRARYNAME library-name-pattern] [WITHCODE]", "Describes the libraries."),
+                 "[LIBRARYNAME library-name-pattern] [WITHCODE]", "Describes the libraries.")
+        .Tipped("nondeterministic_output_order"),
     ScriptingRow("function|load", -3, kGrows, FunctionLoad, "7.0.0", "[REPLACE] function-code",
-                 "Creates a library."),
+                 "Creates a library.")
+        .Tipped("request_policy:all_shards response_policy:all_succeeded"),
     ScriptingRow("function|restore", -3, kGrows, FunctionRestore, "7.0.0",
-                 "serialized-value [policy: FLUSH|APPEND|REPLACE]", "Restores dumped libraries."),
+                 "serialized-value [policy: FLUSH|APPEND|REPLACE]", "Restores dumped libraries.")
+        .Tipped("request_policy:all_shards response_policy:all_succeeded"),
     ScriptingRow("function|stats", 2, commands::kAllowBusy, FunctionStats, "7.0.0", "",
-                 "Tells what runs, and how many functions there are."),
+                 "Tells what runs, and how many functions there are.")
+        .Tipped("nondeterministic_output request_policy:all_shards response_policy:special"),
 };
 
 constexpr Command kFunctionCommands[] = {
-    InvocationRow("fcall", commands::kMayReplicate, Fcall, NeedsOnlyKeys, "7.0.0",
+    InvocationRow("fcall", commands::kMayReplicate, kNotedScriptKeys, Fcall, NeedsOnlyKeys, "7.0.0",
                   "function numkeys [key...] [arg...]", "Calls a function."),
-    InvocationRow("fcall_ro", commands::kReadOnly, FcallReadOnly, NeedsOnlyKeys, "7.0.0",
-                  "function numkeys [key...] [arg...]", "Calls a function that reads."),
+    InvocationRow("fcall_ro", commands::kReadOnly, kNotedReadOnlyScriptKeys, FcallReadOnly,
+                  NeedsOnlyKeys, "7.0.0", "function numkeys [key...] [arg...]",
+                  "Calls a function that reads."),
     {.name = "function",
      .arity = -2,
      .group = "scripting",

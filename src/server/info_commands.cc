@@ -337,7 +337,8 @@ constexpr Command kInfoCommands[] = {
      .group = "server",
      .since = "1.0.0",
      .syntax = "[section...]",
-     .summary = "Describes the server, its clients, memory, statistics and tiers."},
+     .summary = "Describes the server, its clients, memory, statistics and tiers.",
+     .tips = "nondeterministic_output request_policy:all_shards response_policy:special"},
 };
 
 }  // namespace

@@ -217,15 +217,21 @@ constexpr Command LatencyRow(std::string_view name, int arity, commands::Handler
 }
 
 constexpr Command kLatencySubcommands[] = {
-    LatencyRow("latency|doctor", 2, LatencyDoctor, "2.8.13", "", "Explains what held up requests."),
+    LatencyRow("latency|doctor", 2, LatencyDoctor, "2.8.13", "", "Explains what held up requests.")
+        .Tipped("nondeterministic_output request_policy:all_nodes response_policy:special"),
     LatencyRow("latency|graph", 3, LatencyGraph, "2.8.13", "event",
-               "Draws the samples of an event."),
+               "Draws the samples of an event.")
+        .Tipped("nondeterministic_output request_policy:all_nodes response_policy:special"),
     LatencyRow("latency|history", 3, LatencyHistory, "2.8.13", "event",
-               "Answers the samples of an event."),
-    LatencyRow("latency|latest", 2, LatencyLatest, "2.8.13", "", "Answers the latest samples."),
-    LatencyRow("latency|reset", -2, LatencyReset, "2.8.13", "[event...]", "Forgets events."),
+               "Answers the samples of an event.")
+        .Tipped("nondeterministic_output request_policy:all_nodes response_policy:special"),
+    LatencyRow("latency|latest", 2, LatencyLatest, "2.8.13", "", "Answers the latest samples.")
+        .Tipped("nondeterministic_output request_policy:all_nodes response_policy:special"),
+    LatencyRow("latency|reset", -2, LatencyReset, "2.8.13", "[event...]", "Forgets events.")
+        .Tipped("request_policy:all_nodes response_policy:agg_sum"),
     LatencyRow("latency|histogram", -2, LatencyHistogram, "7.0.0", "[command...]",
-               "Answers how long commands take."),
+               "Answers how long commands take.")
+        .Tipped("nondeterministic_output request_policy:all_nodes response_policy:special"),
     {.name = "latency|help",
      .arity = 2,
      .flags = commands::kLoading | commands::kStale | commands::kNoLocks,

@@ -149,19 +149,24 @@ void Migrate(Call& call) {
   connection.worker->loop().Post([migration] { migration->Begin(); });
 }
 
+constexpr commands::Keys kKeysOfMigrate{
+    FindMigrated, commands::KeyAt(static_cast<int>(kKeyAt), "RW access delete"),
+    commands::Incomplete(commands::KeysAfter("KEYS", -2, 0, "RW access delete"))};
+
 constexpr Command kMigrateCommands[] = {
     {.name = "migrate",
      .arity = -6,
      .flags = commands::kWrite | commands::kMovableKeys | commands::kTakesLocks,
      .categories = commands::kKeyspace | commands::kDangerous,
-     .keys = {3, 3, 1, FindMigrated},
+     .keys = kKeysOfMigrate,
      .handler = Migrate,
      .group = "generic",
      .since = "2.6.0",
      .syntax = "host port (key-selector: key|empty-string=\"\") destination-db timeout<integer> "
                "[COPY] [REPLACE] [authentication: AUTH auth=password|AUTH2 (username password)] "
                "[KEYS keys=key...]",
-     .summary = "Moves keys to another server."},
+     .summary = "Moves keys to another server.",
+     .tips = "nondeterministic_output"},
 };
 
 }  // namespace

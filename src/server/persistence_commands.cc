@@ -68,10 +68,13 @@ void BackgroundRewrite(Call& call) {
 
 void LastSave(Call& call) { call.reply.Integer(PersistenceOf(call).last_save_s()); }
 
+constexpr uint32_t kWritesFiles =
+    commands::kAdmin | commands::kNoScript | commands::kNoAsyncLoading | commands::kTakesLocks;
+
 constexpr Command kPersistenceCommands[] = {
     {.name = "save",
      .arity = 1,
-     .flags = commands::kAdmin | commands::kNoScript | commands::kNoMulti | commands::kTakesLocks,
+     .flags = kWritesFiles | commands::kNoMulti,
      .categories = commands::kDangerous,
      .handler = Save,
      .group = "server",
@@ -79,7 +82,7 @@ constexpr Command kPersistenceCommands[] = {
      .summary = "Writes a snapshot, while everybody waits."},
     {.name = "bgsave",
      .arity = -1,
-     .flags = commands::kAdmin | commands::kNoScript | commands::kTakesLocks,
+     .flags = kWritesFiles,
      .categories = commands::kDangerous,
      .handler = BackgroundSave,
      .group = "server",
@@ -88,7 +91,7 @@ constexpr Command kPersistenceCommands[] = {
      .summary = "Writes a snapshot in the background."},
     {.name = "bgrewriteaof",
      .arity = 1,
-     .flags = commands::kAdmin | commands::kNoScript | commands::kTakesLocks,
+     .flags = kWritesFiles,
      .categories = commands::kDangerous,
      .handler = BackgroundRewrite,
      .group = "server",
@@ -101,7 +104,8 @@ constexpr Command kPersistenceCommands[] = {
      .handler = LastSave,
      .group = "server",
      .since = "1.0.0",
-     .summary = "Answers when the last snapshot was written."},
+     .summary = "Answers when the last snapshot was written.",
+     .tips = "nondeterministic_output"},
 };
 
 }  // namespace

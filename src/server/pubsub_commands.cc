@@ -100,14 +100,17 @@ void PubSubHelp(Call& call) {
 
 constexpr uint32_t kPubSubFlags = kPubSub | kLoading | kStale | kNoLocks;
 
+constexpr commands::Keys kShardChannels{1, -1, 1, commands::kNotKey};
+
 constexpr Command PubSubRow(std::string_view name, int arity, uint32_t flags,
                             commands::Handler handler, std::string_view since,
                             std::string_view syntax, std::string_view summary,
-                            Channels channels = Channels::kNone) {
+                            Channels channels = Channels::kNone, commands::Keys keys = {}) {
   return {.name = name,
           .arity = arity,
           .flags = kPubSubFlags | flags,
           .categories = kPubSubCategory,
+          .keys = keys,
           .handler = handler,
           .group = "pubsub",
           .since = since,
@@ -146,13 +149,16 @@ constexpr Command kPubSubCommands[] = {
     PubSubRow("punsubscribe", -1, kNoScript, Unsubscribe<NameKind::kPattern>, "2.0.0",
               "[pattern...]", "Stops listening to patterns, or to all."),
     PubSubRow("ssubscribe", -2, kNoScript, Subscribe<NameKind::kShardChannel>, "7.0.0",
-              "shardchannel...", "Listens to messages of shard channels.", Channels::kAll),
+              "shardchannel...", "Listens to messages of shard channels.", Channels::kAll,
+              kShardChannels),
     PubSubRow("sunsubscribe", -1, kNoScript, Unsubscribe<NameKind::kShardChannel>, "7.0.0",
-              "[shardchannel...]", "Stops listening to shard channels, or to all."),
+              "[shardchannel...]", "Stops listening to shard channels, or to all.", Channels::kNone,
+              kShardChannels),
     PubSubRow("publish", 3, kFast | kMayReplicate, Publish<NameKind::kChannel>, "2.0.0",
               "channel message", "Sends a message to a channel.", Channels::kFirst),
     PubSubRow("spublish", 3, kFast | kMayReplicate, Publish<NameKind::kShardChannel>, "7.0.0",
-              "shardchannel message", "Sends a message to a shard channel.", Channels::kFirst),
+              "shardchannel message", "Sends a message to a shard channel.", Channels::kFirst,
+              {1, 1, 1, commands::kNotKey}),
     {.name = "monitor",
      .arity = 1,
      .flags = commands::kAdmin | kNoScript | kLoading | kStale | kNoLocks,

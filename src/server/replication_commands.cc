@@ -175,12 +175,13 @@ void Role(Call& call) {
   }
 }
 
-constexpr uint32_t kOfReplicas = commands::kAdmin | commands::kNoScript | commands::kNoMulti;
+constexpr uint32_t kOfReplicas = commands::kAdmin | commands::kNoScript | commands::kNoMulti |
+                                 commands::kNoAsyncLoading | commands::kTakesLocks;
 
 constexpr Command kReplicationCommands[] = {
     {.name = "sync",
      .arity = 1,
-     .flags = kOfReplicas | commands::kTakesLocks,
+     .flags = kOfReplicas,
      .categories = commands::kDangerous,
      .handler = Sync,
      .group = "server",
@@ -188,7 +189,7 @@ constexpr Command kReplicationCommands[] = {
      .summary = "Makes the connection that of a replica."},
     {.name = "psync",
      .arity = -3,
-     .flags = kOfReplicas | commands::kTakesLocks,
+     .flags = kOfReplicas,
      .categories = commands::kDangerous,
      .handler = Psync,
      .group = "server",
@@ -221,7 +222,8 @@ constexpr Command kReplicationCommands[] = {
      .group = "generic",
      .since = "3.0.0",
      .syntax = "numreplicas timeout<integer>",
-     .summary = "Waits until so many replicas have the writes so far."},
+     .summary = "Waits until so many replicas have the writes so far.",
+     .tips = "request_policy:all_shards response_policy:agg_min"},
     {.name = "waitaof",
      .arity = 4,
      .flags = commands::kNoScript | commands::kValkeyScript | commands::kNoLocks,
@@ -230,7 +232,8 @@ constexpr Command kReplicationCommands[] = {
      .group = "generic",
      .since = "7.2.0",
      .syntax = "numlocal numreplicas timeout<integer>",
-     .summary = "Waits until the writes of this connection are in append-only files."},
+     .summary = "Waits until the writes of this connection are in append-only files.",
+     .tips = "request_policy:all_shards response_policy:agg_min"},
 };
 
 }  // namespace

@@ -189,8 +189,8 @@ const Command* RequestPath::FindCommand(commands::Args args) {
 // Hashes the keys of a request; after this positions_ holds where they are.
 void RequestPath::HashKeys(const Request& request) {
   positions_.clear();
-  const commands::KeySpec& keys = request.command->keys;
-  if (request.first_key_hashed && keys.first == keys.last && keys.find == nullptr) {
+  const commands::Keys& keys = request.command->keys;
+  if (request.first_key_hashed && keys.first == keys.last && !keys.is_movable) {
     positions_.push_back(keys.first);
     return;
   }

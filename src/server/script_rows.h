@@ -6,16 +6,25 @@
 #include <string_view>
 
 #include "commands/command.h"
-#include "commands/numkeys.h"
 #include "server/busy_script.h"
 
 namespace terrace::server {
 
 class Worker;
 
+// What a script does with its keys is not known: the most that it may.
+inline constexpr commands::KeySpec kScriptKeys = commands::CountedKeys(2, "RW access update");
+inline constexpr commands::KeySpec kReadOnlyScriptKeys = commands::CountedKeys(2, "RO access");
+inline constexpr commands::KeySpec kNotedScriptKeys = commands::Noted(
+    kScriptKeys, "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE");
+inline constexpr commands::KeySpec kNotedReadOnlyScriptKeys = commands::Noted(
+    kReadOnlyScriptKeys,
+    "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS");
+
 // EVAL, FCALL and their kin: command script numkeys [key ...] [argument ...].
+// keys: how it uses its keys, for clients.
 constexpr commands::Command InvocationRow(
-    std::string_view name, uint32_t flags, commands::Handler handler,
+    std::string_view name, uint32_t flags, const commands::KeySpec& keys, commands::Handler handler,
     bool (*needs_only_keys)(commands::Session&, commands::Args), std::string_view since,
     std::string_view syntax, std::string_view summary) {
   return {.name = name,
@@ -24,7 +33,7 @@ constexpr commands::Command InvocationRow(
                    commands::kStale | commands::kMovableKeys | commands::kAllShards |
                    commands::kRunsBelow | flags,
           .categories = commands::kScripting,
-          .keys = {.find = commands::FindNumkeysAtTwo},
+          .keys = keys,
           .resolve = commands::Resolve::kValue,
           .handler = handler,
           .group = "scripting",

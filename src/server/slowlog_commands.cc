@@ -75,9 +75,12 @@ constexpr Command SlowlogRow(std::string_view name, int arity, commands::Handler
 
 constexpr Command kSlowlogSubcommands[] = {
     SlowlogRow("slowlog|get", -2, SlowlogGet, "[count]",
-               "Answers the newest entries of the slow log."),
-    SlowlogRow("slowlog|len", 2, SlowlogLen, "", "Answers the length of the slow log."),
-    SlowlogRow("slowlog|reset", 2, SlowlogReset, "", "Empties the slow log."),
+               "Answers the newest entries of the slow log.")
+        .Tipped("request_policy:all_nodes nondeterministic_output"),
+    SlowlogRow("slowlog|len", 2, SlowlogLen, "", "Answers the length of the slow log.")
+        .Tipped("request_policy:all_nodes response_policy:agg_sum nondeterministic_output"),
+    SlowlogRow("slowlog|reset", 2, SlowlogReset, "", "Empties the slow log.")
+        .Tipped("request_policy:all_nodes response_policy:all_succeeded"),
     {.name = "slowlog|help",
      .arity = 2,
      .flags = commands::kLoading | commands::kStale | commands::kNoLocks,

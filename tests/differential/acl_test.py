@@ -124,7 +124,7 @@ class AclTest(unittest.TestCase):
         found = {}
         for row in reply[1]:
             row = row[1]
-            flags = {text(flag) for flag in row[2][1]} - {'no_async_loading'}  # nothing is loaded
+            flags = {text(flag) for flag in row[2][1]}
             found[text(row[0])] = (row[1][1], flags, {text(name) for name in row[6][1]})
             found.update(self.rows(row[9]))
         return found

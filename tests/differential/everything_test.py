@@ -30,7 +30,7 @@ NOT_GENERATED = {
     'messages and their subscribers, which have tests of their own': (
         'psubscribe publish pubsub punsubscribe spublish ssubscribe subscribe sunsubscribe '
         'unsubscribe'),
-    'describes the commands that each server happens to have': (
+    'describes the commands; integration/command_table_test.py compares that': (
         'command|docs command|getkeysandflags command|help command|info command|list'),
     'since Redis 7.4; hash_deadlines_test.py compares them with a model': (
         'hexpire hpexpire hexpireat hpexpireat hexpiretime hpexpiretime httl hpttl hpersist'),

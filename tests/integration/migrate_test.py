@@ -477,7 +477,7 @@ class MigrateArgumentsTest(black_box.TerraceTest):
                 arguments = [word.strip('"') for word in line.split()]
                 ours, theirs = [client.command(*arguments) for client in clients]
                 self.assertEqual(unordered(ours), unordered(theirs), line)
-            ours, theirs = [client.command('COMMAND', 'INFO', 'migrate')[1][0][1][:7]
+            ours, theirs = [client.command('COMMAND', 'INFO', 'migrate')[1][0][1]
                             for client in clients]
             self.assertEqual(unordered(('*', ours)), unordered(('*', theirs)))
 
