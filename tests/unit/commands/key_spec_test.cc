@@ -8,7 +8,7 @@
 namespace terrace::commands {
 namespace {
 
-TEST(KeysTest, OneRangeIsWhereItSays) {
+TEST(KeySpecTest, OneRangeIsWhereItSays) {
   constexpr Keys kKeys{1, -1, 2, "OW update"};
   EXPECT_EQ(kKeys.first, 1);
   EXPECT_EQ(kKeys.last, -1);
@@ -19,7 +19,7 @@ TEST(KeysTest, OneRangeIsWhereItSays) {
   EXPECT_EQ(kKeys.all()[0].access, "OW update");
 }
 
-TEST(KeysTest, RangesThatTouchMakeOne) {
+TEST(KeySpecTest, RangesThatTouchMakeOne) {
   constexpr Keys kBitop{KeyAt(2, "OW update"), KeysFrom(3, "RO access")};
   EXPECT_EQ(kBitop.first, 2);
   EXPECT_EQ(kBitop.last, -1);
@@ -28,7 +28,7 @@ TEST(KeysTest, RangesThatTouchMakeOne) {
   EXPECT_EQ(kBitop.all().size(), 2u);
 }
 
-TEST(KeysTest, WhatIsNoKeyIsOnlyTold) {
+TEST(KeySpecTest, WhatIsNoKeyIsOnlyTold) {
   constexpr Keys kChannels{1, -1, 1, kNotKey};
   EXPECT_EQ(kChannels.first, 0);
   EXPECT_FALSE(kChannels.any());

@@ -95,7 +95,7 @@ TEST_F(CommandTableTest, ArityIsThatOfTheSyntax) {
 
 TEST_F(CommandTableTest, ASyntaxNamesKeysWhereTheRowHasSome) {
   ForEachRow([](const Command& row, const Syntax& syntax) {
-    EXPECT_EQ(row.keys.first != 0 || row.keys.find != nullptr, NamesAKey(syntax.arguments));
+    EXPECT_EQ(row.keys.any(), NamesAKey(syntax.arguments));
   });
 }
 
