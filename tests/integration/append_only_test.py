@@ -264,8 +264,9 @@ class RewriteTest(AppendOnly):
         value = b'x' * 1000
         for _ in range(300):
             client.command('SET', 'a', value)
-        self.eventually(lambda: self.persistence(client)['aof_rewrites'] == '1')
-        self.eventually(lambda: int(self.persistence(client)['aof_current_size']) < 10_000)
+        self.eventually(lambda: int(self.persistence(client)['aof_rewrites']) >= 1)
+        # What comes after it stays until it is as much again.
+        self.eventually(lambda: int(self.persistence(client)['aof_current_size']) < 100 * 1024)
         self.assertEqual(self.crash().call('GET', 'a'), value)
 
     def test_it_begins_after_a_transaction_that_asks_for_it(self):
