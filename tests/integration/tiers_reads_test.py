@@ -9,9 +9,12 @@ import threading
 import time
 import unittest
 
+import black_box  # for the path to the helpers
 import patience
 import tiers_world
 from tiers_world import Answer, explain, info, origin, regional, route
+
+assert black_box
 
 
 class ReadTest(tiers_world.World):
