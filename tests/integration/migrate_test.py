@@ -247,9 +247,10 @@ class MigrateTest(black_box.TerraceTest):
 
     def test_what_is_large_may_take_longer_as_long_as_it_moves(self):
         target = self.fake(lambda command: b'+OK\r\n', pause_s=0.1)
-        self.here.call('SET', 'key', b'x' * (40 << 20))
+        patient = self.client(timeout_s=60.0)
+        patient.call('SET', 'key', b'x' * (40 << 20))
         begin = time.monotonic()
-        self.assertEqual(self.migrate('key', port=target.port, timeout_ms=5000), OK)
+        self.assertEqual(self.migrate('key', port=target.port, timeout_ms=5000, client=patient), OK)
         self.assertGreater(time.monotonic() - begin, 6)
 
     def test_senseless_answers(self):
