@@ -80,7 +80,9 @@ struct Keys {
 
   constexpr Keys() = default;  // none
   constexpr Keys(int from, int to, int every, std::string_view access = {})
-      : Keys(KeyRange(from, to, every, access)) {}
+      : specs{KeyRange(from, to, every, access)}, spec_count(1) {
+    Gather();
+  }
   // The first spec is of one key, if there are others, and these are accessed alike.
   template <typename... More>
   constexpr Keys(const KeySpec& spec, const More&... more)  // NOLINT: rows list specs in braces
@@ -94,18 +96,7 @@ struct Keys {
         specs{spec, more...},
         spec_count(1 + sizeof...(more)) {
     static_assert(1 + sizeof...(more) <= kSpecsMax);
-    for (const KeySpec& one : all()) {
-      if (one.access == kNotKey) continue;
-      if (one.form != KeySpec::Form::kRange) {
-        is_movable = true;
-      } else if (first == 0) {
-        first = one.first;
-        last = one.last;
-        step = one.step;
-      } else if (one.first == last + 1) {
-        last = one.last;
-      }
-    }
+    Gather();
   }
 
   constexpr std::span<const KeySpec> all() const { return {specs.data(), spec_count}; }
@@ -121,6 +112,22 @@ struct Keys {
   KeyFinder find = nullptr;
   std::array<KeySpec, kSpecsMax> specs{};
   size_t spec_count = 0;
+
+ private:
+  constexpr void Gather() {
+    for (const KeySpec& one : all()) {
+      if (one.access == kNotKey) continue;
+      if (one.form != KeySpec::Form::kRange) {
+        is_movable = true;
+      } else if (first == 0) {
+        first = one.first;
+        last = one.last;
+        step = one.step;
+      } else if (one.first == last + 1) {
+        last = one.last;
+      }
+    }
+  }
 };
 
 // Appends what the finder finds, or else the ranges and the counted keys; false when the arguments
