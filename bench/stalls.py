@@ -8,11 +8,16 @@ the machine itself adds. With --repeat each is measured so often, and the median
 (FLUSHALL takes the seed along, so there is one). A cell is marked * where other processes used more
 than a tenth of a core meanwhile: then it says little.
 
+With --apart (root only) a third figure stands beside: the worst that is left of any reply without
+the moments in which the machine itself kept programs waiting (machine_watch.py). What the server
+does to others is in that one; the first is what they see.
+
 usage: bench/stalls.py [--elements 10000000] [--types list hash] [--repeat 5] [--binary PATH]
-                       [--redis]
+                       [--redis] [--apart]
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -21,10 +26,12 @@ import statistics
 import subprocess
 import sys
 import time
+import typing
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / 'tests/support/python'))
 
+import machine_watch  # noqa: E402
 import raw_client  # noqa: E402
 import resp_wire  # noqa: E402
 import servers  # noqa: E402
@@ -32,7 +39,8 @@ import servers  # noqa: E402
 STALL_MS_MAX = 5.0
 BATCH = 1000
 FLUSH_BYTES = 1 << 20
-IDLE_SECONDS = 2.0
+IDLE_SECONDS = 10.0
+SLOW_SECONDS = 0.001
 SETTLE_SECONDS_MAX = 120.0
 OTHERS_CORES_MAX = 0.1
 TICKS_PER_SECOND = os.sysconf('SC_CLK_TCK')
@@ -57,18 +65,22 @@ WAYS = {
 
 
 def ping_until_told(port):
-    """The pinging process: ends when its standard input does, and prints its latencies in ms."""
-    latencies = []
+    """The pinging process: ends when its standard input does, and prints how long each reply took,
+    in seconds, and when the slow ones began."""
+    latencies, slow = [], []
     request = resp_wire.encode('GET', 'beside')
     with raw_client.RawClient(port, timeout_s=60) as client:
         client.command('PING')
         print('ready', flush=True)
         while len(latencies) % 64 or not select.select([sys.stdin], [], [], 0)[0]:
-            began = time.perf_counter()
+            began = time.monotonic()
             client.send_bytes(request)
             client.read_reply()
-            latencies.append((time.perf_counter() - began) * 1000)
-    print(json.dumps(latencies))
+            latency = time.monotonic() - began
+            latencies.append(latency)
+            if latency > SLOW_SECONDS:
+                slow.append((began, latency))
+    print(json.dumps([sorted(latencies), slow]))
 
 
 def fill(server, kind, elements):
@@ -112,31 +124,49 @@ def seconds_of(process):
     return (user + system) / TICKS_PER_SECOND
 
 
-def measure(server, deed):
-    """Returns (worst ms, p99.99 ms, alone) of the pinging client while deed() happens."""
-    pinger = subprocess.Popen([sys.executable, __file__, '--ping', str(server.port)],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                              preexec_fn=servers.die_with_parent)
-    pinger.stdout.readline()
+class Waits(typing.NamedTuple):
+    """Of the pinging client, in ms. apart: the worst without what the machine took."""
+    worst: float
+    high: float  # p99.99
+    apart: float
+    alone: bool
 
-    def work_of_others():
-        own = sum(map(seconds_of, (server.process.pid, pinger.pid, os.getpid())))
-        return busy_seconds() - own
+    def cell(self, has_apart):
+        figures = self[:3] if has_apart else self[:2]
+        return ' / '.join(f'{figure:.1f}' for figure in figures) + ('' if self.alone else ' *')
 
-    began, others = time.monotonic(), work_of_others()
-    time.sleep(0.2)
-    deed()
-    time.sleep(0.2)
-    alone = work_of_others() - others < (time.monotonic() - began) * OTHERS_CORES_MAX
-    output, _ = pinger.communicate()
-    latencies = sorted(json.loads(output))
-    return latencies[-1], latencies[int(len(latencies) * 0.9999)], alone
+
+def measure(server, deed, watch):
+    """Pings while deed() happens."""
+    with watch() as watched:
+        pinger = subprocess.Popen([sys.executable, __file__, '--ping', str(server.port)],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                  preexec_fn=servers.die_with_parent)
+        pinger.stdout.readline()
+        ours = [server.process.pid, pinger.pid, os.getpid()]
+        ours += watched.processes if watched else []
+
+        def work_of_others():
+            return busy_seconds() - sum(map(seconds_of, ours))
+
+        began, others = time.monotonic(), work_of_others()
+        time.sleep(0.2)
+        deed()
+        time.sleep(0.2)
+        alone = work_of_others() - others < (time.monotonic() - began) * OTHERS_CORES_MAX
+        output, _ = pinger.communicate()
+    latencies, slow = json.loads(output)
+    moments = watched.moments if watched else []
+    apart = max((latency - machine_watch.seconds_within(moments, began, began + latency)
+                 for began, latency in slow), default=min(latencies[-1], SLOW_SECONDS))
+    high = latencies[int(len(latencies) * 0.9999)]
+    return Waits(latencies[-1] * 1000, high * 1000, apart * 1000, alone)
 
 
 def median_of(samples):
     """Of several measurements; alone only if all were."""
-    worst, high, alone = zip(*samples)
-    return statistics.median(worst), statistics.median(high), all(alone)
+    worst, high, apart, alone = zip(*samples)
+    return Waits(*map(statistics.median, (worst, high, apart)), all(alone))
 
 
 def lose(server, way):
@@ -152,7 +182,8 @@ def lose(server, way):
 
 
 def measure_type(kind, options):
-    """Yields (way, worst ms, p99.99 ms, alone); FLUSHALL comes last, as it takes the seed along."""
+    """Yields (way, waits); FLUSHALL comes last, as it takes the seed along."""
+    watch = machine_watch.MachineWatch if options.apart else contextlib.nullcontext
     make = servers.RedisServer if options.redis else servers.TerraceServer
     with make(binary=options.binary) as server, server.client(timeout_s=600) as admin:
         fill(server, kind, options.elements)
@@ -163,13 +194,13 @@ def measure_type(kind, options):
                                                                              'victim', 'REPLACE')
             reply = admin.command(*source)
             assert not resp_wire.is_error(reply), reply
-            return measure(server, lambda: lose(server, way))
+            return measure(server, lambda: lose(server, way), watch)
 
-        yield 'idle', *median_of([measure(server, lambda: time.sleep(IDLE_SECONDS))
-                                  for _ in range(options.repeat)])
+        yield 'idle', median_of([measure(server, lambda: time.sleep(IDLE_SECONDS), watch)
+                                 for _ in range(options.repeat)])
         for way in WAYS:
             repeat = 1 if way == 'FLUSHALL' else options.repeat
-            yield way, *median_of([measure_loss(way) for _ in range(repeat)])
+            yield way, median_of([measure_loss(way) for _ in range(repeat)])
 
 
 def main():
@@ -180,6 +211,7 @@ def main():
     parser.add_argument('--repeat', type=int, default=1)
     parser.add_argument('--binary', help='the server to start')
     parser.add_argument('--redis', action='store_true', help='it is a redis-server')
+    parser.add_argument('--apart', action='store_true', help='take off what the machine took')
     parser.add_argument('--ping', type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.ping:
@@ -189,9 +221,10 @@ def main():
     worst = 0.0
     for kind in options.types:
         cells = []
-        for way, most, high, alone in measure_type(kind, options):
-            cells.append(f'{most:.1f} / {high:.1f}' + ('' if alone else ' *'))
-            worst = max(worst, most if way != 'idle' else 0.0)
+        for way, waits in measure_type(kind, options):
+            cells.append(waits.cell(options.apart))
+            if way != 'idle':
+                worst = max(worst, waits.apart if options.apart else waits.worst)
         print(f'| {kind} | ' + ' | '.join(cells) + ' |', flush=True)
     print(f'worst {worst:.1f} ms, target {STALL_MS_MAX:.0f} ms')
     return worst > STALL_MS_MAX
