@@ -16,6 +16,13 @@ std::optional<int64_t> Call::Integer(size_t argument) {
   return value;
 }
 
+std::optional<int64_t> Call::NonNegativeInteger(size_t argument) {
+  const std::optional<int64_t> value = base::ParseInt64(args[argument]);
+  if (value.value_or(-1) >= 0) return value;
+  reply.Error("ERR value is out of range, must be positive");
+  return std::nullopt;
+}
+
 std::optional<int64_t> Call::NegatableInteger(size_t argument) {
   const std::optional<int64_t> value = Integer(argument);
   if (value != std::numeric_limits<int64_t>::min()) return value;

@@ -122,6 +122,8 @@ struct Call {
 
   // The argument as an integer; replies the error and returns nullopt when it is none.
   std::optional<int64_t> Integer(size_t argument);
+  // The same of one that must not be below 0 (a number of elements, say).
+  std::optional<int64_t> NonNegativeInteger(size_t argument);
   // The same of one whose sign may be turned, which the smallest of all does not survive.
   std::optional<int64_t> NegatableInteger(size_t argument);
   // The argument as the index of a database; likewise.

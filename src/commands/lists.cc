@@ -42,10 +42,8 @@ void Pop(Call& call, ListEnd end) {
   const bool has_count = call.argc() == 3;
   size_t count = 1;
   if (has_count) {
-    const auto wanted = base::ParseInt64(call.args[2]);
-    if (!wanted || *wanted < 0) {
-      return call.reply.Error("ERR value is out of range, must be positive");
-    }
+    const auto wanted = call.NonNegativeInteger(2);
+    if (!wanted) return;
     count = static_cast<size_t>(*wanted);
   }
   Draft<List> list(call, 1);

@@ -170,10 +170,8 @@ void PopOne(Call& call) {
 void Spop(Call& call) {
   if (call.argc() == 2) return PopOne(call);
   if (call.argc() > 3) return call.reply.SyntaxError();
-  const auto count = base::ParseInt64(call.args[2]);
-  if (!count || *count < 0) {
-    return call.reply.Error("ERR value is out of range, must be positive");
-  }
+  const auto count = call.NonNegativeInteger(2);
+  if (!count) return;
   Draft<Set> set(call, 1);
   if (set.wrong_type()) return;
   if (!set.exists() || *count == 0) return call.reply.Set(0);

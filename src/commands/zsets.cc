@@ -174,10 +174,8 @@ void Zpop(Call& call, PopEnd end) {
   if (call.argc() > 3) return call.reply.SyntaxError();
   size_t count = 1;
   if (call.argc() == 3) {
-    const auto value = base::ParseInt64(call.args[2]);
-    if (!value || *value < 0) {
-      return call.reply.Error("ERR value is out of range, must be positive");
-    }
+    const auto value = call.NonNegativeInteger(2);
+    if (!value) return;
     count = static_cast<size_t>(*value);
   }
   Draft<Zset> zset(call, 1);

@@ -76,12 +76,14 @@ Entry* Database::ReadElsewhere(const Key& key, Shard& shard) {
     ++shard.stats.hits;
     return overlaid;
   }
-  NoteMiss(key);
+  CountMiss(key, shard);
   return nullptr;
 }
 
-void Database::NoteMiss(const Key& key) {
-  ++keyspace_->ShardOf(key).stats.misses;
+void Database::NoteMiss(const Key& key) { CountMiss(key, keyspace_->ShardOf(key)); }
+
+void Database::CountMiss(const Key& key, Shard& shard) {
+  ++shard.stats.misses;
   if (!keyspace_->is_listened_to()) return;
   for (MutationSink* sink : keyspace_->sinks()) sink->OnMiss(index_, key);
 }
@@ -405,18 +407,19 @@ bool Database::TakeOver(const Key& key, Entry* entry) {
   return had_regional_copy;
 }
 
-void Database::Changed(const Key& key, Entry* entry, KeyEvent event) {
+void Database::EndEdit(const Key& key, Entry* entry, KeyEvent event, Extent extent) {
   if (!entry->is_string()) AccountEdit(key, entry);
   const bool had_regional_copy = TakeOver(key, entry);
   Tell(key, keyspace_->ShardOf(key), MutationKind::kChanged, event, entry, false, had_regional_copy,
-       Extent::kPart);
+       extent);
+}
+
+void Database::Changed(const Key& key, Entry* entry, KeyEvent event) {
+  EndEdit(key, entry, event, Extent::kPart);
 }
 
 void Database::ChangedBeside(const Key& key, Entry* entry, KeyEvent event) {
-  AccountEdit(key, entry);
-  const bool had_regional_copy = TakeOver(key, entry);
-  Tell(key, keyspace_->ShardOf(key), MutationKind::kChanged, event, entry, false, had_regional_copy,
-       Extent::kBeside);
+  EndEdit(key, entry, event, Extent::kBeside);
 }
 
 void Database::SetDeadline(const Key& key, Entry* entry, int64_t deadline_ms, KeyEvent event) {

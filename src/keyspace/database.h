@@ -164,6 +164,7 @@ class Database {
   bool Holds(Shard::Part* part, std::string_view bytes) const;
   Entry* FindOverlay(const Key& key) const;
   Entry* ReadElsewhere(const Key& key, Shard& shard);
+  void CountMiss(const Key& key, Shard& shard);
   Entry* InsertNew(const Key& key, const EntrySpec& spec, KeyEvent event, MutationKind kind);
   Entry* ReplaceEntry(const Key& key, const Found& found, const EntrySpec& spec);
   Entry* Put(const Key& key, const EntrySpec& spec, KeyEvent event);
@@ -192,6 +193,7 @@ class Database {
   enum class Extent : uint8_t { kWhole, kPart, kBeside };  // of the value that was changed
   void Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent event, Entry* entry,
             bool created, bool had_regional_copy = false, Extent extent = Extent::kWhole);
+  void EndEdit(const Key& key, Entry* entry, KeyEvent event, Extent extent);
   uint32_t now32() const { return static_cast<uint32_t>(moment_ms_); }
 
   Keyspace* keyspace_;

@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/numbers.h"
 #include "commands/encoding.h"
 #include "keyspace/digest.h"
 #include "keyspace/dump.h"
@@ -73,11 +72,10 @@ void DebugDigestValue(Call& call) {
 }
 
 void DebugPopulate(Call& call) {
-  const auto count = base::ParseInt64(call.args[2]);
-  const auto size = call.argc() == 5 ? base::ParseInt64(call.args[4]) : 0;
-  if (count.value_or(-1) < 0 || size.value_or(-1) < 0) {
-    return call.reply.Error("ERR value is out of range, must be positive");
-  }
+  const auto count = call.NonNegativeInteger(2);
+  if (!count) return;
+  const auto size = call.argc() == 5 ? call.NonNegativeInteger(4) : 0;
+  if (!size) return;
   const std::string prefix = std::string(call.argc() > 3 ? call.args[3] : "key") + ":";
   Keyspace& keyspace = call.db.keyspace();
   for (int64_t i = 0; i < *count; ++i) {

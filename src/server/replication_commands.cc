@@ -118,10 +118,8 @@ void WaitAof(Call& call) {
   if (*local < 0 || *local > 1) {
     return call.reply.Error("ERR value is out of range, value must between 0 and 1");
   }
-  const auto replicas = base::ParseInt64(call.args[2]);
-  if (!replicas || *replicas < 0) {
-    return call.reply.Error("ERR value is out of range, must be positive");
-  }
+  const auto replicas = call.NonNegativeInteger(2);
+  if (!replicas) return;
   const auto deadline_ms = commands::ParseTimeoutMs(call, 3);
   if (!deadline_ms) return;
   Core& core = CoreOf(call);

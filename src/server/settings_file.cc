@@ -115,6 +115,12 @@ bool IsSettingsSection(std::string_view name) {
                              [name](const auto& row) { return row.info.section == name; });
 }
 
+// Errors end up in logs: a text with a password in it is not repeated.
+std::string_view ShownText(const TierFlag& flag) {
+  const bool has_secret = NormalName(flag.text).find("password") != std::string::npos;
+  return has_secret ? "... (not shown: has a password)" : std::string_view(flag.text);
+}
+
 }  // namespace
 
 void ErrorList::Error(Position at, std::string message) {
@@ -129,7 +135,7 @@ void ErrorList::Add(Position at, std::string message, ConfigError::Severity seve
   std::string source = file_;
   if (at.flag > 0) {
     const TierFlag& flag = flags_[static_cast<size_t>(at.flag) - 1];
-    source = "terrace: '--" + flag.section + " " + flag.text + "'";
+    source = "terrace: '--" + flag.section + " " + std::string(ShownText(flag)) + "'";
   }
   errors_.push_back({std::move(source), at, std::move(message), severity});
 }

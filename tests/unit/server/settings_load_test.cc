@@ -14,6 +14,7 @@ namespace terrace::server {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Not;
 using ::testing::HasSubstr;
 
 Startup Load(std::vector<std::string> args) {
@@ -120,6 +121,8 @@ TEST(SettingsLoad, WhatIsWrongWithATableOnTheCommandLineNamesTheFlag) {
               HasSubstr("terrace: '--route prefix = \"a:\", tll = \"1m\"': error: unknown setting "
                         "'tll' of a [[route]] (did you mean 'ttl'?)"));
   EXPECT_THAT(Refused({"--route", "prefix = a"}), HasSubstr("'--route prefix = a': error: "));
+  EXPECT_THAT(Refused({"--regional", R"(name = "a", password = "hidden", prot = 1)"}),
+              AllOf(HasSubstr("'prot'"), Not(HasSubstr("hidden"))));
   EXPECT_THAT(Refused({"--route", R"(prefix = "a"}, {prefix = "b")"}),
               HasSubstr("expected one inline table"));
   EXPECT_THAT(Refused({"--route", "1}], routes = [{"}), HasSubstr("error: "));
