@@ -102,6 +102,7 @@ struct Settings {
   int64_t hz = 10;
   int64_t shutdown_timeout = 10;  // seconds
   bool daemonize = false;
+  bool cluster_enabled = false;
   std::string dir = ".";
   std::string dbfilename = "dump.rdb";
   bool appendonly = false;
@@ -144,6 +145,7 @@ struct Settings {
   std::string acl_pubsub_default = "resetchannels";
   int64_t acllog_max_len = 128;
   Permission enable_debug_command = Permission::kNo;
+  Permission enable_module_command = Permission::kNo;
   Permission enable_protected_configs = Permission::kNo;
 
   // [memory]

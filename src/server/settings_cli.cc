@@ -111,10 +111,9 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
   CLI::App app("Terrace, a multi-layer cache that speaks Redis", "terrace");
   app.allow_extras();
   app.set_version_flag("--version", "terrace " + std::string(kVersion));
-  auto* config = app.add_option("config,--config", line.config_file, "Configuration file (TOML)");
+  app.add_option("config,--config", line.config_file, "Configuration file (TOML)");
   app.add_option("--check-config", check_file,
-                 "Check a configuration file and say what is wrong with it")
-      ->excludes(config);
+                 "Check a configuration file, with the other options, and say what is wrong");
   bool print_config = false;
   app.add_flag("--print-config", print_config, "Print a configuration with every setting");
   AddTierOptions(app, line);
@@ -147,6 +146,10 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
   }
   if (print_config) return ExitLine(0, ExampleConfig());
   if (!check_file.empty()) {
+    if (!line.config_file.empty()) {
+      return ExitLine(1, "terrace: --check-config " + check_file + " names the file already: " +
+                             "unexpected '" + line.config_file + "'\n");
+    }
     line.action = CommandLine::Action::kCheckConfig;
     line.config_file = check_file;
   }

@@ -47,13 +47,27 @@ void MakeDirAbsolute(Settings& settings) {
   if (!error) settings.dir = dir.string();
 }
 
-Startup CheckConfig(const std::string& path) {
+using Flags = std::vector<std::pair<std::string, std::string>>;
+
+// Or a line that says what is wrong.
+std::string ApplyFlags(const Flags& flags, Settings& settings) {
+  for (const auto& [name, text] : flags) {
+    const auto* row = FindSetting(name);
+    const std::string error = SetValue(row->info, row->field(settings), text);
+    if (!error.empty()) return "terrace: '--" + name + " " + text + "': " + error + "\n";
+  }
+  return {};
+}
+
+Startup CheckConfig(const CommandLine& line) {
+  const std::string& path = line.config_file;
   std::string text;
   std::string error;
   if (ReadFile(path, text, error) != ReadOutcome::kRead) return Exit(1, error);
   Settings settings;
-  const FileResult result = ReadSettings(path, text, FileKind::kOperator, settings);
-  if (!result.ok()) return Exit(1, Lines(result.errors));
+  const FileResult result = ReadSettings(path, text, FileKind::kOperator, settings, line.tiers);
+  const std::string in_flags = ApplyFlags(line.values, settings);
+  if (!result.ok() || !in_flags.empty()) return Exit(1, Lines(result.errors) + in_flags);
   MakeDirAbsolute(settings);
   const std::string outside = CheckFiles(settings) + CheckUsers(settings);
   if (!outside.empty()) return Exit(1, outside);
@@ -107,7 +121,7 @@ std::string AutoFile(const std::string& config_file) { return config_file + ".au
 Startup LoadSettings(int argc, const char* const* argv) {
   CommandLine line = ParseCommandLine(argc, argv);
   if (line.action == CommandLine::Action::kExit) return Exit(line.exit_code, line.output);
-  if (line.action == CommandLine::Action::kCheckConfig) return CheckConfig(line.config_file);
+  if (line.action == CommandLine::Action::kCheckConfig) return CheckConfig(line);
 
   ConfigFiles files;
   if (!line.config_file.empty()) {
@@ -127,11 +141,8 @@ Startup LoadAgain(const ConfigFiles& files) {
   startup.files.flags = files.flags;
   startup.files.tier_flags = files.tier_flags;
   if (!LoadFiles(startup)) return Exit(1, startup.output);
-  for (const auto& [name, text] : files.flags) {
-    const auto* row = FindSetting(name);
-    const std::string error = SetValue(row->info, row->field(startup.settings), text);
-    if (!error.empty()) return Exit(1, "terrace: '--" + name + " " + text + "': " + error + "\n");
-  }
+  const std::string in_flags = ApplyFlags(files.flags, startup.settings);
+  if (!in_flags.empty()) return Exit(1, in_flags);
   MakeDirAbsolute(startup.settings);
   MakeDirAbsolute(startup.files.base);
   const std::string outside = CheckFiles(startup.settings);

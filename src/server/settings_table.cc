@@ -103,6 +103,9 @@ constexpr R::Row kRows[] = {
     R::Number<&S::rdb_key_save_delay>("server", "rdb-key-save-delay", kInt, 0, kIntMax,
                                       "microseconds", kLive,
                                       "Sleep after each key of a snapshot: for tests only"),
+    R::Plain<&S::cluster_enabled>("server", "cluster-enabled", kBool, kRestart,
+                                  "Only 'no': this server is not a node of a Redis Cluster")
+        .OnlyDefault(),
     R::Plain<&S::replicaof>("server", "replicaof", kString, kRestart,
                             "Only '': this server is nobody's replica")
         .Alias("slaveof")
@@ -170,6 +173,8 @@ constexpr R::Row kRows[] = {
                                   kLive, "Length of the ACL log; the oldest entries leave"),
     R::Choice<&S::enable_debug_command>("security", "enable-debug-command", kPermissions, kRestart,
                                         "Who may use DEBUG; local: clients on this machine"),
+    R::Choice<&S::enable_module_command>("security", "enable-module-command", kPermissions,
+                                         kRestart, "Accepted; modules cannot be loaded"),
     R::Choice<&S::enable_protected_configs>(
         "security", "enable-protected-configs", kPermissions, kRestart,
         "Who may CONFIG SET dir and dbfilename; local: clients on this machine"),

@@ -14,8 +14,8 @@ namespace terrace::server {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::Not;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 Startup Load(std::vector<std::string> args) {
   std::vector<const char*> argv = {"terrace"};
@@ -141,7 +141,7 @@ TEST(SettingsLoad, WrongFlagsAreExplained) {
   EXPECT_EQ(Refused({"--port", "x"}),
             "terrace: '--port x': argument couldn't be parsed into an integer\n");
   EXPECT_THAT(Refused({"--port"}), HasSubstr("--port"));
-  EXPECT_THAT(Refused({"--cluster-enabled", "yes"}), HasSubstr("not a node of a Redis Cluster"));
+  EXPECT_THAT(Refused({"--cluster-node-timeout", "5"}), HasSubstr("not a node of a Redis Cluster"));
   EXPECT_THAT(Refused({"--save", "900"}), HasSubstr("Invalid save parameters"));
   EXPECT_THAT(Refused({"--daemonize", "yes"}), HasSubstr("supports only 'no'"));
   EXPECT_THAT(Refused({"a.toml", "b.toml"}), HasSubstr("unexpected argument 'b.toml'"));
@@ -210,6 +210,17 @@ TEST_F(SettingsLoadFiles, CheckConfigTellsGoodFromBad) {
               AllOf(HasSubstr("t.toml:5:10: error: there is no [[origin]] named 'x'"),
                     HasSubstr("t.toml:6:7: error: 'ttl': argument must be a duration")));
   EXPECT_THAT(Refused({"--check-config", File("none")}), HasSubstr("cannot be read"));
+}
+
+TEST_F(SettingsLoadFiles, CheckConfigTakesTheOtherOptionsIntoAccount) {
+  dir_.Write("t.toml", "[[route]]\nprefix = \"a:\"\nregional = \"near\"\n");
+  EXPECT_THAT(Refused({"--check-config", File()}), HasSubstr("no [[regional]] named 'near'"));
+  EXPECT_EQ(Load({"--check-config", File(), "--regional", "name = \"near\""}).exit_code, 0);
+  EXPECT_THAT(Refused({"--check-config", File(), "--regional", "name = \"near\"", "--hz", "x"}),
+              HasSubstr("terrace: '--hz x': "));
+  EXPECT_THAT(Refused({"--check-config", File(), "--prot", "5"}),
+              HasSubstr("unknown option '--prot' (did you mean 'port'?)"));
+  EXPECT_THAT(Refused({"--check-config", File(), File()}), HasSubstr("names the file already"));
 }
 
 TEST_F(SettingsLoadFiles, CheckConfigLooksAtWhatTheServerWouldRefuseToStartWith) {
