@@ -259,6 +259,7 @@ constexpr Command kBitfieldCommands[] = {
                "(write-operation: SET (set-block: encoding offset value<integer>)|"
                "INCRBY (incrby-block: encoding offset increment)))]...",
      .summary = "Reads and changes integers of any width in a string.",
+     .complexity = "O(N), N: operations given",
      .access_for = BitfieldAccess},
     {.name = "bitfield_ro",
      .arity = -2,
@@ -270,7 +271,8 @@ constexpr Command kBitfieldCommands[] = {
      .group = "bitmap",
      .since = "6.0.0",
      .syntax = "key [GET (get-block: encoding offset)]...",
-     .summary = "Reads integers of any width in a string."},
+     .summary = "Reads integers of any width in a string.",
+     .complexity = "O(N), N: operations given"},
 };
 
 }  // namespace

@@ -314,7 +314,8 @@ constexpr Command kBitmapCommands[] = {
      .group = "bitmap",
      .since = "2.6.0",
      .syntax = "key [range: start end [unit: BYTE|BIT]]",
-     .summary = "Counts the set bits of a string or of a part of it."},
+     .summary = "Counts the set bits of a string or of a part of it.",
+     .complexity = "O(N), N: bytes of the range"},
     {.name = "bitpos",
      .arity = -3,
      .flags = kReadOnly,
@@ -325,7 +326,8 @@ constexpr Command kBitmapCommands[] = {
      .group = "bitmap",
      .since = "2.8.7",
      .syntax = "key bit [range: start [end-unit-block: end [unit: BYTE|BIT]]]",
-     .summary = "Finds the first set or clear bit of a string."},
+     .summary = "Finds the first set or clear bit of a string.",
+     .complexity = "O(N), N: bytes of the range"},
     {.name = "bitop",
      .arity = -4,
      .flags = kWrite | kDenyOom,
@@ -336,7 +338,8 @@ constexpr Command kBitmapCommands[] = {
      .group = "bitmap",
      .since = "2.6.0",
      .syntax = "(operation: AND|OR|XOR|NOT) destkey key...",
-     .summary = "Stores the bitwise combination of strings in a key."},
+     .summary = "Stores the bitwise combination of strings in a key.",
+     .complexity = "O(N*K), N: bytes of the longest string, K: strings"},
 };
 
 }  // namespace

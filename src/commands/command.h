@@ -110,6 +110,7 @@ struct Command {
   std::string_view since;
   std::string_view syntax;  // of its arguments, in the notation of command_syntax.h
   std::string_view summary;
+  std::string_view complexity = "O(1)";  // the time it takes, as COMMAND DOCS answers it
   Deprecation deprecated = {};
   std::span<const Command> subcommands = {};
   // Writes that need the old value only with some arguments (SET with GET, NX or KEEPTTL).
@@ -137,6 +138,12 @@ struct Command {
   constexpr Command Tipped(std::string_view words) const {
     Command row = *this;
     row.tips = words;
+    return row;
+  }
+  // The row of a command that takes longer than O(1).
+  constexpr Command Costs(std::string_view words) const {
+    Command row = *this;
+    row.complexity = words;
     return row;
   }
   Resolve ResolveFor(Args args) const {

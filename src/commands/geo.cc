@@ -95,13 +95,16 @@ void Geodist(Call& call) {
 constexpr Command kGeoCommands[] = {
     GeoRow("geoadd", -5, kWrite | kDenyOom, Geoadd, "3.2.0",
            "key [condition: NX|XX] [change=CH] (data: longitude latitude member)...",
-           "Adds members at positions."),
+           "Adds members at positions.")
+        .Costs("O(M*log(N)), M: members given, N: members"),
     GeoRow("geodist", -4, kReadOnly, Geodist, "3.2.0", "key member1 member2 [unit: M|KM|FT|MI]",
            "Returns the distance between two members."),
     GeoRow("geohash", -2, kReadOnly, Geohash, "3.2.0", "key [member...]",
-           "Returns the geohashes of members."),
+           "Returns the geohashes of members.")
+        .Costs("O(N), N: members given"),
     GeoRow("geopos", -2, kReadOnly, Geopos, "3.2.0", "key [member...]",
-           "Returns the positions of members."),
+           "Returns the positions of members.")
+        .Costs("O(N), N: members given"),
 };
 
 }  // namespace

@@ -341,12 +341,14 @@ constexpr Command kGeoSearchCommands[] = {
                       "[store: STORE storekey=key|STOREDIST storedistkey=key]",
                       "Returns members within a circle.",
                       {FindRadiusKeys, KeyAt(1, "RO access"), KeyAfter("STORE", 6, "OW update"),
-                       KeyAfter("STOREDIST", 6, "OW update")}),
+                       KeyAfter("STOREDIST", 6, "OW update")})
+                   .Costs("O(N+log(M)), N: members near the area, M: members"),
                "6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument"),
     Deprecated(GeoRow("georadius_ro", -6, kReadOnly, GeoradiusRo, "3.2.10",
                       "key longitude latitude radius (unit: M|KM|FT|MI) [WITHCOORD] [WITHDIST] "
                       "[WITHHASH] [count-block: COUNT count [ANY]] [order: ASC|DESC]",
-                      "GEORADIUS without STORE."),
+                      "GEORADIUS without STORE.")
+                   .Costs("O(N+log(M)), N: members near the area, M: members"),
                "6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument"),
     Deprecated(GeoRow("georadiusbymember", -5, kMayStore, Georadiusbymember, "3.2.0",
                       "key member radius (unit: M|KM|FT|MI) [WITHCOORD] [WITHDIST] [WITHHASH] "
@@ -354,26 +356,30 @@ constexpr Command kGeoSearchCommands[] = {
                       "[store: STORE storekey=key|STOREDIST storedistkey=key]",
                       "Returns members within a circle around a member.",
                       {FindRadiusByMemberKeys, KeyAt(1, "RO access"),
-                       KeyAfter("STORE", 5, "OW update"), KeyAfter("STOREDIST", 5, "OW update")}),
+                       KeyAfter("STORE", 5, "OW update"), KeyAfter("STOREDIST", 5, "OW update")})
+                   .Costs("O(N+log(M)), N: members near the area, M: members"),
                "6.2.0",
                "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments"),
     Deprecated(GeoRow("georadiusbymember_ro", -5, kReadOnly, GeoradiusbymemberRo, "3.2.10",
                       "key member radius (unit: M|KM|FT|MI) [WITHCOORD] [WITHDIST] [WITHHASH] "
                       "[count-block: COUNT count [ANY]] [order: ASC|DESC]",
-                      "GEORADIUSBYMEMBER without STORE."),
+                      "GEORADIUSBYMEMBER without STORE.")
+                   .Costs("O(N+log(M)), N: members near the area, M: members"),
                "6.2.0", "`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments"),
     GeoRow("geosearch", -7, kReadOnly, Geosearch, "6.2.0",
            "key (from: FROMMEMBER member|FROMLONLAT (longitude latitude)) "
            "(by: (circle: BYRADIUS radius (unit: M|KM|FT|MI))|"
            "(box: BYBOX width height (unit: M|KM|FT|MI))) [order: ASC|DESC] "
            "[count-block: COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
-           "Returns members within a circle or box."),
+           "Returns members within a circle or box.")
+        .Costs("O(N+log(M)), N: members near the area, M: members"),
     GeoRow("geosearchstore", -8, kWrite | kDenyOom, Geosearchstore, "6.2.0",
            "destination source (from: FROMMEMBER member|FROMLONLAT (longitude latitude)) "
            "(by: (circle: BYRADIUS radius (unit: M|KM|FT|MI))|"
            "(box: BYBOX width height (unit: M|KM|FT|MI))) [order: ASC|DESC] "
            "[count-block: COUNT count [ANY]] [STOREDIST]",
-           "Stores what GEOSEARCH returns.", {KeyAt(1, "OW update"), KeyAt(2, "RO access")}),
+           "Stores what GEOSEARCH returns.", {KeyAt(1, "OW update"), KeyAt(2, "RO access")})
+        .Costs("O(N+log(M)), N: members near the area, M: members"),
 };
 
 }  // namespace

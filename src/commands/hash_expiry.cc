@@ -201,26 +201,35 @@ constexpr uint32_t kSets = kWrite | kDenyOom | kFast;
 constexpr Command kHashExpiryCommands[] = {
     HashRow("hexpire", -6, kSets, Hexpire, "7.4.0",
             "key seconds [condition: NX|XX|GT|LT] FIELDS (numfields field...)",
-            "Lets fields expire after seconds."),
+            "Lets fields expire after seconds.")
+        .Costs("O(N), N: fields given"),
     HashRow("hexpireat", -6, kSets, Hexpireat, "7.4.0",
             "key unix-time-seconds [condition: NX|XX|GT|LT] FIELDS (numfields field...)",
-            "Lets fields expire at a Unix time in seconds."),
+            "Lets fields expire at a Unix time in seconds.")
+        .Costs("O(N), N: fields given"),
     HashRow("hexpiretime", -5, kReads, Hexpiretime, "7.4.0", "key FIELDS (numfields field...)",
-            "Returns when fields expire, in Unix seconds."),
+            "Returns when fields expire, in Unix seconds.")
+        .Costs("O(N), N: fields given"),
     HashRow("hpersist", -5, kWrite | kFast, Hpersist, "7.4.0", "key FIELDS (numfields field...)",
-            "Takes the deadlines off fields."),
+            "Takes the deadlines off fields.")
+        .Costs("O(N), N: fields given"),
     HashRow("hpexpire", -6, kSets, Hpexpire, "7.4.0",
             "key milliseconds [condition: NX|XX|GT|LT] FIELDS (numfields field...)",
-            "Lets fields expire after milliseconds."),
+            "Lets fields expire after milliseconds.")
+        .Costs("O(N), N: fields given"),
     HashRow("hpexpireat", -6, kSets, Hpexpireat, "7.4.0",
             "key unix-time-milliseconds [condition: NX|XX|GT|LT] FIELDS (numfields field...)",
-            "Lets fields expire at a Unix time in milliseconds."),
+            "Lets fields expire at a Unix time in milliseconds.")
+        .Costs("O(N), N: fields given"),
     HashRow("hpexpiretime", -5, kReads, Hpexpiretime, "7.4.0", "key FIELDS (numfields field...)",
-            "Returns when fields expire, in Unix milliseconds."),
+            "Returns when fields expire, in Unix milliseconds.")
+        .Costs("O(N), N: fields given"),
     HashRow("hpttl", -5, kReads, Hpttl, "7.4.0", "key FIELDS (numfields field...)",
-            "Returns how long fields live on, in milliseconds."),
+            "Returns how long fields live on, in milliseconds.")
+        .Costs("O(N), N: fields given"),
     HashRow("httl", -5, kReads, Httl, "7.4.0", "key FIELDS (numfields field...)",
-            "Returns how long fields live on, in seconds."),
+            "Returns how long fields live on, in seconds.")
+        .Costs("O(N), N: fields given"),
 };
 
 }  // namespace

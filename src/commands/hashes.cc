@@ -256,41 +256,50 @@ void Hrandfield(Call& call) {
 
 constexpr Command kHashCommands[] = {
     HashRow("hdel", -3, kWrite | kFast, Hdel, "2.0.0", "key field...",
-            "Removes fields; the last one takes the key.", {1, 1, 1, "RW delete"}),
+            "Removes fields; the last one takes the key.", {1, 1, 1, "RW delete"})
+        .Costs("O(N), N: fields given"),
     HashRow("hexists", 3, kReadOnly | kFast, Hexists, "2.0.0", "key field",
             "Tells whether a field exists.", {1, 1, 1, "RO"}),
     HashRow("hget", 3, kReadOnly | kFast, Hget, "2.0.0", "key field",
             "Returns the value of a field."),
     HashRow("hgetall", 2, kReadOnly, Hgetall, "2.0.0", "key",
             "Returns all fields with their values.")
+        .Costs("O(N), N: fields")
         .Tipped("nondeterministic_output_order"),
     HashRow("hincrby", 4, kAdds, Hincrby, "2.0.0", "key field increment",
             "Adds an integer to the value of a field.", {1, 1, 1, "RW access update"}),
     HashRow("hincrbyfloat", 4, kAdds, Hincrbyfloat, "2.6.0", "key field increment<double>",
             "Adds a float to the value of a field.", {1, 1, 1, "RW access update"}),
     HashRow("hkeys", 2, kReadOnly, Hkeys, "2.0.0", "key", "Returns all fields.")
+        .Costs("O(N), N: fields")
         .Tipped("nondeterministic_output_order"),
     HashRow("hlen", 2, kReadOnly | kFast, Hlen, "2.0.0", "key", "Counts the fields.",
             {1, 1, 1, "RO"}),
     HashRow("hmget", -3, kReadOnly | kFast, Hmget, "2.0.0", "key field...",
-            "Returns the values of several fields."),
+            "Returns the values of several fields.")
+        .Costs("O(N), N: fields given"),
     Deprecated(HashRow("hmset", -4, kAdds, Hmset, "2.0.0", "key (data: field value)...",
-                       "Sets several fields; HSET replaces it."),
+                       "Sets several fields; HSET replaces it.")
+                   .Costs("O(N), N: fields given"),
                "4.0.0", "`HSET` with multiple field-value pairs"),
     HashRow("hrandfield", -2, kReadOnly | kRunsBelow, Hrandfield, "6.2.0",
             "key [options: count [WITHVALUES]]", "Returns random fields.")
+        .Costs("O(N), N: fields answered")
         .Tipped("nondeterministic_output"),
     HashRow("hscan", -3, kReadOnly, Hscan, "2.8.0",
             "key cursor [MATCH pattern] [COUNT count] [NOVALUES]",
             "Walks over the fields in steps.")
+        .Costs("O(1) a call, O(N) for all, N: elements")
         .Tipped("nondeterministic_output"),
     HashRow("hset", -4, kAdds, Hset, "2.0.0", "key (data: field value)...",
-            "Sets fields to values."),
+            "Sets fields to values.")
+        .Costs("O(N), N: fields given"),
     HashRow("hsetnx", 4, kAdds, Hsetnx, "2.0.0", "key field value",
             "Sets a field unless it exists.", {1, 1, 1, "RW insert"}),
     HashRow("hstrlen", 3, kReadOnly | kFast, Hstrlen, "3.2.0", "key field",
             "Returns the length of a value.", {1, 1, 1, "RO"}),
     HashRow("hvals", 2, kReadOnly, Hvals, "2.0.0", "key", "Returns all values.")
+        .Costs("O(N), N: fields")
         .Tipped("nondeterministic_output_order"),
 };
 

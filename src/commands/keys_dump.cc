@@ -137,6 +137,7 @@ constexpr Command kKeyDumpCommands[] = {
      .since = "2.6.0",
      .syntax = "key",
      .summary = "Returns what a key holds as bytes that RESTORE understands.",
+     .complexity = "O(N), N: bytes of the value",
      .tips = "nondeterministic_output"},
     {.name = "restore",
      .arity = -4,
@@ -148,6 +149,7 @@ constexpr Command kKeyDumpCommands[] = {
      .since = "2.6.0",
      .syntax = "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
      .summary = "Creates a key from what DUMP returned.",
+     .complexity = "O(N), N: bytes of the value; O(N*log(N)) for a large sorted set",
      .resolve_for = RestoreResolve},
 };
 

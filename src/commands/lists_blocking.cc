@@ -63,11 +63,13 @@ constexpr Command kListBlockingCommands[] = {
     BlockingRow(
         kList, "list", "blpop", -3, 0, {1, -2, 1, "RW access delete"}, Blpop, "2.0.0",
         "key... timeout",
-        "Takes the first element of the first of several lists that has one, or waits for one."),
+        "Takes the first element of the first of several lists that has one, or waits for one.")
+        .Costs("O(K), K: keys"),
     BlockingRow(
         kList, "list", "brpop", -3, 0, {1, -2, 1, "RW access delete"}, Brpop, "2.0.0",
         "key... timeout",
-        "Takes the last element of the first of several lists that has one, or waits for one."),
+        "Takes the last element of the first of several lists that has one, or waits for one.")
+        .Costs("O(K), K: keys"),
     BlockingRow(kList, "list", "blmove", 6, kDenyOom, kTakenThenPut, Blmove, "6.2.0",
                 "source destination (wherefrom: LEFT|RIGHT) (whereto: LEFT|RIGHT) timeout",
                 "Moves an element from an end of a list to an end of another, or waits for one."),
@@ -78,7 +80,8 @@ constexpr Command kListBlockingCommands[] = {
         "6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"),
     BlockingRow(kList, "list", "blmpop", -5, kMovableKeys, {CountedKeys(2, "RW access delete")},
                 Blmpop, "7.0.0", "timeout numkeys key... (where: LEFT|RIGHT) [COUNT count]",
-                "Takes elements from the first of several lists that exists, or waits for one."),
+                "Takes elements from the first of several lists that exists, or waits for one.")
+        .Costs("O(K+M), K: keys, M: elements removed"),
 };
 
 }  // namespace

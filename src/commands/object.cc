@@ -146,6 +146,7 @@ constexpr Command kObjectCommands[] = {
      .group = "generic",
      .since = "2.2.3",
      .summary = "Tells what is known about a key beside its value.",
+     .complexity = "Depends on the subcommand.",
      .subcommands = kObjectSubcommands},
 };
 

@@ -166,22 +166,29 @@ constexpr Keys kTargetAndSources{KeyAt(1, "OW update"), KeysFrom(2, "RO access")
 constexpr Command kSetAlgebraCommands[] = {
     SetRow("sdiff", -2, kReadOnly, Sdiff, "1.0.0", "key...",
            "Returns the members of the first set that are in no other.", kAllKeys)
+        .Costs("O(N), N: elements of all sets")
         .Tipped("nondeterministic_output_order"),
     SetRow("sdiffstore", -3, kStores, Sdiffstore, "1.0.0", "destination key...",
-           "Stores what SDIFF returns.", kTargetAndSources),
+           "Stores what SDIFF returns.", kTargetAndSources)
+        .Costs("O(N), N: elements of all sets"),
     SetRow("sinter", -2, kReadOnly, Sinter, "1.0.0", "key...",
            "Returns the members that all sets have.", kAllKeys)
+        .Costs("O(N*M), N: members of the smallest set, M: sets")
         .Tipped("nondeterministic_output_order"),
     SetRow("sintercard", -3, kReadOnly | kMovableKeys, Sintercard, "7.0.0",
            "numkeys key... [LIMIT limit]", "Counts the members that all sets have.",
-           {CountedKeys(1, "RO access")}),
+           {CountedKeys(1, "RO access")})
+        .Costs("O(N*M), N: members of the smallest set, M: sets"),
     SetRow("sinterstore", -3, kStores, Sinterstore, "1.0.0", "destination key...",
-           "Stores what SINTER returns.", {KeyAt(1, "RW update"), KeysFrom(2, "RO access")}),
+           "Stores what SINTER returns.", {KeyAt(1, "RW update"), KeysFrom(2, "RO access")})
+        .Costs("O(N*M), N: members of the smallest set, M: sets"),
     SetRow("sunion", -2, kReadOnly, Sunion, "1.0.0", "key...", "Returns the members of all sets.",
            kAllKeys)
+        .Costs("O(N), N: elements of all sets")
         .Tipped("nondeterministic_output_order"),
     SetRow("sunionstore", -3, kStores, Sunionstore, "1.0.0", "destination key...",
-           "Stores what SUNION returns.", kTargetAndSources),
+           "Stores what SUNION returns.", kTargetAndSources)
+        .Costs("O(N), N: elements of all sets"),
 };
 
 }  // namespace

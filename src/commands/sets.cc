@@ -197,26 +197,33 @@ void Spop(Call& call) {
 
 constexpr Command kSetCommands[] = {
     SetRow("sadd", -3, kWrite | kDenyOom | kFast, Sadd, "1.0.0", "key member...", "Adds members.",
-           {1, 1, 1, "RW insert"}),
+           {1, 1, 1, "RW insert"})
+        .Costs("O(N), N: members given"),
     SetRow("scard", 2, kReads, Scard, "1.0.0", "key", "Counts the members.", {1, 1, 1, "RO"}),
     SetRow("sismember", 3, kReads, Sismember, "1.0.0", "key member",
            "Tells whether a member is in the set.", {1, 1, 1, "RO"}),
     SetRow("smembers", 2, kReadOnly, Smembers, "1.0.0", "key", "Returns all members.")
+        .Costs("O(N), N: members")
         .Tipped("nondeterministic_output_order"),
     SetRow("smismember", -3, kReads, Smismember, "6.2.0", "key member...",
-           "Tells which of several are members."),
+           "Tells which of several are members.")
+        .Costs("O(N), N: members given"),
     SetRow("smove", 4, kWrite | kFast, Smove, "1.0.0", "source destination member",
            "Moves a member to another set.", kTakenThenPut),
     SetRow("spop", -2, kWrite | kFast, Spop, "1.0.0", "key [count]",
            "Removes random members and returns them.", {1, 1, 1, "RW access delete"})
+        .Costs("O(N), N: members removed")
         .Tipped("nondeterministic_output"),
     SetRow("srandmember", -2, kReadOnly | kRunsBelow, Srandmember, "1.0.0", "key [count]",
            "Returns random members.")
+        .Costs("O(N), N: members answered")
         .Tipped("nondeterministic_output"),
     SetRow("srem", -3, kWrite | kFast, Srem, "1.0.0", "key member...",
-           "Removes members; the last one takes the key.", {1, 1, 1, "RW delete"}),
+           "Removes members; the last one takes the key.", {1, 1, 1, "RW delete"})
+        .Costs("O(N), N: members given"),
     SetRow("sscan", -3, kReadOnly, Sscan, "2.8.0", "key cursor [MATCH pattern] [COUNT count]",
            "Walks over the members in steps.")
+        .Costs("O(1) a call, O(N) for all, N: elements")
         .Tipped("nondeterministic_output"),
 };
 

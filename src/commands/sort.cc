@@ -320,7 +320,8 @@ constexpr Command kSortCommands[] = {
      .syntax = "key [BY by-pattern=pattern@1] [LIMIT (offset count)] "
                "[GET get-pattern=pattern@1]... [order: ASC|DESC] [sorting=ALPHA] "
                "[STORE destination]",
-     .summary = "Returns or stores the elements of a list, set or sorted set in order."},
+     .summary = "Returns or stores the elements of a list, set or sorted set in order.",
+     .complexity = "O(N+M*log(M)), N: elements, M: elements answered"},
     {.name = "sort_ro",
      .arity = -2,
      .flags = kReadOnly | kMovableKeys | kAllShards,
@@ -332,7 +333,8 @@ constexpr Command kSortCommands[] = {
      .since = "7.0.0",
      .syntax = "key [BY by-pattern=pattern@1] [LIMIT (offset count)] "
                "[GET get-pattern=pattern@1]... [order: ASC|DESC] [sorting=ALPHA]",
-     .summary = "Returns the elements of a list, set or sorted set in order."},
+     .summary = "Returns the elements of a list, set or sorted set in order.",
+     .complexity = "O(N+M*log(M)), N: elements, M: elements answered"},
 };
 
 }  // namespace

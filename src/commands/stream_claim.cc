@@ -274,6 +274,7 @@ constexpr Command kStreamClaimCommands[] = {
      .syntax = "key group consumer min-idle-time<string> id... [IDLE ms] "
                "[TIME unix-time-milliseconds] [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]",
      .summary = "Takes over pending entries by id.",
+     .complexity = "O(M*log(N)), M: ids given, N: pending entries",
      .tips = "nondeterministic_output"},
     {.name = "xautoclaim",
      .arity = -6,
@@ -286,6 +287,7 @@ constexpr Command kStreamClaimCommands[] = {
      .since = "6.2.0",
      .syntax = "key group consumer min-idle-time<string> start<string> [COUNT count] [JUSTID]",
      .summary = "Takes over pending entries that have been idle.",
+     .complexity = "O(N), N: entries looked at",
      .tips = "nondeterministic_output"},
 };
 

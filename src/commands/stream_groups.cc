@@ -313,7 +313,8 @@ constexpr Command kStreamGroupSubcommands[] = {
      .group = "stream",
      .since = "5.0.0",
      .syntax = "key group",
-     .summary = "Removes a consumer group."},
+     .summary = "Removes a consumer group.",
+     .complexity = "O(N), N: pending entries"},
     {.name = "xgroup|createconsumer",
      .arity = 5,
      .flags = kWrite | kDenyOom,
@@ -352,6 +353,7 @@ constexpr Command kStreamGroupCommands[] = {
      .group = "stream",
      .since = "5.0.0",
      .summary = "Manages the consumer groups of a stream.",
+     .complexity = "Depends on the subcommand.",
      .subcommands = kStreamGroupSubcommands},
     {.name = "xack",
      .arity = -4,
@@ -363,7 +365,8 @@ constexpr Command kStreamGroupCommands[] = {
      .group = "stream",
      .since = "5.0.0",
      .syntax = "key group id...",
-     .summary = "Acknowledges entries that were delivered."},
+     .summary = "Acknowledges entries that were delivered.",
+     .complexity = "O(N), N: ids given"},
     {.name = "xpending",
      .arity = -3,
      .flags = kReadOnly,
@@ -376,6 +379,7 @@ constexpr Command kStreamGroupCommands[] = {
      .syntax =
          "key group [filters: [IDLE min-idle-time] start<string> end<string> count [consumer]]",
      .summary = "Returns what was delivered but not acknowledged.",
+     .complexity = "O(N), N: entries answered",
      .tips = "nondeterministic_output"},
 };
 

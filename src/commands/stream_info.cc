@@ -266,6 +266,7 @@ constexpr Command kStreamInfoCommands[] = {
      .group = "stream",
      .since = "5.0.0",
      .summary = "Shows the inside of streams.",
+     .complexity = "Depends on the subcommand.",
      .subcommands = kStreamInfoSubcommands},
 };
 

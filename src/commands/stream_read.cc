@@ -282,7 +282,8 @@ constexpr Command kStreamReadCommands[] = {
      .group = "stream",
      .since = "5.0.0",
      .syntax = "[COUNT count] [BLOCK milliseconds] STREAMS (key... id...)",
-     .summary = "Returns entries behind given ids of several streams."},
+     .summary = "Returns entries behind given ids of several streams.",
+     .complexity = "O(N), N: entries answered"},
     {.name = "xreadgroup",
      .arity = -7,
      .flags = kWrite | kBlocking | kMovableKeys,
@@ -294,7 +295,8 @@ constexpr Command kStreamReadCommands[] = {
      .since = "5.0.0",
      .syntax = "GROUP (group-block: group consumer) [COUNT count] [BLOCK milliseconds] [NOACK] "
                "STREAMS (key... id...)",
-     .summary = "Delivers entries of several streams to a consumer of a group."},
+     .summary = "Delivers entries of several streams to a consumer of a group.",
+     .complexity = "O(N), N: entries answered"},
 };
 
 }  // namespace

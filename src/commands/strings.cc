@@ -364,6 +364,7 @@ constexpr Command kStringCommands[] = {
      .since = "1.0.0",
      .syntax = "key...",
      .summary = "Returns the strings that several keys hold.",
+     .complexity = "O(N), N: keys given",
      .tips = "request_policy:multi_shard"},
     {.name = "mset",
      .arity = -3,
@@ -375,6 +376,7 @@ constexpr Command kStringCommands[] = {
      .since = "1.0.1",
      .syntax = "(data: key value)...",
      .summary = "Sets several keys to strings at once.",
+     .complexity = "O(N), N: keys given",
      .tips = "request_policy:multi_shard response_policy:all_succeeded"},
     {.name = "msetnx",
      .arity = -3,
@@ -386,7 +388,8 @@ constexpr Command kStringCommands[] = {
      .group = "string",
      .since = "1.0.1",
      .syntax = "(data: key value)...",
-     .summary = "Sets several keys to strings unless any of them exists."},
+     .summary = "Sets several keys to strings unless any of them exists.",
+     .complexity = "O(N), N: keys given"},
 };
 
 }  // namespace

@@ -191,7 +191,8 @@ constexpr Command kStringLcsCommands[] = {
      .group = "string",
      .since = "7.0.0",
      .syntax = "key1 key2@0 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]",
-     .summary = "Returns the longest common subsequence of two strings."},
+     .summary = "Returns the longest common subsequence of two strings.",
+     .complexity = "O(N*M), N and M: bytes of the strings"},
 };
 
 }  // namespace

@@ -272,24 +272,30 @@ constexpr Keys kTargetAndSources{KeyAt(1, "OW update"), CountedKeys(2, "RO acces
 
 constexpr Command kSortedSetAlgebraCommands[] = {
     SortedSetRow("zdiff", -3, kReadsSources, Zdiff, "6.2.0", "numkeys key... [WITHSCORES]",
-                 "Returns the members of the first set that are in no other.", kSources),
+                 "Returns the members of the first set that are in no other.", kSources)
+        .Costs("O(L+(N-K)*log(N)), L: members of all, N: of the first, K: of the result"),
     SortedSetRow("zdiffstore", -4, kStoresSources, Zdiffstore, "6.2.0",
-                 "destination numkeys key...", "Stores what ZDIFF returns.", kTargetAndSources),
+                 "destination numkeys key...", "Stores what ZDIFF returns.", kTargetAndSources)
+        .Costs("O(L+(N-K)*log(N)), L: members of all, N: of the first, K: of the result"),
     SortedSetRow("zinter", -3, kReadsSources, Zinter, "6.2.0",
                  "numkeys key... [WEIGHTS weight...] [AGGREGATE (SUM|MIN|MAX)] [WITHSCORES]",
-                 "Returns the members that all sets have.", kSources),
+                 "Returns the members that all sets have.", kSources)
+        .Costs("O(N*K+M*log(M)), N: members of the smallest, K: keys, M: members of the result"),
     SortedSetRow("zintercard", -3, kReadsSources, Zintercard, "7.0.0",
-                 "numkeys key... [LIMIT limit]", "Counts the members that all sets have.",
-                 kSources),
+                 "numkeys key... [LIMIT limit]", "Counts the members that all sets have.", kSources)
+        .Costs("O(N*K), N: members of the smallest, K: keys"),
     SortedSetRow("zinterstore", -4, kStoresSources, Zinterstore, "2.0.0",
                  "destination numkeys key... [WEIGHTS weight...] [AGGREGATE (SUM|MIN|MAX)]",
-                 "Stores what ZINTER returns.", kTargetAndSources),
+                 "Stores what ZINTER returns.", kTargetAndSources)
+        .Costs("O(N*K+M*log(M)), N: members of the smallest, K: keys, M: members of the result"),
     SortedSetRow("zunion", -3, kReadsSources, Zunion, "6.2.0",
                  "numkeys key... [WEIGHTS weight...] [AGGREGATE (SUM|MIN|MAX)] [WITHSCORES]",
-                 "Returns the members of all sets.", kSources),
+                 "Returns the members of all sets.", kSources)
+        .Costs("O(N+M*log(M)), N: members of all, M: members of the result"),
     SortedSetRow("zunionstore", -4, kStoresSources, Zunionstore, "2.0.0",
                  "destination numkeys key... [WEIGHTS weight...] [AGGREGATE (SUM|MIN|MAX)]",
-                 "Stores what ZUNION returns.", kTargetAndSources),
+                 "Stores what ZUNION returns.", kTargetAndSources)
+        .Costs("O(N+M*log(M)), N: members of all, M: members of the result"),
 };
 
 }  // namespace

@@ -160,28 +160,35 @@ constexpr Command kSortedSetRangeCommands[] = {
     SortedSetRow("zrange", -4, kReadOnly, Zrange, "1.2.0",
                  "key start<string> stop<string> [sortby: BYSCORE|BYLEX] [REV] "
                  "[LIMIT (offset count)] [WITHSCORES]",
-                 "Returns members by rank, score or text."),
+                 "Returns members by rank, score or text.")
+        .Costs("O(log(N)+M), N: members, M: members answered"),
     Deprecated(
         SortedSetRow("zrangebylex", -4, kReadOnly, Zrangebylex, "2.8.9",
-                     "key min max [LIMIT (offset count)]", "Returns members between two texts."),
+                     "key min max [LIMIT (offset count)]", "Returns members between two texts.")
+            .Costs("O(log(N)+M), N: members, M: members answered"),
         "6.2.0", "`ZRANGE` with the `BYLEX` argument"),
     Deprecated(SortedSetRow("zrangebyscore", -4, kReadOnly, Zrangebyscore, "1.0.5",
                             "key min<double> max<double> [WITHSCORES] [LIMIT (offset count)]",
-                            "Returns members by score."),
+                            "Returns members by score.")
+                   .Costs("O(log(N)+M), N: members, M: members answered"),
                "6.2.0", "`ZRANGE` with the `BYSCORE` argument"),
     SortedSetRow("zrangestore", -5, kWrite | kDenyOom, Zrangestore, "6.2.0",
                  "dst src min max [sortby: BYSCORE|BYLEX] [REV] [LIMIT (offset count)]",
-                 "Stores what ZRANGE returns.", {KeyAt(1, "OW update"), KeyAt(2, "RO access")}),
+                 "Stores what ZRANGE returns.", {KeyAt(1, "OW update"), KeyAt(2, "RO access")})
+        .Costs("O(log(N)+M), N: members, M: members stored"),
     Deprecated(SortedSetRow("zrevrange", -4, kReadOnly, Zrevrange, "1.2.0",
-                            "key start stop [WITHSCORES]", "Returns members by descending rank."),
+                            "key start stop [WITHSCORES]", "Returns members by descending rank.")
+                   .Costs("O(log(N)+M), N: members, M: members answered"),
                "6.2.0", "`ZRANGE` with the `REV` argument"),
     Deprecated(SortedSetRow("zrevrangebylex", -4, kReadOnly, Zrevrangebylex, "2.8.9",
                             "key max min [LIMIT (offset count)]",
-                            "Returns members between two texts, downwards."),
+                            "Returns members between two texts, downwards.")
+                   .Costs("O(log(N)+M), N: members, M: members answered"),
                "6.2.0", "`ZRANGE` with the `REV` and `BYLEX` arguments"),
     Deprecated(SortedSetRow("zrevrangebyscore", -4, kReadOnly, Zrevrangebyscore, "2.2.0",
                             "key max<double> min<double> [WITHSCORES] [LIMIT (offset count)]",
-                            "Returns members by score, downwards."),
+                            "Returns members by score, downwards.")
+                   .Costs("O(log(N)+M), N: members, M: members answered"),
                "6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments"),
 };
 

@@ -204,43 +204,58 @@ constexpr Command kSortedSetCommands[] = {
     SortedSetRow("zadd", -4, kAdds, Zadd, "1.2.0",
                  "key [condition: NX|XX] [comparison: GT|LT] [change=CH] [increment=INCR] "
                  "(data: score member)...",
-                 "Adds members with scores, or changes their scores."),
+                 "Adds members with scores, or changes their scores.")
+        .Costs("O(M*log(N)), M: members given, N: members"),
     SortedSetRow("zcard", 2, kReads, Zcard, "1.2.0", "key", "Counts the members.", {1, 1, 1, "RO"}),
     SortedSetRow("zcount", 4, kReads, Zcount, "2.0.0", "key min<double> max<double>",
-                 "Counts the members with scores in a range."),
+                 "Counts the members with scores in a range.")
+        .Costs("O(log(N)), N: members"),
     SortedSetRow("zincrby", 4, kAdds, Zincrby, "1.2.0", "key increment member",
-                 "Adds to the score of a member.", {1, 1, 1, "RW access update"}),
+                 "Adds to the score of a member.", {1, 1, 1, "RW access update"})
+        .Costs("O(log(N)), N: members"),
     SortedSetRow("zlexcount", 4, kReads, Zlexcount, "2.8.9", "key min max",
-                 "Counts the members between two texts."),
+                 "Counts the members between two texts.")
+        .Costs("O(log(N)), N: members"),
     SortedSetRow("zmpop", -4, kWrite | kMovableKeys, Zmpop, "7.0.0",
                  "numkeys key... (where: MIN|MAX) [COUNT count]",
                  "Pops members of the first set that has any.",
-                 {CountedKeys(1, "RW access delete")}),
+                 {CountedKeys(1, "RW access delete")})
+        .Costs("O(K+M*log(N)), K: keys, M: members removed, N: members"),
     SortedSetRow("zmscore", -3, kReads, Zmscore, "6.2.0", "key member...",
-                 "Returns the scores of several members."),
+                 "Returns the scores of several members.")
+        .Costs("O(N), N: members given"),
     SortedSetRow("zpopmax", -2, kWrite | kFast, Zpopmax, "5.0.0", "key [count]",
-                 "Pops the members with highest scores.", {1, 1, 1, "RW access delete"}),
+                 "Pops the members with highest scores.", {1, 1, 1, "RW access delete"})
+        .Costs("O(M*log(N)), M: members removed, N: members"),
     SortedSetRow("zpopmin", -2, kWrite | kFast, Zpopmin, "5.0.0", "key [count]",
-                 "Pops the members with lowest scores.", {1, 1, 1, "RW access delete"}),
+                 "Pops the members with lowest scores.", {1, 1, 1, "RW access delete"})
+        .Costs("O(M*log(N)), M: members removed, N: members"),
     SortedSetRow("zrandmember", -2, kReadOnly | kRunsBelow, Zrandmember, "6.2.0",
                  "key [options: count [WITHSCORES]]", "Returns random members.")
+        .Costs("O(N), N: members answered")
         .Tipped("nondeterministic_output"),
     SortedSetRow("zrank", -3, kReads, Zrank, "2.0.0", "key member [WITHSCORE]",
-                 "Returns a member's rank by ascending score."),
+                 "Returns a member's rank by ascending score.")
+        .Costs("O(log(N)), N: members"),
     SortedSetRow("zrem", -3, kWrite | kFast, Zrem, "1.2.0", "key member...",
-                 "Removes members; the last takes the key.", {1, 1, 1, "RW delete"}),
+                 "Removes members; the last takes the key.", {1, 1, 1, "RW delete"})
+        .Costs("O(M*log(N)), M: members given, N: members"),
     SortedSetRow("zremrangebylex", 4, kWrite, Zremrangebylex, "2.8.9", "key min max",
-                 "Removes members between two texts.", {1, 1, 1, "RW delete"}),
+                 "Removes members between two texts.", {1, 1, 1, "RW delete"})
+        .Costs("O(log(N)+M), N: members, M: members removed"),
     SortedSetRow("zremrangebyrank", 4, kWrite, Zremrangebyrank, "2.0.0", "key start stop",
-                 "Removes members by rank.", {1, 1, 1, "RW delete"}),
+                 "Removes members by rank.", {1, 1, 1, "RW delete"})
+        .Costs("O(log(N)+M), N: members, M: members removed"),
     SortedSetRow("zremrangebyscore", 4, kWrite, Zremrangebyscore, "1.2.0",
-                 "key min<double> max<double>", "Removes members by score.",
-                 {1, 1, 1, "RW delete"}),
+                 "key min<double> max<double>", "Removes members by score.", {1, 1, 1, "RW delete"})
+        .Costs("O(log(N)+M), N: members, M: members removed"),
     SortedSetRow("zrevrank", -3, kReads, Zrevrank, "2.0.0", "key member [WITHSCORE]",
-                 "Returns a member's rank by descending score."),
+                 "Returns a member's rank by descending score.")
+        .Costs("O(log(N)), N: members"),
     SortedSetRow("zscan", -3, kReadOnly, Zscan, "2.8.0",
                  "key cursor [MATCH pattern] [COUNT count] [NOSCORES]",
                  "Walks over the members in steps.")
+        .Costs("O(1) a call, O(N) for all, N: elements")
         .Tipped("nondeterministic_output"),
     SortedSetRow("zscore", 3, kReads, Zscore, "1.2.0", "key member",
                  "Returns the score of a member."),

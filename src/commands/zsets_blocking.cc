@@ -45,15 +45,18 @@ constexpr Command kSortedSetBlockingCommands[] = {
     BlockingRow(
         kSortedSet, "sorted-set", "bzpopmin", -3, kFast, {1, -2, 1, "RW access delete"}, Bzpopmin,
         "5.0.0", "key... timeout",
-        "Takes the lowest member of the first of several sorted sets that has one, or waits."),
+        "Takes the lowest member of the first of several sorted sets that has one, or waits.")
+        .Costs("O(K+log(N)), K: keys, N: members"),
     BlockingRow(
         kSortedSet, "sorted-set", "bzpopmax", -3, kFast, {1, -2, 1, "RW access delete"}, Bzpopmax,
         "5.0.0", "key... timeout",
-        "Takes the highest member of the first of several sorted sets that has one, or waits."),
+        "Takes the highest member of the first of several sorted sets that has one, or waits.")
+        .Costs("O(K+log(N)), K: keys, N: members"),
     BlockingRow(
         kSortedSet, "sorted-set", "bzmpop", -5, kMovableKeys, {CountedKeys(2, "RW access delete")},
         Bzmpop, "7.0.0", "timeout numkeys key... (where: MIN|MAX) [COUNT count]",
-        "Takes members from the first of several sorted sets that exists, or waits for one."),
+        "Takes members from the first of several sorted sets that exists, or waits for one.")
+        .Costs("O(K+M*log(N)), K: keys, M: members removed, N: members"),
 };
 
 }  // namespace

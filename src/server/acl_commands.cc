@@ -292,19 +292,26 @@ constexpr Command kAclSubcommands[] = {
     AclRow("acl|dryrun", -4, kAclAdminFlags, AclDryRun, "7.0.0", "username command [arg...]",
            "Tells whether a user may run a command."),
     AclRow("acl|genpass", -2, kAclFlags, AclGenPass, "6.0.0", "[bits]", "Makes a random password."),
-    AclRow("acl|getuser", 3, kAclAdminFlags, AclGetUser, "6.0.0", "username", "Describes a user."),
+    AclRow("acl|getuser", 3, kAclAdminFlags, AclGetUser, "6.0.0", "username", "Describes a user.")
+        .Costs("O(N), N: rules of the user"),
     AclRow("acl|help", 2, kAclHelpFlags, AclHelp, "6.0.0", "", "Describes the subcommands."),
-    AclRow("acl|list", 2, kAclAdminFlags, AclList, "6.0.0", "", "Lists users as rules."),
+    AclRow("acl|list", 2, kAclAdminFlags, AclList, "6.0.0", "", "Lists users as rules.")
+        .Costs("O(N), N: users"),
     AclRow("acl|load", 2, kAclAdminFlags, AclLoad, "6.0.0", "",
-           "Reads the users from the ACL file."),
+           "Reads the users from the ACL file.")
+        .Costs("O(N), N: users"),
     AclRow("acl|log", -2, kAclAdminFlags, AclShowLog, "6.0.0", "[operation: count|RESET]",
-           "Shows what was refused to whom."),
+           "Shows what was refused to whom.")
+        .Costs("O(N), N: entries answered"),
     AclRow("acl|save", 2, kAclAdminFlags, AclSave, "6.0.0", "", "Writes the users to the ACL file.")
+        .Costs("O(N), N: users")
         .Tipped("request_policy:all_nodes response_policy:all_succeeded"),
     AclRow("acl|setuser", -3, kAclAdminFlags, AclSetUser, "6.0.0", "username [rule...]",
            "Makes or changes a user.")
+        .Costs("O(N), N: rules given")
         .Tipped("request_policy:all_nodes response_policy:all_succeeded"),
-    AclRow("acl|users", 2, kAclAdminFlags, AclUserNames, "6.0.0", "", "Lists the names of users."),
+    AclRow("acl|users", 2, kAclAdminFlags, AclUserNames, "6.0.0", "", "Lists the names of users.")
+        .Costs("O(N), N: users"),
     AclRow("acl|whoami", 2, kAclFlags, AclWhoAmI, "6.0.0", "", "Answers who this connection is."),
 };
 
@@ -314,6 +321,7 @@ constexpr Command kAclCommands[] = {
      .group = "server",
      .since = "6.0.0",
      .summary = "A container for access control commands.",
+     .complexity = "Depends on the subcommand.",
      .subcommands = kAclSubcommands},
 };
 

@@ -166,9 +166,11 @@ void ModuleHelp(Call& call) {
 
 constexpr Command kConfigSubcommands[] = {
     ConfigRow("config|get", -3, ConfigGet, "2.0.0", "parameter...",
-              "Answers the values of settings."),
+              "Answers the values of settings.")
+        .Costs("O(N), N: settings"),
     ConfigRow("config|set", -4, ConfigSet, "2.0.0", "(data: parameter value)...",
               "Changes settings, all or none.")
+        .Costs("O(N), N: settings given")
         .Tipped("request_policy:all_nodes response_policy:all_succeeded"),
     ConfigRow("config|rewrite", 2, ConfigRewrite, "2.8.0", "",
               "Saves what was changed at run time.")
@@ -234,12 +236,14 @@ constexpr Command kAdminCommands[] = {
      .group = "server",
      .since = "4.0.0",
      .summary = "A container for module commands.",
+     .complexity = "Depends on the subcommand.",
      .subcommands = kModuleSubcommands},
     {.name = "config",
      .arity = -2,
      .group = "server",
      .since = "2.0.0",
      .summary = "A container for configuration commands.",
+     .complexity = "Depends on the subcommand.",
      .subcommands = kConfigSubcommands},
     {.name = "time",
      .arity = 1,
@@ -257,7 +261,8 @@ constexpr Command kAdminCommands[] = {
      .group = "server",
      .since = "1.0.0",
      .syntax = "[save-selector: NOSAVE|SAVE] [NOW] [FORCE] [ABORT]",
-     .summary = "Writes a snapshot if asked, moves spilled values below and stops."},
+     .summary = "Writes a snapshot if asked, moves spilled values below and stops.",
+     .complexity = "O(N), N: keys, when it saves"},
     {.name = "replicaof",
      .arity = 3,
      .flags = kAdmin | kStale | kNoScript | commands::kNoAsyncLoading | kNoLocks,

@@ -301,12 +301,14 @@ constexpr Command kClientSubcommands[] = {
     ClientRow("client|list", -2, ClientList, "2.4.0",
               "[TYPE (client-type: NORMAL|MASTER|REPLICA|PUBSUB)] [ID client-id...]",
               "Lists connections.", kAdmin, kDangerous)
+        .Costs("O(N), N: clients")
         .Tipped("nondeterministic_output"),
     ClientRow("client|kill", -3, ClientKill, "2.4.0",
               "(filter: old-format=ip:port|(new-format: [ID client-id]|"
               "[TYPE (client-type: NORMAL|MASTER|SLAVE|REPLICA|PUBSUB)]|[USER username]|"
               "[ADDR addr=ip:port]|[LADDR laddr=ip:port]|[SKIPME (YES|NO)]|[MAXAGE maxage])...)",
-              "Closes connections.", kAdmin, kDangerous),
+              "Closes connections.", kAdmin, kDangerous)
+        .Costs("O(N), N: clients"),
     ClientRow("client|setname", 3, ClientSetName, "2.6.9", "connection-name",
               "Names this connection.")
         .Tipped("request_policy:all_nodes response_policy:all_succeeded"),
@@ -326,7 +328,8 @@ constexpr Command kClientSubcommands[] = {
     ClientRow("client|pause", -3, ClientPauseStart, "3.0.0", "timeout<integer> [mode: WRITE|ALL]",
               "Holds up requests for a time.", kAdmin, kDangerous),
     ClientRow("client|unpause", 2, ClientPauseEnd, "6.2.0", "", "Ends what CLIENT PAUSE began.",
-              kAdmin, kDangerous),
+              kAdmin, kDangerous)
+        .Costs("O(N), N: paused clients"),
     ClientRow("client|reply", 3, ClientReply, "3.2.0", "(action: ON|OFF|SKIP)",
               "Switches replies on, off, or skips one."),
     ClientRow("client|tracking", -3, ClientTracking, "6.0.0",
@@ -355,6 +358,7 @@ constexpr Command kClientCommands[] = {
      .group = "connection",
      .since = "2.4.0",
      .summary = "A container for client connection commands.",
+     .complexity = "Depends on the subcommand.",
      .subcommands = kClientSubcommands},
 };
 

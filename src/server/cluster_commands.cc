@@ -39,7 +39,7 @@ constexpr Command kClusterSubcommands[] = {
         .Tipped("nondeterministic_output"),
     ClusterRow("cluster|links", 2, "7.0.0", "").Tipped("nondeterministic_output"),
     ClusterRow("cluster|myid", 2, "3.0.0", ""),
-    ClusterRow("cluster|keyslot", 3, "3.0.0", "key<string>"),
+    ClusterRow("cluster|keyslot", 3, "3.0.0", "key<string>").Costs("O(N), N: bytes of the key"),
     ClusterRow("cluster|countkeysinslot", 3, "3.0.0", "slot"),
     ClusterRow("cluster|getkeysinslot", 4, "3.0.0", "slot count").Tipped("nondeterministic_output"),
     ClusterRow("cluster|replicas", 3, "5.0.0", "node-id", kClusterAdminFlags | commands::kStale)
@@ -57,6 +57,7 @@ constexpr Command kClusterCommands[] = {
      .group = "cluster",
      .since = "3.0.0",
      .summary = "A container for cluster commands.",
+     .complexity = "Depends on the subcommand.",
      .subcommands = kClusterSubcommands},
     ClusterRow("readonly", 1, "3.0.0", "", kClusterFlags | commands::kLoading | commands::kFast,
                commands::kConnection),

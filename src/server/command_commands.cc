@@ -157,17 +157,22 @@ constexpr Command kCommandSubcommands[] = {
     CommandRow("command|count", 2, CommandCount, "2.8.13", "", "Counts the commands."),
     CommandRow("command|info", -2, CommandInfo, "2.8.13", "[command-name...]",
                "Describes commands.")
+        .Costs("O(N), N: commands asked for")
         .Tipped("nondeterministic_output_order"),
     CommandRow("command|docs", -2, CommandDocs, "7.0.0", "[command-name...]", "Documents commands.")
+        .Costs("O(N), N: commands asked for")
         .Tipped("nondeterministic_output_order"),
     CommandRow("command|list", -2, CommandList, "7.0.0",
                "[FILTERBY (MODULE module-name|ACLCAT category|PATTERN pattern)]",
                "Lists the names of commands.")
+        .Costs("O(N), N: commands")
         .Tipped("nondeterministic_output_order"),
     CommandRow("command|getkeys", -3, CommandGetKeys, "2.8.13", "command [arg...]",
-               "Extracts the keys of a command line."),
+               "Extracts the keys of a command line.")
+        .Costs("O(N), N: arguments of the command"),
     CommandRow("command|getkeysandflags", -3, CommandGetKeysAndFlags, "7.0.0", "command [arg...]",
-               "Extracts the keys of a command line, with what is done to them."),
+               "Extracts the keys of a command line, with what is done to them.")
+        .Costs("O(N), N: arguments of the command"),
     CommandRow("command|help", 2, CommandHelp, "5.0.0", "", "Describes the subcommands."),
 };
 
@@ -180,6 +185,7 @@ constexpr Command kCommandCommands[] = {
      .group = "server",
      .since = "2.8.13",
      .summary = "Describes all commands.",
+     .complexity = "O(N), N: commands",
      .subcommands = kCommandSubcommands,
      .tips = "nondeterministic_output_order"},
 };

@@ -87,6 +87,7 @@ void WriteCommand(resp::Reply& reply, const Command& command) {
   fields.Text("summary", command.summary);
   fields.Text("since", command.since);
   fields.Text("group", command.group);
+  fields.Text("complexity", command.complexity);
   const bool is_deprecated = !command.deprecated.since.empty();
   WriteFlags(reply, fields, "doc_flags",
              {{is_deprecated, "deprecated"}, {command.has(commands::kSystem), "syscmd"}});

@@ -153,7 +153,8 @@ constexpr Command kDebugCommands[] = {
      .handler = Debug,
      .group = "server",
      .since = "1.0.0",
-     .summary = "Helps to test the server."},
+     .summary = "Helps to test the server.",
+     .complexity = "Depends on the subcommand."},
 };
 
 }  // namespace

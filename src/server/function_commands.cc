@@ -246,9 +246,11 @@ constexpr Command kFunctionSubcommands[] = {
     ScriptingRow("function|delete", 3, kChanges, FunctionDelete, "7.0.0", "library-name",
                  "Removes a library.")
         .Tipped("request_policy:all_shards response_policy:all_succeeded"),
-    ScriptingRow("function|dump", 2, 0, FunctionDump, "7.0.0", "", "Dumps all libraries."),
+    ScriptingRow("function|dump", 2, 0, FunctionDump, "7.0.0", "", "Dumps all libraries.")
+        .Costs("O(N), N: functions"),
     ScriptingRow("function|flush", -2, kChanges, FunctionFlush, "7.0.0", "[flush-type: ASYNC|SYNC]",
                  "Removes all libraries.")
+        .Costs("O(N), N: functions")
         .Tipped("request_policy:all_shards response_policy:all_succeeded"),
     ScriptingHelpRow("function|help", FunctionHelp, "7.0.0"),
     ScriptingRow("function|kill", 2, commands::kAllowBusy, FunctionKill, "7.0.0", "",
@@ -256,12 +258,15 @@ constexpr Command kFunctionSubcommands[] = {
         .Tipped("request_policy:all_shards response_policy:one_succeeded"),
     ScriptingRow("function|list", -2, 0, FunctionList, "7.0.0",
                  "[LIBRARYNAME library-name-pattern] [WITHCODE]", "Describes the libraries.")
+        .Costs("O(N), N: functions")
         .Tipped("nondeterministic_output_order"),
     ScriptingRow("function|load", -3, kGrows, FunctionLoad, "7.0.0", "[REPLACE] function-code",
                  "Creates a library.")
+        .Costs("O(N), N: bytes of the code")
         .Tipped("request_policy:all_shards response_policy:all_succeeded"),
     ScriptingRow("function|restore", -3, kGrows, FunctionRestore, "7.0.0",
                  "serialized-value [policy: FLUSH|APPEND|REPLACE]", "Restores dumped libraries.")
+        .Costs("O(N), N: functions")
         .Tipped("request_policy:all_shards response_policy:all_succeeded"),
     ScriptingRow("function|stats", 2, commands::kAllowBusy, FunctionStats, "7.0.0", "",
                  "Tells what runs, and how many functions there are.")
@@ -270,15 +275,18 @@ constexpr Command kFunctionSubcommands[] = {
 
 constexpr Command kFunctionCommands[] = {
     InvocationRow("fcall", commands::kMayReplicate, kNotedScriptKeys, Fcall, NeedsOnlyKeys, "7.0.0",
-                  "function numkeys [key...] [arg...]", "Calls a function."),
+                  "function numkeys [key...] [arg...]", "Calls a function.")
+        .Costs("That of what is run."),
     InvocationRow("fcall_ro", commands::kReadOnly, kNotedReadOnlyScriptKeys, FcallReadOnly,
                   NeedsOnlyKeys, "7.0.0", "function numkeys [key...] [arg...]",
-                  "Calls a function that reads."),
+                  "Calls a function that reads.")
+        .Costs("That of what is run."),
     {.name = "function",
      .arity = -2,
      .group = "scripting",
      .since = "7.0.0",
      .summary = "Manages libraries of functions.",
+     .complexity = "Depends on the subcommand.",
      .subcommands = kFunctionSubcommands},
 };
 

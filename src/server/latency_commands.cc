@@ -231,6 +231,7 @@ constexpr Command kLatencySubcommands[] = {
         .Tipped("request_policy:all_nodes response_policy:agg_sum"),
     LatencyRow("latency|histogram", -2, LatencyHistogram, "7.0.0", "[command...]",
                "Answers how long commands take.")
+        .Costs("O(N), N: commands")
         .Tipped("nondeterministic_output request_policy:all_nodes response_policy:special"),
     {.name = "latency|help",
      .arity = 2,
@@ -247,6 +248,7 @@ constexpr Command kLatencyCommands[] = {
      .group = "server",
      .since = "2.8.13",
      .summary = "A container for latency commands.",
+     .complexity = "Depends on the subcommand.",
      .subcommands = kLatencySubcommands},
 };
 

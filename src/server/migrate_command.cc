@@ -166,6 +166,7 @@ constexpr Command kMigrateCommands[] = {
                "[COPY] [REPLACE] [authentication: AUTH auth=password|AUTH2 (username password)] "
                "[KEYS keys=key...]",
      .summary = "Moves keys to another server.",
+     .complexity = "O(N), N: bytes of the value",
      .tips = "nondeterministic_output"},
 };
 

@@ -121,15 +121,19 @@ constexpr Command PubSubRow(std::string_view name, int arity, uint32_t flags,
 
 constexpr Command kPubSubSubcommands[] = {
     PubSubRow("pubsub|channels", -2, 0, ListChannels<NameKind::kChannel>, "2.8.0", "[pattern]",
-              "Lists channels that have subscribers."),
+              "Lists channels that have subscribers.")
+        .Costs("O(N), N: channels"),
     PubSubRow("pubsub|numpat", 2, 0, PatternCount, "2.8.0", "",
               "Counts the patterns subscribed to."),
     PubSubRow("pubsub|numsub", -2, 0, SubscriptionCounts<NameKind::kChannel>, "2.8.0",
-              "[channel...]", "Counts the subscribers of channels."),
+              "[channel...]", "Counts the subscribers of channels.")
+        .Costs("O(N), N: channels given"),
     PubSubRow("pubsub|shardchannels", -2, 0, ListChannels<NameKind::kShardChannel>, "7.0.0",
-              "[pattern]", "Lists shard channels that have subscribers."),
+              "[pattern]", "Lists shard channels that have subscribers.")
+        .Costs("O(N), N: channels"),
     PubSubRow("pubsub|shardnumsub", -2, 0, SubscriptionCounts<NameKind::kShardChannel>, "7.0.0",
-              "[shardchannel...]", "Counts the subscribers of shard channels."),
+              "[shardchannel...]", "Counts the subscribers of shard channels.")
+        .Costs("O(N), N: channels given"),
     {.name = "pubsub|help",
      .arity = 2,
      .flags = kLoading | kStale | kNoLocks,
@@ -141,24 +145,32 @@ constexpr Command kPubSubSubcommands[] = {
 
 constexpr Command kPubSubCommands[] = {
     PubSubRow("subscribe", -2, kNoScript, Subscribe<NameKind::kChannel>, "2.0.0", "channel...",
-              "Listens to messages of channels.", Channels::kAll),
+              "Listens to messages of channels.", Channels::kAll)
+        .Costs("O(N), N: channels given"),
     PubSubRow("unsubscribe", -1, kNoScript, Unsubscribe<NameKind::kChannel>, "2.0.0",
-              "[channel...]", "Stops listening to channels, or to all."),
+              "[channel...]", "Stops listening to channels, or to all.")
+        .Costs("O(N), N: channels given"),
     PubSubRow("psubscribe", -2, kNoScript, Subscribe<NameKind::kPattern>, "2.0.0", "pattern...",
-              "Listens to messages of all channels that match patterns.", Channels::kPatterns),
+              "Listens to messages of all channels that match patterns.", Channels::kPatterns)
+        .Costs("O(N), N: patterns given"),
     PubSubRow("punsubscribe", -1, kNoScript, Unsubscribe<NameKind::kPattern>, "2.0.0",
-              "[pattern...]", "Stops listening to patterns, or to all."),
+              "[pattern...]", "Stops listening to patterns, or to all.")
+        .Costs("O(N), N: patterns given"),
     PubSubRow("ssubscribe", -2, kNoScript, Subscribe<NameKind::kShardChannel>, "7.0.0",
               "shardchannel...", "Listens to messages of shard channels.", Channels::kAll,
-              kShardChannels),
+              kShardChannels)
+        .Costs("O(N), N: channels given"),
     PubSubRow("sunsubscribe", -1, kNoScript, Unsubscribe<NameKind::kShardChannel>, "7.0.0",
               "[shardchannel...]", "Stops listening to shard channels, or to all.", Channels::kNone,
-              kShardChannels),
+              kShardChannels)
+        .Costs("O(N), N: channels given"),
     PubSubRow("publish", 3, kFast | kMayReplicate, Publish<NameKind::kChannel>, "2.0.0",
-              "channel message", "Sends a message to a channel.", Channels::kFirst),
+              "channel message", "Sends a message to a channel.", Channels::kFirst)
+        .Costs("O(N+M), N: subscribers, M: patterns"),
     PubSubRow("spublish", 3, kFast | kMayReplicate, Publish<NameKind::kShardChannel>, "7.0.0",
               "shardchannel message", "Sends a message to a shard channel.", Channels::kFirst,
-              {1, 1, 1, commands::kNotKey}),
+              {1, 1, 1, commands::kNotKey})
+        .Costs("O(N), N: subscribers"),
     {.name = "monitor",
      .arity = 1,
      .flags = commands::kAdmin | kNoScript | kLoading | kStale | kNoLocks,
@@ -172,6 +184,7 @@ constexpr Command kPubSubCommands[] = {
      .group = "pubsub",
      .since = "2.8.0",
      .summary = "A container for pub/sub commands.",
+     .complexity = "Depends on the subcommand.",
      .subcommands = kPubSubSubcommands},
 };
 

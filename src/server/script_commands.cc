@@ -119,9 +119,11 @@ constexpr Command kScriptSubcommands[] = {
                  "Sets the debug mode of scripts."),
     ScriptingRow("script|exists", -3, 0, ScriptExists, "2.6.0", "sha1...",
                  "Tells which scripts are cached.")
+        .Costs("O(N), N: scripts given")
         .Tipped("request_policy:all_shards response_policy:agg_logical_and"),
     ScriptingRow("script|flush", -2, 0, ScriptFlush, "2.6.0", "[flush-type: ASYNC|SYNC]",
                  "Removes all scripts from the cache.")
+        .Costs("O(N), N: scripts")
         .Tipped("request_policy:all_nodes response_policy:all_succeeded"),
     ScriptingHelpRow("script|help", ScriptHelp, "5.0.0"),
     ScriptingRow("script|kill", 2, commands::kAllowBusy, ScriptKill, "2.6.0", "",
@@ -129,6 +131,7 @@ constexpr Command kScriptSubcommands[] = {
         .Tipped("request_policy:all_shards response_policy:one_succeeded"),
     ScriptingRow("script|load", 3, commands::kStale, ScriptLoad, "2.6.0", "script",
                  "Caches a script.")
+        .Costs("O(N), N: bytes of the code")
         .Tipped("request_policy:all_nodes response_policy:all_succeeded"),
     ScriptingRow("script|show", 3, 0, ScriptShow, "7.2.0", "sha1",
                  "Answers the text of a cached script."),
@@ -136,21 +139,26 @@ constexpr Command kScriptSubcommands[] = {
 
 constexpr Command kScriptCommands[] = {
     InvocationRow("eval", commands::kMayReplicate, kNotedScriptKeys, Eval, BodyNeedsOnlyKeys,
-                  "2.6.0", "script numkeys [key...] [arg...]", "Runs a Lua script."),
+                  "2.6.0", "script numkeys [key...] [arg...]", "Runs a Lua script.")
+        .Costs("That of what is run."),
     InvocationRow("evalsha", commands::kMayReplicate, kScriptKeys, EvalDigest, DigestNeedsOnlyKeys,
                   "2.6.0", "sha1 numkeys [key...] [arg...]",
-                  "Runs a cached Lua script by its SHA1 digest."),
+                  "Runs a cached Lua script by its SHA1 digest.")
+        .Costs("That of what is run."),
     InvocationRow("eval_ro", commands::kReadOnly, kNotedReadOnlyScriptKeys, EvalReadOnly,
                   BodyNeedsOnlyKeys, "7.0.0", "script numkeys [key...] [arg...]",
-                  "Runs a Lua script that reads."),
+                  "Runs a Lua script that reads.")
+        .Costs("That of what is run."),
     InvocationRow("evalsha_ro", commands::kReadOnly, kReadOnlyScriptKeys, EvalDigestReadOnly,
                   DigestNeedsOnlyKeys, "7.0.0", "sha1 numkeys [key...] [arg...]",
-                  "Runs a cached Lua script that reads by its SHA1 digest."),
+                  "Runs a cached Lua script that reads by its SHA1 digest.")
+        .Costs("That of what is run."),
     {.name = "script",
      .arity = -2,
      .group = "scripting",
      .since = "2.6.0",
      .summary = "Manages the cache of scripts.",
+     .complexity = "Depends on the subcommand.",
      .subcommands = kScriptSubcommands},
 };
 

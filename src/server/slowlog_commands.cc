@@ -76,10 +76,12 @@ constexpr Command SlowlogRow(std::string_view name, int arity, commands::Handler
 constexpr Command kSlowlogSubcommands[] = {
     SlowlogRow("slowlog|get", -2, SlowlogGet, "[count]",
                "Answers the newest entries of the slow log.")
+        .Costs("O(N), N: entries answered")
         .Tipped("request_policy:all_nodes nondeterministic_output"),
     SlowlogRow("slowlog|len", 2, SlowlogLen, "", "Answers the length of the slow log.")
         .Tipped("request_policy:all_nodes response_policy:agg_sum nondeterministic_output"),
     SlowlogRow("slowlog|reset", 2, SlowlogReset, "", "Empties the slow log.")
+        .Costs("O(N), N: entries of the log")
         .Tipped("request_policy:all_nodes response_policy:all_succeeded"),
     {.name = "slowlog|help",
      .arity = 2,
@@ -96,6 +98,7 @@ constexpr Command kSlowlogCommands[] = {
      .group = "server",
      .since = "2.2.12",
      .summary = "A container for slow log commands.",
+     .complexity = "Depends on the subcommand.",
      .subcommands = kSlowlogSubcommands},
 };
 

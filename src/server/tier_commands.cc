@@ -80,7 +80,8 @@ constexpr Command kTierSubcommands[] = {
      .handler = TierRoutes,
      .group = "tiers",
      .since = "7.2.0",
-     .summary = "Lists the routes."},
+     .summary = "Lists the routes.",
+     .complexity = "O(N), N: routes"},
     {.name = "tier|help",
      .arity = 2,
      .flags = kNoLocks,
@@ -96,6 +97,7 @@ constexpr Command kTierCommands[] = {
      .group = "tiers",
      .since = "7.2.0",
      .summary = "A container for commands about tiers.",
+     .complexity = "Depends on the subcommand.",
      .subcommands = kTierSubcommands},
 };
 

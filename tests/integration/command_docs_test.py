@@ -15,6 +15,8 @@ import servers
 # Texts, and the versions in which a command learnt its arguments.
 LEFT_OUT = {b'summary', b'complexity', b'history'}
 LEFT_OUT_OF_ARGUMENTS = {b'since', b'deprecated_since'}
+# What is O(1) here: there are no modules; and what Redis 7.0 says otherwise than 7.2.
+ONE_STEP_HERE = {b'module|list', b'geodist'}
 # What Terrace understands beyond Redis 7.2, and is compared without: command: token.
 UNDERSTOOD_MORE = {b'client|kill': b'MAXAGE', b'hscan': b'NOVALUES', b'zscan': b'NOSCORES'}
 
@@ -112,10 +114,23 @@ class CommandDocsTest(black_box.TerraceTest):
                                              'config|nosuch')
         self.assertEqual([name for name, _ in pairs_of(reply)], [b'get', b'config|set'])
 
-    def test_every_command_has_a_summary(self):
+    def test_every_command_has_a_summary_and_a_complexity(self):
         for name, document in documents_of(self.client().command('COMMAND', 'DOCS')):
             with self.subTest(command=name):
                 self.assertTrue(dict(pairs_of(document))[b'summary'][1])
+                self.assertTrue(dict(pairs_of(document))[b'complexity'][1])
+
+    def test_what_is_one_step_in_redis_is_one_here_and_nothing_else(self):
+        for name, expected, got in self.common_documents(2):
+            _, theirs = dict(pairs_of(expected)).get(b'complexity', ('$', b''))
+            _, ours = dict(pairs_of(got))[b'complexity']
+            if name.startswith(b'cluster|') or name in ONE_STEP_HERE:
+                continue
+            with self.subTest(command=name, redis=theirs):
+                if theirs == b'O(1)':
+                    self.assertEqual(ours, b'O(1)')
+                if theirs.startswith((b'O(N', b'O(log(N', b'O(L', b'O(K', b'Depends')):
+                    self.assertNotEqual(ours, b'O(1)')
 
 
 if __name__ == '__main__':
