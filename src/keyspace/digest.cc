@@ -44,9 +44,10 @@ Digest DigestOfObject(const Object& object, int64_t now_ms) {
       break;
     case Type::kZset:
       static_cast<const Zset&>(object).ForEach([&](const Zset::Entry& entry) {
-        const std::string_view score(reinterpret_cast<const char*>(&entry.score),
-                                     sizeof entry.score);
-        Add(&digest, Hashed(score, Hashed(entry.member)));
+        // -0 equals 0, and becomes that where a value is written anew.
+        const double score = entry.score == 0 ? 0 : entry.score;
+        const std::string_view bytes(reinterpret_cast<const char*>(&score), sizeof score);
+        Add(&digest, Hashed(bytes, Hashed(entry.member)));
       });
       break;
     case Type::kList: {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "keyspace/types/set.h"
+#include "keyspace/types/zset.h"
 
 namespace terrace::keyspace {
 namespace {
@@ -33,6 +34,20 @@ TEST_F(DigestTest, DependsOnContentAndNotOnOrderOrEncoding) {
   EXPECT_EQ(OfAll(), compact);
   SetMembers({"17", "b"}, limits);
   EXPECT_NE(OfAll(), compact);
+}
+
+// What is kept compact forgets the sign of 0, so a copy may lack it.
+TEST_F(DigestTest, ScoresThatAreEqualAreTheSame) {
+  const auto with_score = [&](double score) {
+    auto zset = std::make_unique<Zset>();
+    EncodingLimits limits;
+    limits.zset_max_listpack_entries = 0;
+    zset->Set("a", score, limits);
+    db_.SetObject(keyspace_.MakeKey("zset"), std::move(zset), kNoDeadline, events::kNone);
+    return OfAll();
+  };
+  EXPECT_EQ(with_score(-0.0), with_score(0.0));
+  EXPECT_NE(with_score(0.0), with_score(1.0));
 }
 
 TEST_F(DigestTest, TellsTypesKeysDatabasesAndDeadlinesApart) {
