@@ -1,5 +1,6 @@
-#include <initializer_list>
+#include <cstddef>
 
+#include "scripting/json_bound.h"
 #include "scripting/sandbox.h"
 #include "scripting/script_libraries.h"
 
@@ -8,19 +9,13 @@ extern "C" int luaopen_cjson(lua_State* lua);
 namespace terrace::scripting {
 namespace {
 
-// cjson counts bytes in an int and needs six for one at the worst, so that strings of hundreds of
-// megabytes would make it write beyond its buffer. A state this small cannot hold such a string.
-constexpr int kStateKilobytesMax = 256 * 1024;
+// lua-cjson counts in an int, and doubles its buffer until a text fits.
+constexpr size_t kEncodedMax = 1'000'000'000;
+// No string of a client is longer.
+constexpr size_t kDecodedMax = size_t{512} << 20;
 
-// Calls the function that it closes over.
-int Guarded(lua_State* lua) {
-  if (lua_gc(lua, LUA_GCCOUNT, 0) > kStateKilobytesMax) {
-    lua_gc(lua, LUA_GCCOLLECT, 0);
-    if (lua_gc(lua, LUA_GCCOUNT, 0) > kStateKilobytesMax) {
-      return luaL_error(lua, "cjson: the script holds too much memory");
-    }
-  }
-  if (PushContents(lua, 1)) lua_replace(lua, 1);
+// Calls the function that is the first upvalue.
+int Call(lua_State* lua) {
   lua_pushvalue(lua, lua_upvalueindex(1));
   lua_insert(lua, 1);
   if (lua_pcall(lua, lua_gettop(lua) - 1, LUA_MULTRET, 0) == 0) return lua_gettop(lua);
@@ -31,13 +26,36 @@ int Guarded(lua_State* lua) {
   return lua_error(lua);
 }
 
+// The other upvalues are the functions of JsonSettings.
+int Encode(lua_State* lua) {
+  if (PushContents(lua, 1)) lua_replace(lua, 1);
+  if (lua_gettop(lua) == 1) {
+    const JsonSettings settings{lua_upvalueindex(2), lua_upvalueindex(3)};
+    if (JsonBound(lua, settings, kEncodedMax) > kEncodedMax) {
+      return luaL_error(lua, "Cannot serialise, text may exceed %d bytes",
+                        static_cast<int>(kEncodedMax));
+    }
+  }
+  return Call(lua);
+}
+
+int Decode(lua_State* lua) {
+  if (lua_type(lua, 1) == LUA_TSTRING && lua_objlen(lua, 1) > kDecodedMax) {
+    return luaL_error(lua, "Cannot read JSON of more than %d bytes", static_cast<int>(kDecodedMax));
+  }
+  return Call(lua);
+}
+
 // Replaces the functions of the module on top that read or write JSON by guarded ones.
 void Guard(lua_State* lua) {
-  for (const char* name : {"encode", "decode"}) {
-    lua_getfield(lua, -1, name);
-    lua_pushcclosure(lua, Guarded, 1);
-    lua_setfield(lua, -2, name);
-  }
+  lua_getfield(lua, -1, "encode");
+  lua_getfield(lua, -2, "encode_max_depth");
+  lua_getfield(lua, -3, "encode_sparse_array");
+  lua_pushcclosure(lua, Encode, 3);
+  lua_setfield(lua, -2, "encode");
+  lua_getfield(lua, -1, "decode");
+  lua_pushcclosure(lua, Decode, 1);
+  lua_setfield(lua, -2, "decode");
 }
 
 // cjson.new: a module with settings of its own.

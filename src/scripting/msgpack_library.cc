@@ -12,6 +12,9 @@ namespace {
 
 // Tables deeper than this are written as nil, which also ends tables that contain themselves.
 constexpr int kPackedDepthMax = 16;
+// No string of a client is longer. A table that holds another twice, which holds another twice, and
+// so on, would be packed without end.
+constexpr size_t kPackedMax = size_t{512} << 20;
 
 // First bytes of values, see the MessagePack specification.
 enum Tag : uint8_t {
@@ -48,6 +51,7 @@ class Packer {
 
   // Writes the value on top and pops it.
   void Pack(int depth) {
+    if (out_.size() > kPackedMax) luaL_error(lua_, "cmsgpack.pack: more than 512 MB");
     switch (lua_type(lua_, -1)) {
       case LUA_TSTRING:
         PackString();

@@ -257,6 +257,35 @@ TEST_F(ScriptsTest, ReadsAndWritesJson) {
   EXPECT_NE(Eval("return cjson.decode('{')").find("Expected"), std::string::npos);
 }
 
+// lua-cjson would grow its buffer for ever.
+TEST_F(ScriptsTest, RefusesToWriteMoreJsonThanFitsABuffer) {
+  const auto refuses = [this](const std::string& script) {
+    return Eval(script).find("text may exceed 1000000000 bytes") != std::string::npos;
+  };
+  const std::string doubled = "local t = string.rep('x', 1e6) for i = 1, 40 do t = {t, t} end ";
+  EXPECT_TRUE(refuses(doubled + "return cjson.encode(t)"));
+  EXPECT_TRUE(refuses(doubled + "return cjson.new().encode({[7] = {key = t}})"));
+  EXPECT_TRUE(
+      refuses("local t, k = 1, string.rep('k', 1e6) "
+              "for i = 1, 40 do t = {{[k] = t}, {[k] = t}} end return cjson.encode(t)"));
+  const std::string sparse = "local j = cjson.new() j.encode_sparse_array(true, 0) ";
+  EXPECT_TRUE(refuses(sparse + "return j.encode({[3e8] = 1})"));
+  EXPECT_EQ(Eval(sparse + "return j.encode({[4] = 1})"), "$18\r\n[null,null,null,1]\r\n");
+
+  // What lua-cjson refuses by itself is not measured.
+  EXPECT_NE(Eval("return cjson.encode({[3e8] = 1})").find("excessively sparse array"),
+            std::string::npos);
+  EXPECT_NE(Eval("local t = {} t.t = t return cjson.encode(t)").find("excessive nesting (1001)"),
+            std::string::npos);
+}
+
+TEST_F(ScriptsTest, RefusesToPackMoreThanAClientCanSend) {
+  EXPECT_NE(Eval("local t = string.rep('x', 1e7) for i = 1, 15 do t = {t, t} end "
+                 "return cmsgpack.pack(t)")
+                .find("more than 512 MB"),
+            std::string::npos);
+}
+
 TEST_F(ScriptsTest, ComputesOnBits) {
   EXPECT_EQ(Eval("return bit.tohex(0xdeadbeef)"), "$8\r\ndeadbeef\r\n");
   EXPECT_EQ(Eval("return bit.tohex(65535, -2147483648)"), "$8\r\n0000FFFF\r\n");
