@@ -7,6 +7,7 @@
 
 #include <cstdio>
 #include <lua.hpp>
+#include <string>
 #include <string_view>
 
 #include "base/check.h"
@@ -28,14 +29,18 @@ class LuaLibrary {
   LuaLibrary(const LuaLibrary&) = delete;
   LuaLibrary& operator=(const LuaLibrary&) = delete;
 
-  void Run(std::string_view input) {
+  // What the script returns, empty unless it is a string.
+  std::string Run(std::string_view input) {
     lua_pushvalue(lua_, 1);
     lua_pushlstring(lua_, input.data(), input.size());
     const bool failed = lua_pcall(lua_, 1, 0, 0) != 0;
     if (failed) std::fprintf(stderr, "%s\n", lua_tostring(lua_, -1));
     TERRACE_CHECK(!failed);
+    std::string result;
+    if (lua_type(lua_, -1) == LUA_TSTRING) result = lua_tostring(lua_, -1);
     lua_settop(lua_, 1);
     lua_gc(lua_, LUA_GCCOLLECT, 0);
+    return result;
   }
 
  private:
