@@ -47,37 +47,14 @@ void MakeDirAbsolute(Settings& settings) {
   if (!error) settings.dir = dir.string();
 }
 
-using Flags = std::vector<std::pair<std::string, std::string>>;
-
 // Or a line that says what is wrong.
-std::string ApplyFlags(const Flags& flags, Settings& settings) {
+std::string ApplyFlags(const FlagList& flags, Settings& settings) {
   for (const auto& [name, text] : flags) {
     const auto* row = FindSetting(name);
     const std::string error = SetValue(row->info, row->field(settings), text);
     if (!error.empty()) return "terrace: '--" + name + " " + text + "': " + error + "\n";
   }
   return {};
-}
-
-Startup CheckConfig(const CommandLine& line) {
-  const std::string& path = line.config_file;
-  std::string text;
-  std::string error;
-  if (ReadFile(path, text, error) != ReadOutcome::kRead) return Exit(1, error);
-  Settings settings;
-  const FileResult result = ReadSettings(path, text, FileKind::kOperator, settings, line.tiers);
-  const std::string in_flags = ApplyFlags(line.values, settings);
-  if (!result.ok() || !in_flags.empty()) return Exit(1, Lines(result.errors) + in_flags);
-  MakeDirAbsolute(settings);
-  const std::string outside = CheckFiles(settings) + CheckUsers(settings);
-  if (!outside.empty()) return Exit(1, outside);
-  const auto count = [](size_t number, const std::string& what) {
-    return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
-  };
-  return Exit(0, Lines(result.errors) + path + ": ok (" + count(result.names.size(), "setting") +
-                     ", " + count(settings.regionals.size(), "regional") + ", " +
-                     count(settings.origins.size(), "origin") + ", " +
-                     count(settings.routes.size(), "route") + ")\n");
 }
 
 // The files and the tiers of the command line. False when the server cannot start with them;
@@ -96,6 +73,7 @@ bool LoadFiles(Startup& startup) {
   startup.output += Lines(from_file.errors);
   if (!from_file.ok()) return false;
   startup.files.base = settings;
+  startup.files.names = from_file.names;
   if (config_file.empty()) return true;
 
   const std::string auto_file = AutoFile(config_file);
@@ -114,6 +92,22 @@ bool LoadFiles(Startup& startup) {
   return from_auto.ok();
 }
 
+// What --check-config says of what was loaded.
+Startup Report(const Startup& startup) {
+  if (startup.action == Startup::Action::kExit) return startup;
+  const Settings& settings = startup.settings;
+  const std::string users = CheckUsers(settings);
+  if (!users.empty()) return Exit(1, users);
+  const auto count = [](size_t number, const std::string& what) {
+    return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
+  };
+  return Exit(0, startup.output + startup.files.config_file + ": ok (" +
+                     count(startup.files.names.size(), "setting") + ", " +
+                     count(settings.regionals.size(), "regional") + ", " +
+                     count(settings.origins.size(), "origin") + ", " +
+                     count(settings.routes.size(), "route") + ")\n");
+}
+
 }  // namespace
 
 std::string AutoFile(const std::string& config_file) { return config_file + ".auto"; }
@@ -121,18 +115,19 @@ std::string AutoFile(const std::string& config_file) { return config_file + ".au
 Startup LoadSettings(int argc, const char* const* argv) {
   CommandLine line = ParseCommandLine(argc, argv);
   if (line.action == CommandLine::Action::kExit) return Exit(line.exit_code, line.output);
-  if (line.action == CommandLine::Action::kCheckConfig) return CheckConfig(line);
+  const bool check_only = line.action == CommandLine::Action::kCheckConfig;
 
   ConfigFiles files;
-  if (!line.config_file.empty()) {
+  files.config_file = line.config_file;
+  if (!check_only && !line.config_file.empty()) {
     // The path must stay valid when the working directory changes.
     std::error_code error;
     const auto absolute = std::filesystem::absolute(line.config_file, error);
-    files.config_file = error ? line.config_file : absolute.string();
+    if (!error) files.config_file = absolute.string();
   }
   files.flags = std::move(line.values);
   files.tier_flags = std::move(line.tiers);
-  return LoadAgain(files);
+  return check_only ? Report(LoadAgain(files)) : LoadAgain(files);
 }
 
 Startup LoadAgain(const ConfigFiles& files) {
@@ -140,9 +135,9 @@ Startup LoadAgain(const ConfigFiles& files) {
   startup.files.config_file = files.config_file;
   startup.files.flags = files.flags;
   startup.files.tier_flags = files.tier_flags;
-  if (!LoadFiles(startup)) return Exit(1, startup.output);
+  const bool files_fine = LoadFiles(startup);
   const std::string in_flags = ApplyFlags(files.flags, startup.settings);
-  if (!in_flags.empty()) return Exit(1, in_flags);
+  if (!files_fine || !in_flags.empty()) return Exit(1, startup.output + in_flags);
   MakeDirAbsolute(startup.settings);
   MakeDirAbsolute(startup.files.base);
   const std::string outside = CheckFiles(startup.settings);

@@ -17,14 +17,17 @@
 
 namespace terrace::server {
 
+using FlagList = std::vector<std::pair<std::string, std::string>>;  // name, text
+
 // Where the settings came from: what CONFIG REWRITE needs to tell changes made at run time, and
 // what it takes to load them again.
 struct ConfigFiles {
-  std::string config_file;                                 // absolute path; empty: none
-  std::vector<std::pair<std::string, std::string>> flags;  // of the command line: name, text
-  std::vector<TierFlag> tier_flags;                        // the tables among them
-  Settings base;                                           // defaults and the configuration file
-  std::vector<std::string_view> auto_names;                // of the settings in <file>.auto
+  std::string config_file;                   // absolute path unless it is only checked; empty: none
+  FlagList flags;                            // of the command line
+  std::vector<TierFlag> tier_flags;          // the tables among them
+  Settings base;                             // defaults and the configuration file
+  std::vector<std::string_view> names;       // of the settings in the configuration file
+  std::vector<std::string_view> auto_names;  // of the settings in <file>.auto
 };
 
 struct Startup {

@@ -223,6 +223,18 @@ TEST_F(SettingsLoadFiles, CheckConfigTakesTheOtherOptionsIntoAccount) {
   EXPECT_THAT(Refused({"--check-config", File(), File()}), HasSubstr("names the file already"));
 }
 
+TEST_F(SettingsLoadFiles, CheckConfigLooksAtWhatConfigRewriteSaved) {
+  dir_.Write("t.toml", "[server]\nport = 1\n");
+  dir_.Write("t.toml.auto", "[server]\nport = true\n");
+  EXPECT_THAT(Refused({"--check-config", File()}), HasSubstr("t.toml.auto:2:8: error: 'port'"));
+}
+
+TEST_F(SettingsLoadFiles, NamesWhatIsWrongWithTheFileAndWithTheFlagsAtOnce) {
+  dir_.Write("t.toml", "[server]\nport = true\n");
+  EXPECT_THAT(Refused({File(), "--hz", "x"}),
+              AllOf(HasSubstr("t.toml:2:8: error: 'port'"), HasSubstr("terrace: '--hz x': ")));
+}
+
 TEST_F(SettingsLoadFiles, CheckConfigLooksAtWhatTheServerWouldRefuseToStartWith) {
   const auto refusal = [&](const std::string& text) {
     dir_.Write("t.toml", text);
