@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cctype>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -255,6 +256,16 @@ TEST_F(ScriptsTest, ReadsAndWritesJson) {
   EXPECT_NE(Eval("return cjson.decode(string.rep('[', 2000))").find("nested data structures"),
             std::string::npos);
   EXPECT_NE(Eval("return cjson.decode('{')").find("Expected"), std::string::npos);
+}
+
+TEST_F(ScriptsTest, WritesJsonAfterALargeText) {
+  for (const char* keep : {"true", "false"}) {
+    EXPECT_EQ(Eval("cjson.encode_keep_buffer(" + std::string(keep) +
+                   ") local large = #cjson.encode(string.rep('x', 3e6)) "
+                   "return {large, cjson.encode({1}), tostring(cjson.encode_keep_buffer())}"),
+              "*3\r\n:3000002\r\n$3\r\n[1]\r\n$" + std::to_string(std::strlen(keep)) + "\r\n" +
+                  keep + "\r\n");
+  }
 }
 
 // lua-cjson would grow its buffer for ever.
