@@ -1,4 +1,5 @@
 #include <cstddef>
+#include <initializer_list>
 
 #include "scripting/json_bound.h"
 #include "scripting/sandbox.h"
