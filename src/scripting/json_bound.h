@@ -21,7 +21,7 @@ struct JsonSettings {
 };
 
 // At least the bytes that encode() of the value on top would write; counting ends beyond `enough`.
-// Zero for what encode() refuses.
+// Of what encode() refuses, any number.
 size_t JsonBound(lua_State* lua, const JsonSettings& settings, size_t enough);
 
 }  // namespace terrace::scripting
