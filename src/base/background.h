@@ -10,7 +10,8 @@
 
 namespace terrace::base {
 
-// Lowers the priority of the calling thread, and of the threads that it starts from now on.
+// Lowers the priority of the calling thread, and of the threads that it starts from now on, and
+// lets them have a core for a turn (below) at a time, where the kernel can (Linux 6.12).
 void LowerThreadPriority();
 
 // Counts the steps of work that may be long, and offers the core after each turn of so many. That
@@ -19,11 +20,10 @@ void LowerThreadPriority();
 // Threads: used by the thread that made it.
 class Turns {
  public:
-  // Each about the longest that others wait: half a millisecond, with steps that free a block of
-  // some ten bytes, or one of some thousands. Much shorter turns would not get the thread its share
-  // of a busy core, as who offers it gives away what is left of a time slice.
-  static constexpr size_t kSmallBlocks = 4096;
-  static constexpr size_t kLargeBlocks = 512;
+  // Each about the longest that others wait: a quarter of a millisecond, with steps that free a
+  // block of some ten bytes (a cache miss or two), or one of some thousands.
+  static constexpr size_t kSmallBlocks = 512;
+  static constexpr size_t kLargeBlocks = 128;
 
   explicit Turns(size_t steps_per_turn) : steps_per_turn_(steps_per_turn) {}
 

@@ -11,6 +11,11 @@
 
 #ifndef TERRACE_NO_JEMALLOC
 #include <jemalloc/jemalloc.h>
+
+// Read by jemalloc when the process begins: its memory may lie in huge pages where the kernel gives
+// them on request (transparent_hugepage/enabled: madvise). When they are used: base/huge_pages.h.
+// The environment's MALLOC_CONF has the last word.
+const char* malloc_conf = "thp:always";
 #endif
 
 namespace terrace::base {

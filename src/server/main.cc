@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "base/huge_pages.h"
 #include "server/server.h"
 #include "server/settings_load.h"
 
@@ -22,6 +23,9 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
+  using terrace::base::HugePages;
+  const HugePages huge_pages(startup.settings.disable_thp ? HugePages::Use::kNever
+                                                          : HugePages::Use::kWhenLarge);
   terrace::server::Server server(startup);
   std::string error = server.LoadUsers();
   if (error.empty()) error = server.Listen();

@@ -161,6 +161,7 @@ struct Settings {
   bool lazyfree_lazy_server_del = false;
   bool lazyfree_lazy_user_del = false;
   bool lazyfree_lazy_user_flush = false;
+  bool disable_thp = false;
 
   // [clients]
   OutputBufferLimits client_output_buffer_limit;

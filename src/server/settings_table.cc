@@ -211,6 +211,10 @@ constexpr R::Row kRows[] = {
     R::Plain<&S::lazyfree_lazy_user_flush>(
         "memory", "lazyfree-lazy-user-flush", kBool, kLive,
         "Accepted; databases are always freed in the background"),
+    R::Plain<&S::disable_thp>(
+        "memory", "disable-thp", kBool, kRestart,
+        "Never use transparent huge pages; false: from 128mb in memory on, where the kernel has "
+        "them"),
 
     R::Plain<&S::client_output_buffer_limit>(
         "clients", "client-output-buffer-limit", kOutputBufferLimits, kLive,
