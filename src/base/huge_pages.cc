@@ -16,11 +16,15 @@ constexpr std::chrono::milliseconds kWatchPeriod{100};
 // Of the whole process, for pages that it gets from now on.
 void Permit(bool permitted) { prctl(PR_SET_THP_DISABLE, permitted ? 0 : 1, 0, 0, 0); }
 
+#ifndef TERRACE_NO_JEMALLOC  // else nobody asks for them, and sanitizers want to come first
+
 void ForbidAtFirst() { Permit(false); }
 
 // The allocator asks for huge pages from its first block on, and the constructors of shared
 // libraries have several before main(). What stands in this section of a program runs before those.
 [[gnu::section(".preinit_array"), gnu::used]] void (*const forbid_at_first)() = ForbidAtFirst;
+
+#endif
 
 void PermitWhenLarge(const std::stop_token& stop) {
   std::mutex mutex;

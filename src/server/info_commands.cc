@@ -27,10 +27,18 @@ namespace {
 using commands::Call;
 using commands::Command;
 
+// Seconds, in the 24 bits that Redis has for them.
+constexpr int64_t kLruClockMax = (1 << 24) - 1;
+
 uint64_t Sum(const Server& server, base::Counter WorkerStats::*counter) {
   uint64_t sum = 0;
   for (const auto& worker : server.workers()) sum += (worker->stats().*counter).value();
   return sum;
+}
+
+// What threads other than the first did: in Redis, its I/O threads.
+uint64_t SumOfOthers(const Server& server, base::Counter WorkerStats::*counter) {
+  return Sum(server, counter) - (server.workers()[0]->stats().*counter).value();
 }
 
 void Listeners(const Settings& settings, Section& section) {
@@ -73,10 +81,12 @@ void ServerSection(Call& call, Section& section) {
   section.Number("uptime_in_days", uptime_s / 86400);
   section.Number("hz", settings.hz);
   section.Number("configured_hz", settings.hz);
+  section.Number("lru_clock", call.clock.NowMs() / 1000 & kLruClockMax);
   section.Number("worker_threads", server.workers().size());
   std::error_code unknown;
   section.Line("executable", std::filesystem::read_symlink("/proc/self/exe", unknown).string());
   section.Line("config_file", server.config_files().config_file);
+  section.Number("io_threads_active", server.workers().size() > 1 ? 1 : 0);
   Listeners(settings, section);
 }
 
@@ -200,6 +210,10 @@ void StatsSection(Call& call, Section& section) {
                  Sum(server, &WorkerStats::query_limit_disconnections));
   section.Number("client_output_buffer_limit_disconnections",
                  Sum(server, &WorkerStats::output_limit_disconnections));
+  section.Number("total_reads_processed", Sum(server, &WorkerStats::reads));
+  section.Number("total_writes_processed", Sum(server, &WorkerStats::writes));
+  section.Number("io_threaded_reads_processed", SumOfOthers(server, &WorkerStats::reads));
+  section.Number("io_threaded_writes_processed", SumOfOthers(server, &WorkerStats::writes));
   section.Number("acl_access_denied_auth", core.acl_log.total(AclReason::kAuth));
   section.Number("acl_access_denied_cmd", core.acl_log.total(AclReason::kCommand));
   section.Number("acl_access_denied_key", core.acl_log.total(AclReason::kKey));

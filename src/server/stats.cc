@@ -10,8 +10,8 @@ base::Histogram* CommandStats::MakeHistogram() {
 
 void WorkerStats::Reset() {
   for (base::Counter* counter :
-       {&connections_received, &commands_processed, &input_bytes, &output_bytes, &protocol_errors,
-        &output_limit_disconnections, &query_limit_disconnections}) {
+       {&connections_received, &commands_processed, &input_bytes, &output_bytes, &reads, &writes,
+        &protocol_errors, &output_limit_disconnections, &query_limit_disconnections}) {
     counter->Set(0);
   }
   for (CommandStats& command : commands) {

@@ -45,6 +45,8 @@ struct WorkerStats {
   base::Counter commands_processed;
   base::Counter input_bytes;
   base::Counter output_bytes;
+  base::Counter reads;   // calls that brought something
+  base::Counter writes;  // likewise
   base::Counter protocol_errors;
   base::Counter output_limit_disconnections;
   base::Counter query_limit_disconnections;

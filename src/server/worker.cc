@@ -124,6 +124,7 @@ void Worker::ReadAndProcess(Connection& connection) {
   const ssize_t count = connection.stream->Read(target, room);
   if (count == runtime::kWouldBlock) return;
   if (count <= 0) return CloseNow(connection);
+  stats_.reads.Add(1);
   stats_.input_bytes.Add(static_cast<uint64_t>(count));
   connection.view.received_bytes.Add(static_cast<uint64_t>(count));
   connection.view.arrived_bytes.store(static_cast<size_t>(count), std::memory_order_relaxed);
@@ -325,6 +326,7 @@ void Worker::SettleLog() {
 }
 
 void Worker::NoteSent(Connection& connection, uint64_t bytes) {
+  stats_.writes.Add(1);
   stats_.output_bytes.Add(bytes);
   connection.view.sent_bytes.Add(bytes);
 }

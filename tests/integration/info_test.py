@@ -11,7 +11,7 @@ assert black_box
 # What exporters and dashboards look for.
 WANTED = {
     'server': ['redis_version', 'redis_mode', 'os', 'process_id', 'run_id', 'tcp_port',
-               'uptime_in_seconds', 'hz', 'executable', 'config_file', 'listener0'],
+               'uptime_in_seconds', 'hz', 'lru_clock', 'executable', 'config_file', 'listener0'],
     'clients': ['connected_clients', 'cluster_connections', 'maxclients',
                 'client_recent_max_input_buffer', 'blocked_clients', 'tracking_clients'],
     'memory': ['used_memory', 'used_memory_rss', 'used_memory_peak_perc', 'used_memory_overhead',
@@ -26,7 +26,8 @@ WANTED = {
     'stats': ['total_connections_received', 'sync_full', 'sync_partial_ok', 'sync_partial_err',
               'expired_keys', 'evicted_keys', 'evicted_clients', 'total_forks',
               'latest_fork_usec', 'slave_expires_tracked_keys', 'active_defrag_hits',
-              'total_error_replies'],
+              'total_error_replies', 'total_reads_processed', 'total_writes_processed',
+              'io_threaded_reads_processed', 'io_threaded_writes_processed'],
     'replication': ['role', 'connected_slaves', 'master_failover_state', 'master_replid',
                     'master_replid2', 'master_repl_offset', 'second_repl_offset',
                     'repl_backlog_active', 'repl_backlog_size', 'repl_backlog_histlen'],
@@ -110,6 +111,25 @@ class InfoTest(unittest.TestCase):
         self.client.pipeline([('SET', f'for ever:{i}', 'v') for i in range(5000)])
         self.client.pipeline([('SET', f'many:{i}', 'v', 'EX', 1 + i) for i in range(5000)])
         self.assertAlmostEqual(self.average_ttl(), 2_500_000, delta=500_000)
+
+    def test_counts_reads_and_writes_of_sockets_whichever_thread_does_them(self):
+        def counts():
+            stats = fields(self.client, 'stats')
+            for name in ('reads', 'writes'):
+                self.assertLessEqual(int(stats[f'io_threaded_{name}_processed']),
+                                     int(stats[f'total_{name}_processed']))
+            return [int(stats[f'total_{name}_processed']) for name in ('reads', 'writes')]
+
+        with self.server.client() as other:
+            before = counts()
+            for _ in range(10):
+                other.call('PING')
+            # The INFO of before was answered after it was counted, and that of now has been read.
+            self.assertEqual(counts(), [before[0] + 11, before[1] + 11])
+            other.pipeline([('PING',)] * 1000)
+            reads, writes = counts()
+            self.assertLess(reads, before[0] + 200)
+            self.assertLess(writes, before[1] + 200)
 
     def test_counts_full_syncs_and_partial_ones_that_it_refuses(self):
         self.client.call('CONFIG', 'RESETSTAT')
