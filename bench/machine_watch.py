@@ -87,6 +87,8 @@ class MachineWatch:
         return [beat.pid for beat in self._beats]
 
     def __enter__(self):
+        if not INSTANCE.parent.exists():
+            sys.exit(f'needs tracefs, as root: mount -t tracefs tracefs {TRACING}')
         INSTANCE.mkdir()
         (INSTANCE / 'trace_clock').write_text('mono')
         (INSTANCE / 'buffer_size_kb').write_text(str(BUFFER_KB))

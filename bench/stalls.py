@@ -209,7 +209,7 @@ def main():
     parser.add_argument('--elements', type=int, default=10000000)
     parser.add_argument('--types', nargs='+', choices=sorted(ELEMENTS), default=list(ELEMENTS))
     parser.add_argument('--repeat', type=int, default=1)
-    parser.add_argument('--binary', help='the server to start')
+    parser.add_argument('--binary', type=os.path.abspath, help='the server to start')
     parser.add_argument('--redis', action='store_true', help='it is a redis-server')
     parser.add_argument('--apart', action='store_true', help='take off what the machine took')
     parser.add_argument('--ping', type=int, help=argparse.SUPPRESS)
