@@ -15,8 +15,7 @@ namespace terrace::base {
 
 class HugePages {
  public:
-  // Small pages only, until the process has this much in memory; what came before stays where it
-  // is.
+  // Small pages only, until the process has this much in memory.
   static constexpr size_t kResidentBytesMin = size_t{128} << 20;
 
   enum class Use { kWhenLarge, kNever };

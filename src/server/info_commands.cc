@@ -30,15 +30,13 @@ using commands::Command;
 // Seconds, in the 24 bits that Redis has for them.
 constexpr int64_t kLruClockMax = (1 << 24) - 1;
 
-uint64_t Sum(const Server& server, base::Counter WorkerStats::*counter) {
+// Of all threads, from the first or another one on.
+uint64_t Sum(const Server& server, base::Counter WorkerStats::*counter, size_t first = 0) {
   uint64_t sum = 0;
-  for (const auto& worker : server.workers()) sum += (worker->stats().*counter).value();
+  for (size_t i = first; i < server.workers().size(); ++i) {
+    sum += (server.workers()[i]->stats().*counter).value();
+  }
   return sum;
-}
-
-// What threads other than the first did: in Redis, its I/O threads.
-uint64_t SumOfOthers(const Server& server, base::Counter WorkerStats::*counter) {
-  return Sum(server, counter) - (server.workers()[0]->stats().*counter).value();
 }
 
 void Listeners(const Settings& settings, Section& section) {
@@ -212,8 +210,8 @@ void StatsSection(Call& call, Section& section) {
                  Sum(server, &WorkerStats::output_limit_disconnections));
   section.Number("total_reads_processed", Sum(server, &WorkerStats::reads));
   section.Number("total_writes_processed", Sum(server, &WorkerStats::writes));
-  section.Number("io_threaded_reads_processed", SumOfOthers(server, &WorkerStats::reads));
-  section.Number("io_threaded_writes_processed", SumOfOthers(server, &WorkerStats::writes));
+  section.Number("io_threaded_reads_processed", Sum(server, &WorkerStats::reads, 1));
+  section.Number("io_threaded_writes_processed", Sum(server, &WorkerStats::writes, 1));
   section.Number("acl_access_denied_auth", core.acl_log.total(AclReason::kAuth));
   section.Number("acl_access_denied_cmd", core.acl_log.total(AclReason::kCommand));
   section.Number("acl_access_denied_key", core.acl_log.total(AclReason::kKey));
