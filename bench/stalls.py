@@ -183,9 +183,13 @@ def lose(server, way):
 
 def measure_type(kind, options):
     """Yields (way, waits); FLUSHALL comes last, as it takes the seed along."""
-    watch = machine_watch.MachineWatch if options.apart else contextlib.nullcontext
     make = servers.RedisServer if options.redis else servers.TerraceServer
     with make(binary=options.binary) as server, server.client(timeout_s=600) as admin:
+        def watch():
+            if not options.apart:
+                return contextlib.nullcontext()
+            return machine_watch.MachineWatch(server.process.pid)
+
         fill(server, kind, options.elements)
         admin.command('SET', 'beside', 'x' * 64)
 
