@@ -134,6 +134,7 @@ class MachineWatch:
     def __init__(self, *processes):
         self.moments = []
         self._beats = []
+        # By name, of which the clients that this process starts have the same.
         self._watched = set().union(*map(thread_names, (*processes, os.getpid())))
 
     @property

@@ -5,6 +5,7 @@ import unittest
 
 import machine_watch
 
+
 def trace_of(*rows):
     """Lines of a trace, of rows: core, when, thread that leaves, its state, thread that comes. A
     thread is a name, of niceness 0, or a name and its priority."""
