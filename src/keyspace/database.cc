@@ -143,6 +143,11 @@ void Database::Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent ev
   for (MutationSink* sink : keyspace_->sinks()) sink->OnMutation(mutation);
 }
 
+void Database::Announce(const Key& key, KeyEvent event) {
+  if (!keyspace_->is_listened_to()) return;
+  for (MutationSink* sink : keyspace_->sinks()) sink->OnEvent(index_, key, event);
+}
+
 void Database::Schedule(Shard::Part& part, const Key& key, const Due& before, const Due& after) {
   part.deadline_count += (after.live_until_ms != kNoDeadline);
   part.deadline_count -= (before.live_until_ms != kNoDeadline);
@@ -327,14 +332,16 @@ void Database::Move(const Key& from, Database& target, const Key& to, KeyEvent f
   }
   // Take the source out first, but keep its block until the value has been copied or handed over.
   const size_t charge = source->charge();
-  Tell(from, *found.shard, MutationKind::kRemoved, from_event, source, false);
+  Tell(from, *found.shard, MutationKind::kRemoved, events::kNone, source, false);
   found.shard->policy().OnRemove(from.table_hash(), *source->word(), static_cast<uint32_t>(charge),
                                  eviction::RemoveCause::kDeleted);
   Schedule(*found.part, from, DueOf(source), {});
   found.part->table.Erase(found.slot, from.table_hash());
   found.shard->Charge(*found.part, -static_cast<int64_t>(charge));
-  target.Put(to, spec, to_event);
+  target.Put(to, spec, events::kTakenOver);
   Entry::FreeKeepingValue(source);
+  Announce(from, from_event);
+  target.Announce(to, to_event);
 }
 
 // ---- Changes in place

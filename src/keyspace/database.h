@@ -193,6 +193,7 @@ class Database {
   enum class Extent : uint8_t { kWhole, kPart, kBeside };  // of the value that was changed
   void Tell(const Key& key, Shard& shard, MutationKind kind, KeyEvent event, Entry* entry,
             bool created, bool had_regional_copy = false, Extent extent = Extent::kWhole);
+  void Announce(const Key& key, KeyEvent event);
   void EndEdit(const Key& key, Entry* entry, KeyEvent event, Extent extent);
   uint32_t now32() const { return static_cast<uint32_t>(moment_ms_); }
 

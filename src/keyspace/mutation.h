@@ -22,21 +22,24 @@ namespace terrace::keyspace {
 struct KeyEvent {
   char event_class = 0;  // 0: no notification
   std::string_view name;
+  bool is_new = false;  // "new" comes before it, even if the key was there and is overwritten
 };
 
 namespace events {
 inline constexpr KeyEvent kNone{};
 // Of a change that nobody is notified of. kNone is that of a step within a change.
 inline constexpr KeyEvent kUnannounced{0, "unannounced"};
+// A key takes a value over from another: what else there is to announce follows (OnEvent).
+inline constexpr KeyEvent kTakenOver{0, "taken over", true};
 inline constexpr KeyEvent kDel{'g', "del"};
 inline constexpr KeyEvent kExpire{'g', "expire"};
 inline constexpr KeyEvent kPersist{'g', "persist"};
 inline constexpr KeyEvent kRenameFrom{'g', "rename_from"};
 inline constexpr KeyEvent kRenameTo{'g', "rename_to"};
-inline constexpr KeyEvent kCopyTo{'g', "copy_to"};
+inline constexpr KeyEvent kCopyTo{'g', "copy_to", true};
 inline constexpr KeyEvent kMoveFrom{'g', "move_from"};
 inline constexpr KeyEvent kMoveTo{'g', "move_to"};
-inline constexpr KeyEvent kRestore{'g', "restore"};
+inline constexpr KeyEvent kRestore{'g', "restore", true};
 inline constexpr KeyEvent kSet{'$', "set"};
 inline constexpr KeyEvent kExpired{'x', "expired"};
 inline constexpr KeyEvent kHashFieldExpired{'h', "hexpired"};
@@ -79,6 +82,9 @@ class MutationSink {
 
   // Parts of a value (fields of a hash) have expired, after the mutation that says that it changed.
   virtual void OnPartsExpired(int database, const Key& key, std::span<const std::string> parts) {}
+
+  // An event of a change that consists of several mutations, after all of them. Same lock.
+  virtual void OnEvent(int database, const Key& key, KeyEvent event) {}
 
   // A command has looked for a key that is not there. Under the same lock.
   virtual void OnMiss(int database, const Key& key) {}

@@ -40,11 +40,16 @@ bool KeyspaceEvents::Wants(char event_class) const {
 }
 
 void KeyspaceEvents::OnMutation(const keyspace::Mutation& mutation) {
-  if (mutation.created && mutation.kind == keyspace::MutationKind::kChanged && Wants('n')) {
+  const bool is_new = mutation.created || mutation.event.is_new;
+  if (is_new && mutation.kind == keyspace::MutationKind::kChanged && Wants('n')) {
     Publish(mutation.database, mutation.key.bytes, keyspace::events::kNew);
   }
-  if (mutation.event.event_class == 0 || !Wants(mutation.event.event_class)) return;
-  Publish(mutation.database, mutation.key.bytes, mutation.event);
+  OnEvent(mutation.database, mutation.key, mutation.event);
+}
+
+void KeyspaceEvents::OnEvent(int database, const keyspace::Key& key, keyspace::KeyEvent event) {
+  if (event.event_class == 0 || !Wants(event.event_class)) return;
+  Publish(database, key.bytes, event);
 }
 
 void KeyspaceEvents::OnMiss(int database, const keyspace::Key& key) {

@@ -24,6 +24,7 @@ class KeyspaceEvents : public keyspace::MutationSink {
   void SetClasses(std::string_view classes);
 
   void OnMutation(const keyspace::Mutation& mutation) override;
+  void OnEvent(int database, const keyspace::Key& key, keyspace::KeyEvent event) override;
   void OnMiss(int database, const keyspace::Key& key) override;
 
  private:

@@ -205,6 +205,14 @@ xgroup delconsumer x g none
 xgroup destroy x g
 xgroup destroy x g
 restore restored 0 "\\x00\\xc0\\x01\\x0b\\x00\\x3c\\x7b\\x9c\\x6a\\x58\\x8c\\x0e\\xee"
+restore restored 0 "\\x00\\xc0\\x01\\x0b\\x00\\x3c\\x7b\\x9c\\x6a\\x58\\x8c\\x0e\\xee" replace
+set over v
+rename restored over
+set over2 v ex 100
+rename over over2
+set short2 v px 1
+set over3 v
+rename over3 short2
 flushdb
 set short v px 1
 get short
@@ -307,8 +315,7 @@ class EventsTest(unittest.TestCase):
         self.compare('KEA')
 
     def test_the_same_events_as_redis_with_new_and_missed_keys(self):
-        # Where a key moves or is copied over another, "new" stands elsewhere (docs/limits.md).
-        self.compare('KAnm', skip=('rename', 'renamenx', 'move', 'copy'))
+        self.compare('KAnm')
 
 
 if __name__ == '__main__':
