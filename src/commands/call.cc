@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/numbers.h"
+#include "base/saturate.h"
 #include "commands/registry.h"
 
 namespace terrace::commands {
@@ -49,10 +50,7 @@ std::optional<int> Call::DatabaseIndex(size_t argument) {
 }
 
 int64_t Call::ToDeadlineMs(int64_t unix_ms) const {
-  const int64_t steps_ms = clock.WallAheadMs();
-  // Clamped before, lest the difference overflows, and after.
-  const int64_t bounded_ms = std::clamp<int64_t>(unix_ms, 0, 2 * keyspace::kDeadlineMsMax);
-  return std::clamp<int64_t>(bounded_ms - steps_ms, 0, keyspace::kDeadlineMsMax);
+  return std::max<int64_t>(base::SaturatingSubtract(unix_ms, clock.WallAheadMs()), 0);
 }
 
 bool Call::Is(size_t argument, std::string_view word) const {

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/saturate.h"
 #include "commands/command.h"
 #include "commands/effects.h"
 #include "commands/limits.h"
@@ -118,7 +119,9 @@ struct Call {
   // clock has made since start-up.
   // What an entry cannot hold becomes what it can: the year 10889, or long ago.
   int64_t ToDeadlineMs(int64_t unix_ms) const;
-  int64_t ToUnixMs(int64_t deadline_ms) const { return deadline_ms + clock.WallAheadMs(); }
+  int64_t ToUnixMs(int64_t deadline_ms) const {
+    return base::SaturatingAdd(deadline_ms, clock.WallAheadMs());
+  }
 
   // The argument as an integer; replies the error and returns nullopt when it is none.
   std::optional<int64_t> Integer(size_t argument);

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "base/saturate.h"
 #include "commands/call.h"
 #include "commands/lifetime.h"
 #include "commands/registry.h"
@@ -93,7 +94,8 @@ void ReplyDeadline(Call& call, TimeUnit unit, TimeOrigin origin) {
   const int64_t time_ms = origin == TimeOrigin::kEpoch ? call.ToUnixMs(entry->deadline_ms())
                                                        : entry->deadline_ms() - call.now_ms();
   // Seconds are rounded to the nearest.
-  call.reply.Integer(unit == TimeUnit::kSeconds ? (time_ms + 500) / 1000 : time_ms);
+  call.reply.Integer(unit == TimeUnit::kSeconds ? base::SaturatingAdd(time_ms, 500) / 1000
+                                                : time_ms);
 }
 
 void Ttl(Call& call) { ReplyDeadline(call, TimeUnit::kSeconds, TimeOrigin::kNow); }

@@ -15,9 +15,10 @@ bool ScanOptions::Matches(std::string_view text) const {
 
 namespace {
 
-// As C reads an unsigned number, and so Redis 7.2: nothing counts as 0, and a sign is allowed.
-// Valkey refuses these, but lets spaces in front pass.
+// As C reads an unsigned number, and so Redis 7.2: up to a byte of 0, nothing counts as 0, and a
+// sign is allowed. Valkey refuses these, but lets spaces in front pass.
 std::optional<uint64_t> CursorOf(std::string_view text, Dialect dialect) {
+  text = text.substr(0, text.find('\0'));
   if (dialect == Dialect::kValkey80) {
     if (base::ParseInt64(text).value_or(0) < 0) return std::nullopt;
     text.remove_prefix(std::min(text.find_first_not_of(" \t\n\v\f\r"), text.size()));

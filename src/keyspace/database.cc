@@ -433,9 +433,8 @@ void Database::SetDeadline(const Key& key, Entry* entry, int64_t deadline_ms, Ke
   const Found found = FindLive(key);
   TERRACE_CHECK(found.slot && found.slot.entry() == entry);
   const bool had_regional_copy = TakeOver(key, entry);
-  if (entry->has_deadline() && deadline_ms != kNoDeadline) {
-    const Due before = DueOf(entry);
-    entry->set_deadline_ms(deadline_ms);
+  const Due before = DueOf(entry);
+  if (entry->TrySetDeadline(deadline_ms)) {
     Schedule(*found.part, key, before, DueOf(entry));
     Tell(key, *found.shard, MutationKind::kChanged, event, entry, false, had_regional_copy,
          Extent::kPart);

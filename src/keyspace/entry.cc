@@ -31,7 +31,7 @@ size_t HeapString::allocated_bytes() const {
 
 size_t Entry::BytesFor(const EntrySpec& spec) {
   const bool is_inline = spec.heap == nullptr && spec.object == nullptr;
-  return kHeaderBytes + (spec.deadline_ms != kNoDeadline ? kDeadlineBytes : 0) +
+  return kHeaderBytes + DeadlineBytes(DeadlineFlags(spec.deadline_ms)) +
          (spec.tier != nullptr ? sizeof(TierBlock) : 0) + (spec.key.size() >= kLong ? 4 : 0) +
          (is_inline && spec.string.size() >= kLong ? 4 : 0) + spec.key.size() +
          (is_inline ? spec.string.size() : sizeof(void*));
@@ -50,15 +50,15 @@ void Entry::Write(const EntrySpec& spec) {
   const bool is_inline = spec.heap == nullptr && spec.object == nullptr;
   kind_ = static_cast<uint8_t>(static_cast<uint8_t>(spec.type) << 4 |
                                static_cast<uint8_t>(is_inline ? Form::kInline : Form::kPointer));
-  flags_ = static_cast<uint8_t>((spec.deadline_ms != kNoDeadline ? kHasDeadline : 0) |
-                                (spec.tier != nullptr ? kHasTier : 0) | (spec.raw ? kRaw : 0) |
-                                (spec.text ? kText : 0));
+  flags_ =
+      static_cast<uint8_t>(DeadlineFlags(spec.deadline_ms) | (spec.tier != nullptr ? kHasTier : 0) |
+                           (spec.raw ? kRaw : 0) | (spec.text ? kText : 0));
   key_size_ = static_cast<uint8_t>(std::min<size_t>(spec.key.size(), kLong));
   value_size_ = is_inline ? static_cast<uint8_t>(std::min<size_t>(spec.string.size(), kLong)) : 0;
   char* at = bytes() + kHeaderBytes;
   if (has_deadline()) {
-    std::memcpy(at, &spec.deadline_ms, kDeadlineBytes);
-    at += kDeadlineBytes;
+    std::memcpy(at, &spec.deadline_ms, DeadlineBytes(flags_));
+    at += DeadlineBytes(flags_);
   }
   if (has_tier()) {
     std::memcpy(at, spec.tier, sizeof(TierBlock));
@@ -86,7 +86,7 @@ void Entry::Write(const EntrySpec& spec) {
 
 bool Entry::TryAssignInline(std::string_view value, int64_t deadline_ms) {
   if (has_tier_block() || value.size() > kInlineValueMax) return false;
-  const bool same_deadline = (deadline_ms != kNoDeadline) == has_deadline();
+  const bool same_deadline = DeadlineFlags(deadline_ms) == deadline_flags();
   if (same_deadline && value.size() == inline_size()) {
     AssignInPlace(value, deadline_ms);
     return true;
@@ -112,7 +112,7 @@ bool Entry::TryAssignInline(std::string_view value, int64_t deadline_ms) {
 // The parts before the value stay where they are.
 void Entry::AssignInPlace(std::string_view value, int64_t deadline_ms) {
   flags_ &= static_cast<uint8_t>(~(kRaw | kText));
-  if (has_deadline()) set_deadline_ms(deadline_ms);
+  TrySetDeadline(deadline_ms);
   char* const target = bytes() + KeyOffset() + key_size();
   if (value_size_ == kLong) {
     const auto size = static_cast<uint32_t>(value.size());
@@ -121,6 +121,12 @@ void Entry::AssignInPlace(std::string_view value, int64_t deadline_ms) {
     value_size_ = static_cast<uint8_t>(value.size());
   }
   if (!value.empty()) std::memcpy(target, value.data(), value.size());
+}
+
+bool Entry::TrySetDeadline(int64_t deadline_ms) {
+  if (!has_deadline() || DeadlineFlags(deadline_ms) != deadline_flags()) return false;
+  std::memcpy(bytes() + kHeaderBytes, &deadline_ms, DeadlineBytes(flags_));
+  return true;
 }
 
 void Entry::Free(Entry* entry) {

@@ -8,6 +8,7 @@
 //          3   inline value size, or 255: a 4-byte size follows below
 //          4   the eviction policy's word (32 bits)
 //          8   [ 6 bytes: deadline, ms, NowMs time ]              if kHasDeadline
+//              [ 2 bytes: its upper end ]                         if kFarDeadline
 //              [ sizeof(TierBlock) bytes ]                         if kHasTier
 //              [ 4 bytes: key size ]                               if the key is 255 bytes or more
 //              [ 4 bytes: value size ]                             if the inline value is
@@ -31,8 +32,6 @@
 namespace terrace::keyspace {
 
 inline constexpr int64_t kNoDeadline = -1;
-// The latest deadline an entry can hold, in the year 10889.
-inline constexpr int64_t kDeadlineMsMax = (int64_t{1} << 48) - 1;
 
 // Where a copy came from and how long it may be used, for keys that lower tiers have too.
 struct TierBlock {
@@ -111,8 +110,9 @@ class Entry {
 
   bool has_deadline() const { return (flags_ & kHasDeadline) != 0; }
   int64_t deadline_ms() const { return has_deadline() ? LoadDeadline() : kNoDeadline; }
-  // REQUIRES: has_deadline().
-  void set_deadline_ms(int64_t deadline_ms) { std::memcpy(bytes() + 8, &deadline_ms, 6); }
+  // Sets the deadline where the entry has room for it: an entry without one has none, nor has one
+  // with a deadline before the year 10889 for one after it, and the other way round.
+  bool TrySetDeadline(int64_t deadline_ms);
 
   // Is this a copy of what a lower tier has?
   bool has_tier() const { return (flags_ & (kHasTier | kTierVoid)) == kHasTier; }
@@ -151,9 +151,10 @@ class Entry {
 
  private:
   enum class Form : uint8_t { kInline, kPointer };
-  static constexpr uint8_t kHasDeadline = 1, kHasTier = 2, kRaw = 4, kText = 8, kTierVoid = 16;
+  static constexpr uint8_t kHasDeadline = 1, kFarDeadline = 2, kHasTier = 4, kRaw = 8, kText = 16,
+                           kTierVoid = 32;
   static constexpr uint8_t kLong = 255;
-  static constexpr size_t kHeaderBytes = 8, kDeadlineBytes = 6;
+  static constexpr size_t kHeaderBytes = 8, kDeadlineBytes = 6, kFarDeadlineBytes = 2;
 
   Entry() = default;
 
@@ -168,10 +169,22 @@ class Entry {
   int64_t LoadDeadline() const {
     int64_t deadline = 0;
     std::memcpy(&deadline, bytes() + kHeaderBytes, kDeadlineBytes);
+    if ((flags_ & kFarDeadline) != 0) [[unlikely]]
+      std::memcpy(&deadline, bytes() + kHeaderBytes, sizeof(deadline));
     return deadline;
   }
+  static uint8_t DeadlineFlags(int64_t deadline_ms) {
+    if (deadline_ms == kNoDeadline) return 0;
+    const bool is_far = deadline_ms >> (8 * kDeadlineBytes) != 0;
+    return is_far ? kHasDeadline | kFarDeadline : kHasDeadline;
+  }
+  uint8_t deadline_flags() const { return flags_ & (kHasDeadline | kFarDeadline); }
+  static size_t DeadlineBytes(uint8_t flags) {
+    static_assert(kFarDeadline == kFarDeadlineBytes);  // the flag is the number: this is a hot path
+    return kDeadlineBytes * (flags & kHasDeadline) + (flags & kFarDeadline);
+  }
   bool has_tier_block() const { return (flags_ & kHasTier) != 0; }
-  size_t TierOffset() const { return kHeaderBytes + (has_deadline() ? kDeadlineBytes : 0); }
+  size_t TierOffset() const { return kHeaderBytes + DeadlineBytes(flags_); }
   size_t KeyOffset() const {
     return TierOffset() + (has_tier_block() ? sizeof(TierBlock) : 0) + 4 * (key_size_ == kLong) +
            4 * (value_size_ == kLong);

@@ -1,5 +1,6 @@
 #include "keyspace/shard.h"
 
+#include <optional>
 #include <utility>
 
 #include "base/background.h"
@@ -166,7 +167,7 @@ bool Shard::SampleOne(eviction::SampleFrom from, eviction::Resident* out) {
 
 bool Shard::SoonestToExpire(eviction::Resident* found) {
   constexpr size_t kLook = 64;
-  int64_t best_ms = INT64_MAX;
+  std::optional<int64_t> best_ms;
   std::vector<uint32_t> soonest;
   for (int database = 0; database < database_count(); ++database) {
     Part* const candidate = part(database);
@@ -181,7 +182,7 @@ bool Shard::SoonestToExpire(eviction::Resident* found) {
           const int64_t until_ms = entry->LiveUntilMs();
           if (until_ms == kNoDeadline) return false;
           any = true;
-          if (until_ms < best_ms) {
+          if (!best_ms || until_ms < *best_ms) {
             best_ms = until_ms;
             *found = Describe(entry, database, hash);
           }
@@ -191,7 +192,7 @@ bool Shard::SoonestToExpire(eviction::Resident* found) {
       if (any || seen < look) break;
     }
   }
-  return best_ms != INT64_MAX;
+  return best_ms.has_value();
 }
 
 }  // namespace terrace::keyspace

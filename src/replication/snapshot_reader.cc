@@ -132,9 +132,8 @@ class SnapshotReader {
         return true;
       case kDeadlineMs:
         if (!Number(8, &number)) return false;
-        // What no clock shows is over, or as late as can be; and none of it looks like none.
-        deadline_wall_ms_ =
-            std::clamp<int64_t>(static_cast<int64_t>(number), 0, keyspace::kDeadlineMsMax);
+        // What lies before all time is over, and does not look like none.
+        deadline_wall_ms_ = std::max<int64_t>(static_cast<int64_t>(number), 0);
         return true;
       case kDeadlineSeconds:
         if (!Number(4, &number)) return false;

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/crc64.h"
+#include "base/saturate.h"
 #include "keyspace/database.h"
 #include "keyspace/rdb/format.h"
 #include "keyspace/rdb/object_writer.h"
@@ -109,7 +110,8 @@ class SnapshotWriter {
   void WriteKey(const Entry& entry) {
     if (entry.has_deadline()) {
       writer_.Byte(kDeadlineMs);
-      writer_.Milliseconds(entry.deadline_ms() + (content_.wall_ms - content_.now_ms));
+      writer_.Milliseconds(
+          base::SaturatingAdd(entry.deadline_ms(), content_.wall_ms - content_.now_ms));
     }
     if (entry.is_string()) {
       writer_.Byte(rdb::kStringTag);

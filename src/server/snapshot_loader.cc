@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/saturate.h"
+
 namespace terrace::server {
 
 bool SnapshotLoader::Wants(int database, std::string_view key) {
@@ -25,8 +27,8 @@ std::string SnapshotLoader::OnKey(replication::SnapshotKey saved) {
   }
   int64_t deadline_ms = keyspace::kNoDeadline;
   if (saved.deadline_wall_ms != keyspace::kNoDeadline) {
-    deadline_ms = std::clamp<int64_t>(saved.deadline_wall_ms - (into_.wall_ms - into_.now_ms), 0,
-                                      keyspace::kDeadlineMsMax);
+    deadline_ms = std::max<int64_t>(
+        base::SaturatingSubtract(saved.deadline_wall_ms, into_.wall_ms - into_.now_ms), 0);
   }
   if (saved.value.object != nullptr) {
     database.SetObject(key, std::move(saved.value.object), deadline_ms, keyspace::events::kNone);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/saturate.h"
 #include "keyspace/dump.h"
 
 namespace terrace::tiers {
@@ -167,7 +168,7 @@ void RegionalOperation::TakePttl(const RegionalReply& reply) {
       result.detail = "PTTL was answered by something else than an integer";
     } else if (reply.integer >= 0) {
       // Our copy must not outlive the original, so it counts from before the server was asked.
-      result.value.deadline_ms = sent_ms + reply.integer;
+      result.value.deadline_ms = base::SaturatingAdd(sent_ms, reply.integer);
     } else if (reply.integer == -2) {
       result.outcome = Outcome::kAbsent;  // it expired between the two commands
     }

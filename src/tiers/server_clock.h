@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/saturate.h"
+
 namespace terrace::tiers {
 
 class ServerClock {
@@ -28,7 +30,7 @@ class ServerClock {
   // The server's time at now_ms or a little before; nothing when the server never told.
   std::optional<int64_t> AtMost(int64_t now_ms) const {
     if (!ahead_ms_) return std::nullopt;
-    return now_ms + *ahead_ms_;
+    return base::SaturatingAdd(now_ms, *ahead_ms_);
   }
 
   void Forget() { ahead_ms_.reset(); }

@@ -38,8 +38,9 @@ READ_OFFSETS = [b'536870911', b'4294967295', b'4294967294', b'1000000']
 
 TTL_SECONDS = (100, 2147483647)
 TTL_MS = (100000, 100000000)
-FUTURE_SECONDS = [b'4102444800', b'4102444801', b'5102444800']
-FUTURE_MS = [b'4102444800000', b'4102444800001', b'5102444800123']
+FUTURE_SECONDS = [b'4102444800', b'4102444801', b'5102444800', b'99999999999999']
+FUTURE_MS = [b'4102444800000', b'4102444800001', b'5102444800123', b'281474976710656',
+             b'1796014930176001']
 BAD_TTLS = [b'', b'abc', b'1.5', INT64_MAX, INT64_MIN, b'9223372036854775', b'-9223372036854775',
             b'9223372036854775808', b'99999999999999999']
 PAST = [b'0', b'-1', b'-1000']
@@ -321,7 +322,7 @@ GENERATORS = {
         [b'TYPE', rng.choice((b'string', b'list', b'hash', b'set', b'zset', b'foo'))],
         [b'MATCH', b'k:*', b'COUNT', b'2', b'TYPE', b'string'])),
     # None that is out of range: Redis 7.2 remembers that, and its next SORT fails for it.
-    'bad_cursor': one((1, [b'abc', b'', b'-1', b'1.5', b' 1',
+    'bad_cursor': one((1, [b'abc', b'', b'-1', b'1.5', b' 1', b'\x00', b'0\x00x',
                             b'0x0'])),
     'junk': one((1, JUNK)),
     'junks': many(one((1, JUNK), (1, TEXTS)), 0, 4),

@@ -16,7 +16,10 @@ namespace terrace::commands {
 class EventLog : public keyspace::MutationSink {
  public:
   void OnMutation(const keyspace::Mutation& mutation) override {
-    if (mutation.event.event_class != 0) events.emplace_back(mutation.event.name);
+    OnEvent(mutation.database, mutation.key, mutation.event);
+  }
+  void OnEvent(int database, const keyspace::Key& key, keyspace::KeyEvent event) override {
+    if (event.event_class != 0) events.emplace_back(event.name);
   }
   std::vector<std::string> Take() { return std::exchange(events, {}); }
   std::vector<std::string> events;

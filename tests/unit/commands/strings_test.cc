@@ -55,11 +55,20 @@ TEST_F(StringsTest, LifetimesOutOfRangeAreRefused) {
   EXPECT_EQ(KeyCount(), 0u);
 }
 
-TEST_F(StringsTest, ADeadlineBeyondWhatAnEntryHoldsDoesNotComeEarly) {
-  EXPECT_EQ(Run("set a 1 pxat 9223372036854775807"), "+OK\r\n");
-  ExpireDue();
-  EXPECT_EQ(Run("get a"), "$1\r\n1\r\n");
-  EXPECT_EQ(Run("pexpiretime a"), ":" + std::to_string(keyspace::kDeadlineMsMax) + "\r\n");
+TEST_F(StringsTest, ADeadlineMayBeAsFarAwayAsNumbersReach) {
+  // On both sides of where deadlines take more bytes, and there and back.
+  for (const char* moment : {"281474976710655", "281474976710656", "9223372036854775807",
+                             "281474976710655", "1796014930176000", "281474976710656"}) {
+    EXPECT_EQ(Run("set a 1 keepttl"), "+OK\r\n");
+    EXPECT_EQ(Run(std::string("pexpireat a ") + moment), ":1\r\n");
+    ExpireDue();
+    EXPECT_EQ(Run("pexpiretime a"), ":" + std::string(moment) + "\r\n");
+    EXPECT_EQ(Run("append a 1"), ":2\r\n");
+    EXPECT_EQ(Run(std::string("set b 12 pxat ") + moment), "+OK\r\n");
+    EXPECT_EQ(Run("rename b a"), "+OK\r\n");
+    EXPECT_EQ(Run("pexpiretime a"), ":" + std::string(moment) + "\r\n");
+    EXPECT_EQ(Run("get a"), "$2\r\n12\r\n");
+  }
 }
 
 TEST_F(StringsTest, ADeadlineInThePastHidesWhatIsSet) {

@@ -57,9 +57,12 @@ TEST(Entry, AnOverwriteInPlaceReadsLikeANewEntry) {
     EntrySpec spec;
     spec.key = key;
     spec.string = before;
-    spec.deadline_ms = rng.Below(2) ? 1000 : kNoDeadline;
+    const auto deadline_beyond = [&](int64_t ms) {
+      return rng.Below(2) == 0 ? kNoDeadline : rng.Below(2) == 0 ? ms : ms + (int64_t{1} << 48);
+    };
+    spec.deadline_ms = deadline_beyond(1000);
     Entry* entry = Entry::New(spec);
-    const int64_t deadline = rng.Below(2) ? 2000 : kNoDeadline;
+    const int64_t deadline = deadline_beyond(2000);
     const bool assigned = entry->TryAssignInline(after, deadline);
     EXPECT_EQ(entry->key(), key);
     EXPECT_EQ(entry->string(), assigned ? after : before);
