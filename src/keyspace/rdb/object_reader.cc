@@ -32,18 +32,18 @@ bool AppendZiplist(std::string_view bytes, const EncodingLimits& limits, List* l
   return ziplist.ok();
 }
 
-bool AppendQuicklistNode(Reader* reader, List* list) {
+bool AppendQuicklistNode(const EncodingLimits& limits, Reader* reader, List* list) {
   uint64_t container;
   std::string bytes;
   if (!reader->Length(&container) || !reader->String(&bytes)) return false;
   if (container == kPlainNode) {
-    list->AppendPlainNode(bytes);
+    list->AppendPlainNode(bytes, limits);
     return true;
   }
   if (container != kPackedNode) return false;
   std::optional<Listpack> pack = Listpack::FromBytes(bytes);
   if (!pack.has_value()) return false;
-  if (!pack->empty()) list->AppendNode(std::move(*pack));
+  if (!pack->empty()) list->AppendNode(std::move(*pack), limits);
   return true;
 }
 
@@ -54,7 +54,7 @@ std::unique_ptr<Object> ReadList(uint8_t tag, const EncodingLimits& limits, Read
   if (tag != kListZiplistTag && !reader->Count(&count)) return nullptr;
   for (; count > 0; --count) {
     if (tag == kListQuicklist2Tag) {
-      if (!AppendQuicklistNode(reader, list.get())) return nullptr;
+      if (!AppendQuicklistNode(limits, reader, list.get())) return nullptr;
       continue;
     }
     if (!reader->String(&bytes)) return nullptr;

@@ -74,8 +74,8 @@ bool List::Equals(Cursor at, std::string_view text) const {
   return *chain_->node(at.node).plain == text;
 }
 
-void List::MakeChain() {
-  chain_ = std::make_unique<Chain>();
+void List::MakeChain(const EncodingLimits& limits) {
+  chain_ = std::make_unique<Chain>(ListNodeLimit(limits));
   if (!pack_.empty()) chain_->Append(Node(std::move(pack_)));
   pack_ = Listpack::Adopt(nullptr);
 }
@@ -83,7 +83,9 @@ void List::MakeChain() {
 void List::MakeRoom(size_t added_bytes, size_t added_count, const EncodingLimits& limits) {
   if (chain_ != nullptr) return;
   const ListNodeLimit limit(limits);
-  if (limit.Exceeds(pack_.total_bytes() + added_bytes, pack_.size() + added_count)) MakeChain();
+  if (limit.Exceeds(pack_.total_bytes() + added_bytes, pack_.size() + added_count)) {
+    MakeChain(limits);
+  }
 }
 
 void List::ShrinkIfSmall(const EncodingLimits& limits, size_t divisor) {
@@ -100,10 +102,9 @@ void List::Push(ListEnd end, std::span<const std::string_view> values,
   size_t bytes = 0;
   for (const std::string_view value : values) bytes += value.size();
   MakeRoom(bytes, values.size(), limits);
-  const ListNodeLimit limit(limits);
   for (const std::string_view value : values) {
     if (chain_ != nullptr) {
-      chain_->Push(end, value, limit);
+      chain_->Push(end, value);
     } else {
       pack_.Insert(end == ListEnd::kHead ? pack_.First() : Listpack::kNone, value);
     }
@@ -119,7 +120,7 @@ bool List::Set(int64_t index, std::string_view value, const EncodingLimits& limi
   const Cursor at = Seek(index);
   if (!at.valid()) return false;
   if (chain_ != nullptr) {
-    chain_->Replace(at, value, ListNodeLimit(limits));
+    chain_->Replace(at, value);
     ShrinkIfSmall(limits, kShrinkDivisor);
   } else {
     pack_.Replace(at.at, value);
@@ -131,7 +132,7 @@ void List::Insert(Cursor at, ListSide side, std::string_view value, const Encodi
   // A listpack becomes the first node as it is, so that the cursor stays right.
   MakeRoom(value.size(), 1, limits);
   if (chain_ != nullptr) {
-    chain_->Insert(at, side, value, ListNodeLimit(limits));
+    chain_->Insert(at, side, value);
   } else {
     pack_.Insert(side == ListSide::kAfter ? pack_.Next(at.at) : at.at, value);
   }
@@ -208,13 +209,13 @@ size_t List::Remove(int64_t count, std::string_view value, const EncodingLimits&
   return removed;
 }
 
-void List::AppendNode(Listpack node) {
-  if (chain_ == nullptr) MakeChain();
+void List::AppendNode(Listpack node, const EncodingLimits& limits) {
+  if (chain_ == nullptr) MakeChain(limits);
   chain_->Append(Node(std::move(node)));
 }
 
-void List::AppendPlainNode(std::string_view element) {
-  if (chain_ == nullptr) MakeChain();
+void List::AppendPlainNode(std::string_view element, const EncodingLimits& limits) {
+  if (chain_ == nullptr) MakeChain(limits);
   chain_->Append(Node(element));
 }
 

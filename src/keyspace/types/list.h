@@ -75,8 +75,8 @@ class List final : public Object {
   size_t Remove(int64_t count, std::string_view value, const EncodingLimits& limits);
 
   // For loading: takes over whole nodes, then chooses the encoding once.
-  void AppendNode(Listpack node);
-  void AppendPlainNode(std::string_view element);
+  void AppendNode(Listpack node, const EncodingLimits& limits);
+  void AppendPlainNode(std::string_view element, const EncodingLimits& limits);
   void FinishLoading(const EncodingLimits& limits);
 
  private:
@@ -92,7 +92,7 @@ class List final : public Object {
 
   const Listpack* PackAt(size_t node) const;  // nullptr for a plain node
   size_t node_count() const;
-  void MakeChain();
+  void MakeChain(const EncodingLimits& limits);
   void MakeRoom(size_t added_bytes, size_t added_count, const EncodingLimits& limits);
   // divisor 1 allows the whole limit.
   void ShrinkIfSmall(const EncodingLimits& limits, size_t divisor);

@@ -11,8 +11,8 @@
 namespace terrace::keyspace {
 namespace {
 
-constexpr size_t kCountedNodeBytesMax = 8192;  // where the limit is a count
-constexpr size_t kSmallestNodeBytes = 4096;    // of limit -1; each step doubles it
+constexpr uint32_t kCountedNodeBytesMax = 8192;  // where the limit is a count
+constexpr uint32_t kSmallestNodeBytes = 4096;    // of limit -1; each step doubles it
 constexpr int kLargestStep = 4;
 // What an entry costs beside its text, rounded up; also Redis's estimate, so that nodes fill alike.
 constexpr size_t kEntryOverheadBytes = 8;
@@ -22,11 +22,11 @@ constexpr size_t kPackOverheadBytes = 7;
 
 ListNodeLimit::ListNodeLimit(const EncodingLimits& limits)
     : bytes_max_(kCountedNodeBytesMax),
-      count_max_(std::numeric_limits<size_t>::max()),
+      count_max_(std::numeric_limits<uint32_t>::max()),
       counts_(limits.list_max_listpack_size >= 0) {
   const int64_t size = limits.list_max_listpack_size;
   if (counts_) {
-    count_max_ = static_cast<size_t>(std::max<int64_t>(size, 1));
+    count_max_ = static_cast<uint32_t>(std::clamp<int64_t>(size, 1, count_max_));
   } else {
     bytes_max_ = kSmallestNodeBytes << std::min<int64_t>(-1 - size, kLargestStep);
   }
@@ -139,19 +139,19 @@ List::Cursor List::Chain::Seek(size_t index) const {
   return {which, found.pack.At(static_cast<int64_t>(index))};
 }
 
-void List::Chain::Push(ListEnd end, std::string_view value, const ListNodeLimit& limit) {
+void List::Chain::Push(ListEnd end, std::string_view value) {
   const size_t edge = end == ListEnd::kHead || node_count() == 0 ? 0 : node_count() - 1;
-  if (node_count() > 0 && node(edge).Allows(value, limit)) {
+  if (node_count() > 0 && node(edge).Allows(value, limit_)) {
     ChangeNode(edge, [&](Node* node) {
       ++node->count;
       return node->pack.Insert(end == ListEnd::kHead ? node->pack.First() : Listpack::kNone, value);
     });
     return;
   }
-  InsertAlone(end == ListEnd::kHead ? 0 : node_count(), value, limit);
+  InsertAlone(end == ListEnd::kHead ? 0 : node_count(), value);
 }
 
-void List::Chain::Replace(Cursor cursor, std::string_view value, const ListNodeLimit& limit) {
+void List::Chain::Replace(Cursor cursor, std::string_view value) {
   const bool is_plain = node(cursor.node).plain != nullptr;
   // In its place however large it is, as in Redis 7.2, if the listpack can hold it at all.
   if (!is_plain && node(cursor.node).pack.total_bytes() + Listpack::EntryBytesMax(value.size()) <=
@@ -161,18 +161,18 @@ void List::Chain::Replace(Cursor cursor, std::string_view value, const ListNodeL
   }
   if (is_plain) {
     EraseNodes(cursor.node, 1);
-    InsertAlone(cursor.node, value, limit);
+    InsertAlone(cursor.node, value);
     return;
   }
   // The element leaves its listpack; what follows it there becomes a node of its own.
   const Listpack::Position next = EraseAt(cursor);
   if (next != Listpack::kNone) SplitNode(cursor.node, next);
-  InsertAlone(cursor.node + 1, value, limit);
+  InsertAlone(cursor.node + 1, value);
   DropEmptyNodes();
 }
 
-void List::Chain::InsertAlone(size_t index, std::string_view value, const ListNodeLimit& limit) {
-  if (limit.IsLarge(value)) {
+void List::Chain::InsertAlone(size_t index, std::string_view value) {
+  if (limit_.IsLarge(value)) {
     InsertNode(index, Node(value));
     return;
   }
@@ -195,13 +195,13 @@ void List::Chain::SplitNode(size_t index, Listpack::Position position) {
   InsertNode(index + 1, std::move(right));
 }
 
-bool List::Chain::MergeWithNext(size_t index, const ListNodeLimit& limit) {
+bool List::Chain::MergeWithNext(size_t index) {
   if (index + 1 >= node_count()) return false;
   const Node& next = node(index + 1);
   const Node& first = node(index);
   if (first.plain != nullptr || next.plain != nullptr ||
-      limit.Exceeds(first.pack.total_bytes() + next.pack.total_bytes() - kPackOverheadBytes,
-                    first.count + next.count)) {
+      limit_.Exceeds(first.pack.total_bytes() + next.pack.total_bytes() - kPackOverheadBytes,
+                     first.count + next.count)) {
     return false;
   }
   ChangeNode(index, [&](Node* target) {
@@ -216,15 +216,14 @@ bool List::Chain::MergeWithNext(size_t index, const ListNodeLimit& limit) {
   return true;
 }
 
-void List::Chain::Insert(Cursor cursor, ListSide side, std::string_view value,
-                         const ListNodeLimit& limit) {
+void List::Chain::Insert(Cursor cursor, ListSide side, std::string_view value) {
   const bool after = side == ListSide::kAfter;
   const size_t index = cursor.node;
   const Node& here = node(index);
   const bool is_plain = here.plain != nullptr;
   const Listpack::Position before =
       is_plain ? Listpack::kNone : (after ? here.pack.Next(cursor.at) : cursor.at);
-  if (here.Allows(value, limit)) {
+  if (here.Allows(value, limit_)) {
     ChangeNode(index, [&](Node* node) {
       ++node->count;
       return node->pack.Insert(before, value);
@@ -235,28 +234,28 @@ void List::Chain::Insert(Cursor cursor, ListSide side, std::string_view value,
       is_plain || (after ? before == Listpack::kNone : before == here.pack.First());
   if (!at_edge) {
     SplitNode(index, before);
-    if (node(index).Allows(value, limit)) {
-      Insert({index, node(index).pack.Last()}, ListSide::kAfter, value, limit);
+    if (node(index).Allows(value, limit_)) {
+      Insert({index, node(index).pack.Last()}, ListSide::kAfter, value);
     } else {
-      Insert({index + 1, node(index + 1).pack.First()}, ListSide::kBefore, value, limit);
+      Insert({index + 1, node(index + 1).pack.First()}, ListSide::kBefore, value);
     }
     for (size_t i = std::min(index + 2, node_count() - 1) + 1; i-- > (index > 0 ? index - 1 : 0);) {
-      MergeWithNext(i, limit);
+      MergeWithNext(i);
     }
     return;
   }
-  if (after && index + 1 < node_count() && node(index + 1).Allows(value, limit)) {
+  if (after && index + 1 < node_count() && node(index + 1).Allows(value, limit_)) {
     ChangeNode(index + 1, [&](Node* node) {
       ++node->count;
       return node->pack.Insert(node->pack.First(), value);
     });
-  } else if (!after && index > 0 && node(index - 1).Allows(value, limit)) {
+  } else if (!after && index > 0 && node(index - 1).Allows(value, limit_)) {
     ChangeNode(index - 1, [&](Node* node) {
       ++node->count;
       return node->pack.Insert(Listpack::kNone, value);
     });
   } else {
-    InsertAlone(after ? index + 1 : index, value, limit);
+    InsertAlone(after ? index + 1 : index, value);
   }
 }
 

@@ -7,6 +7,7 @@
 // Ownership: cursors address nodes by index and die with the next change.
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,8 +32,8 @@ class ListNodeLimit {
   bool IsLarge(std::string_view value) const { return value.size() > bytes_max_; }
 
  private:
-  size_t bytes_max_;
-  size_t count_max_;
+  uint32_t bytes_max_;
+  uint32_t count_max_;
   bool counts_;
 };
 
@@ -55,7 +56,8 @@ struct List::Node {
 
 class List::Chain {
  public:
-  Chain() = default;
+  // Nodes are as large as the limit of the moment allowed, also after it has changed, as in Redis.
+  explicit Chain(const ListNodeLimit& limit) : limit_(limit) {}
   Chain(const Chain&) = default;
   Chain& operator=(const Chain&) = delete;
   ~Chain();
@@ -69,9 +71,9 @@ class List::Chain {
   Listpack TakeOnlyPack();
 
   Cursor Seek(size_t index) const;
-  void Push(ListEnd end, std::string_view value, const ListNodeLimit& limit);
-  void Replace(Cursor at, std::string_view value, const ListNodeLimit& limit);
-  void Insert(Cursor at, ListSide side, std::string_view value, const ListNodeLimit& limit);
+  void Push(ListEnd end, std::string_view value);
+  void Replace(Cursor at, std::string_view value);
+  void Insert(Cursor at, ListSide side, std::string_view value);
   void EraseRange(Cursor from, size_t count);
   // Returns the position after the erased element; the node may be left empty.
   Listpack::Position EraseAt(Cursor at);
@@ -84,15 +86,16 @@ class List::Chain {
   template <typename Change>
   auto ChangeNode(size_t index, Change change);
   // As the new node number index.
-  void InsertAlone(size_t index, std::string_view value, const ListNodeLimit& limit);
+  void InsertAlone(size_t index, std::string_view value);
   void SplitNode(size_t index, Listpack::Position at);
-  bool MergeWithNext(size_t index, const ListNodeLimit& limit);
+  bool MergeWithNext(size_t index);
 
   // Slots before head_ are free, so that a queue gains and loses nodes at its head in O(1).
   std::vector<Node> nodes_;
   size_t head_ = 0;
   size_t size_ = 0;
   size_t node_bytes_ = 0;
+  ListNodeLimit limit_;
 };
 
 }  // namespace terrace::keyspace

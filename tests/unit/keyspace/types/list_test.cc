@@ -213,19 +213,33 @@ TEST(List, StaysFastWhenItIsAQueue) {
   EXPECT_LE(list.bytes(), bytes + bytes / 4);
 }
 
+// As in Redis: what changes the setting changes no list that is there, but for when it shrinks.
+TEST(List, FillsItsNodesAsTheLimitWasWhenItOutgrewOne) {
+  List list;
+  for (const char* text : {"a", "b", "c"}) list.Push(ListEnd::kTail, text, Limits(1));
+  list.Erase(1, 2, Limits(1));
+  EXPECT_EQ(list.encoding(), "quicklist");
+  list.Push(ListEnd::kTail, "d", Limits(-2));
+  list.Push(ListEnd::kTail, "e", Limits(-2));
+  list.Erase(2, 1, Limits(-2));
+  EXPECT_EQ(list.encoding(), "quicklist") << "its nodes hold one element each";
+  list.Erase(1, 1, Limits(-2));
+  EXPECT_EQ(list.encoding(), "listpack");
+}
+
 TEST(List, KeepsWholeNodesWhenLoading) {
   const EncodingLimits limits = Limits(-2);
   Listpack node;
   node.Append("a");
   node.Append("b");
   List small;
-  small.AppendNode(Listpack(node));
+  small.AppendNode(Listpack(node), limits);
   small.FinishLoading(limits);
   EXPECT_EQ(small.encoding(), "listpack");
   EXPECT_EQ(Elements(small), (std::vector<std::string>{"a", "b"}));
   List large;
-  large.AppendNode(std::move(node));
-  large.AppendPlainNode("plain");
+  large.AppendNode(std::move(node), limits);
+  large.AppendPlainNode("plain", limits);
   large.FinishLoading(limits);
   EXPECT_EQ(large.encoding(), "quicklist");
   EXPECT_EQ(Elements(large), (std::vector<std::string>{"a", "b", "plain"}));
