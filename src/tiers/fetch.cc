@@ -32,8 +32,9 @@ struct Fetches::Fetch {
   int database;
   std::string key;
   uint64_t hash;
-  uint32_t version;     // the key's write version at the start
-  uint32_t generation;  // of the regional connection the value came over
+  uint32_t version;           // the key's write version at the start
+  uint32_t begun_generation;  // the regional connection's, likewise
+  uint32_t generation;        // of the regional connection the value came over
   int64_t start_us;
   int64_t deadline_us;
   Ask ask;
@@ -64,10 +65,14 @@ Fetches::Started Fetches::Await(const Route& route, int database, const keyspace
                                 std::shared_ptr<ParkedRequest> waiter) {
   PerShard& mine = shards_[static_cast<size_t>(keyspace_->ShardIndex(key))];
   const uint32_t version = keyspace_->ShardOf(key).version(key.table_hash());
+  const uint32_t generation = route.generation.load(std::memory_order_acquire);
   FetchPtr& slot = mine.in_flight[QualifiedKey(database, key.bytes)];
-  // A superseded fetch answers those who already wait; whoever comes later needs a new one.
-  const bool is_current =
-      slot != nullptr && (slot->version == version || !rules_.join_checks_version);
+  // A superseded fetch answers those who already wait; whoever comes later needs a new one. So does
+  // who comes after a reconnection: what was asked before it does not tell what was written below
+  // while there was none.
+  const bool is_current = slot != nullptr &&
+                          (slot->version == version || !rules_.join_checks_version) &&
+                          (slot->begun_generation == generation || !rules_.join_checks_generation);
   if (is_current && slot->ask == ask) {
     if (waiter == nullptr) return Started::kAwaiting;
     if (slot->waiters.size() >= static_cast<size_t>(limits_.waiters_per_fetch_max)) {
@@ -90,6 +95,7 @@ Fetches::Started Fetches::Await(const Route& route, int database, const keyspace
                                              std::string(key.bytes),
                                              key.hash,
                                              version,
+                                             generation,
                                              0,
                                              now_us,
                                              now_us + route.timeout_ms * 1000,

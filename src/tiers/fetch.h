@@ -21,7 +21,8 @@
 //   - a fetch remembers the write version at its start; if it changed, the fetch is superseded: it
 //     answers its waiters, is never filled, and later requests do not join it;
 //   - a failure and an absence are answers: every fetch ends, by its deadline;
-//   - what was read over an older regional connection is not filled;
+//   - what was read over an older regional connection is not filled, and what was begun over one is
+//     not joined by later requests;
 //   - lifetimes count from the moment the tier was asked, so no copy outlives what it copies.
 //
 // Threads: Begin and Join under the lock of the key's shard, on any thread; everything upstream on

@@ -10,6 +10,8 @@ struct Rules {
   bool fill_checks_version = true;
   // A request does not join a fetch that began before the key last changed.
   bool join_checks_version = true;
+  // Nor one that began over an earlier connection to the regional tier.
+  bool join_checks_generation = true;
   // What was read over an earlier connection is not filled, and filled copies of it are not used.
   bool generations = true;
   // A write builds on a fetched value only while its version is current.

@@ -35,6 +35,7 @@ struct Canary {
 constexpr Canary kCanaries[] = {
     {"fill_checks_version", &tiers::Rules::fill_checks_version, 3},
     {"join_checks_version", &tiers::Rules::join_checks_version, 445},
+    {"join_checks_generation", &tiers::Rules::join_checks_generation, 7941},
     {"generations", &tiers::Rules::generations, 3359},
     {"write_checks_version", &tiers::Rules::write_checks_version, 82},
     {"absence_checks_version", &tiers::Rules::absence_checks_version, 36},
