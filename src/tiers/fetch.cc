@@ -28,18 +28,27 @@ std::string QualifiedKey(int database, std::string_view key) {
 }
 
 struct Fetches::Fetch {
-  const Route* route;
-  int database;
-  std::string key;
-  uint64_t hash;
-  uint32_t version;           // the key's write version at the start
-  uint32_t begun_generation;  // the regional connection's, likewise
-  uint32_t generation;        // of the regional connection the value came over
-  int64_t start_us;
-  int64_t deadline_us;
-  Ask ask;
-  int64_t asked_ms;                                     // when the tier that answered was asked
-  int64_t ttl_ms;                                       // the route's, less jitter
+  Fetch(const Route& of_route, int of_database, const keyspace::Key& of_key, uint32_t at_version,
+        Ask whom, int64_t now_us)
+      : route(&of_route),
+        database(of_database),
+        key(of_key.bytes),
+        hash(of_key.hash),
+        version(at_version),
+        ask(whom),
+        deadline_us(now_us + of_route.timeout_ms * 1000) {}
+
+  const Route* const route;
+  const int database;
+  const std::string key;
+  const uint64_t hash;
+  const uint32_t version;  // the key's write version at the start
+  const Ask ask;
+  const int64_t deadline_us;
+  // Of the connection over which the regional tier told what it has; 0: it has not yet.
+  std::atomic<uint32_t> generation{0};
+  int64_t asked_ms = 0;                                 // when the tier that answered was asked
+  int64_t ttl_ms = kNoTtl;                              // the route's, less jitter
   std::vector<std::shared_ptr<ParkedRequest>> waiters;  // guarded by the shard's lock
 
   keyspace::Key AsKey() const { return {key, hash}; }
@@ -65,14 +74,8 @@ Fetches::Started Fetches::Await(const Route& route, int database, const keyspace
                                 std::shared_ptr<ParkedRequest> waiter) {
   PerShard& mine = shards_[static_cast<size_t>(keyspace_->ShardIndex(key))];
   const uint32_t version = keyspace_->ShardOf(key).version(key.table_hash());
-  const uint32_t generation = route.generation.load(std::memory_order_acquire);
   FetchPtr& slot = mine.in_flight[QualifiedKey(database, key.bytes)];
-  // A superseded fetch answers those who already wait; whoever comes later needs a new one. So does
-  // who comes after a reconnection: what was asked before it does not tell what was written below
-  // while there was none.
-  const bool is_current = slot != nullptr &&
-                          (slot->version == version || !rules_.join_checks_version) &&
-                          (slot->begun_generation == generation || !rules_.join_checks_generation);
+  const bool is_current = slot != nullptr && MayBeJoined(*slot, version);
   if (is_current && slot->ask == ask) {
     if (waiter == nullptr) return Started::kAwaiting;
     if (slot->waiters.size() >= static_cast<size_t>(limits_.waiters_per_fetch_max)) {
@@ -90,19 +93,7 @@ Fetches::Started Fetches::Await(const Route& route, int database, const keyspace
     return Started::kTooMany;
   }
   const int64_t now_us = home_->clock().MonoUs();
-  auto fetch = std::make_shared<Fetch>(Fetch{&route,
-                                             database,
-                                             std::string(key.bytes),
-                                             key.hash,
-                                             version,
-                                             generation,
-                                             0,
-                                             now_us,
-                                             now_us + route.timeout_ms * 1000,
-                                             ask,
-                                             0,
-                                             kNoTtl,
-                                             {}});
+  auto fetch = std::make_shared<Fetch>(route, database, key, version, ask, now_us);
   if (waiter != nullptr) {
     waiter->Await();
     fetch->waiters.push_back(std::move(waiter));
@@ -112,6 +103,16 @@ Fetches::Started Fetches::Await(const Route& route, int database, const keyspace
   route.stats.fetches_in_flight.fetch_add(1, std::memory_order_relaxed);
   home_->Post([this, fetch = std::move(fetch)] { Start(fetch); });
   return Started::kAwaiting;
+}
+
+// A superseded fetch answers those who already wait; whoever comes later needs a new one. So does
+// who comes after a reconnection, if the fetch has been told before it what the regional tier has:
+// somebody else may have written there while there was no connection.
+bool Fetches::MayBeJoined(const Fetch& fetch, uint32_t version) const {
+  if (rules_.join_checks_version && fetch.version != version) return false;
+  if (!rules_.join_checks_generation || !fetch.route->is_relayed()) return true;
+  const uint32_t told_over = fetch.generation.load(std::memory_order_acquire);
+  return told_over == 0 || told_over == fetch.route->generation.load(std::memory_order_acquire);
 }
 
 bool Fetches::IsKnownAbsent(const Route& route, int database, const keyspace::Key& key,

@@ -21,13 +21,13 @@
 //   - a fetch remembers the write version at its start; if it changed, the fetch is superseded: it
 //     answers its waiters, is never filled, and later requests do not join it;
 //   - a failure and an absence are answers: every fetch ends, by its deadline;
-//   - what was read over an older regional connection is not filled, and what was begun over one is
-//     not joined by later requests;
+//   - what was read over an older regional connection is not filled, nor joined by later requests;
 //   - lifetimes count from the moment the tier was asked, so no copy outlives what it copies.
 //
 // Threads: Begin and Join under the lock of the key's shard, on any thread; everything upstream on
 //          the home loop, which also owns the upstreams.
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -96,6 +96,7 @@ class Fetches {
     NegativeCache too_large_at_regional, too_large_at_origin;
   };
 
+  bool MayBeJoined(const Fetch& fetch, uint32_t version) const;
   void Start(FetchPtr fetch);
   void AskRegional(FetchPtr fetch);
   void AskOrigin(FetchPtr fetch);

@@ -10,7 +10,7 @@ struct Rules {
   bool fill_checks_version = true;
   // A request does not join a fetch that began before the key last changed.
   bool join_checks_version = true;
-  // Nor one that began over an earlier connection to the regional tier.
+  // Nor one that was told over an earlier connection what the regional tier has.
   bool join_checks_generation = true;
   // What was read over an earlier connection is not filled, and filled copies of it are not used.
   bool generations = true;
