@@ -561,9 +561,10 @@ bool Database::PurgeDueParts(const Key& key, Entry* entry) {
   Object& object = EditObject<Object>(entry);
   std::vector<std::string> gone;
   const bool is_told = keyspace_->is_listened_to();
-  object.RemoveDueParts(now_ms_, kPartsPerCallMax, [&](std::string_view part) {
-    if (is_told) gone.emplace_back(part);
-  });
+  keyspace_->ShardOf(key).stats.expired_parts +=
+      object.RemoveDueParts(now_ms_, kPartsPerCallMax, [&](std::string_view part) {
+        if (is_told) gone.emplace_back(part);
+      });
   AccountEdit(key, entry);
   // No command has changed it: a copy stays one, for as long as it did. That the tier below has the
   // same value is not known any more.

@@ -211,6 +211,7 @@ ShardStats Keyspace::TotalStats() {
     total.hits += shard(i).stats.hits;
     total.misses += shard(i).stats.misses;
     total.expired += shard(i).stats.expired;
+    total.expired_parts += shard(i).stats.expired_parts;
     total.evicted += shard(i).stats.evicted;
     total.changes += shard(i).stats.changes;
   }
@@ -243,6 +244,7 @@ Keyspace::Count Keyspace::CountOf(int database) {
     if (const Shard::Part* part = shard(i).part(database)) {
       count.keys += part->table.size();
       count.keys_with_deadline += part->deadline_count;
+      count.keys_with_part_deadlines += part->parts_count;
     }
   }
   return count;

@@ -121,6 +121,7 @@ class Keyspace {
   struct Count {
     size_t keys = 0;
     size_t keys_with_deadline = 0;
+    size_t keys_with_part_deadlines = 0;
   };
   Count CountOf(int database);
   // Keys that clients wait for, of all databases; and those of them whose end is waited for, too.

@@ -26,7 +26,8 @@ namespace terrace::keyspace {
 struct ShardStats {
   uint64_t hits = 0;
   uint64_t misses = 0;
-  uint64_t expired = 0;
+  uint64_t expired = 0;        // keys
+  uint64_t expired_parts = 0;  // fields of hashes
   uint64_t evicted = 0;
   uint64_t changes = 0;  // by commands
 };

@@ -173,6 +173,7 @@ void StatsSection(Call& call, Section& section) {
   section.Number("sync_partial_ok", 0);  // there is no backlog
   section.Number("sync_partial_err", core.replicas->refused_partial_syncs());
   section.Number("expired_keys", keyspace.expired);
+  section.Number("expired_subkeys", keyspace.expired_parts);
   section.Number("evicted_keys", keyspace.evicted);
   section.Number("evicted_clients", 0);  // maxmemory-clients is not supported
   section.Number("keyspace_hits", keyspace.hits);

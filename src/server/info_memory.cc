@@ -143,9 +143,11 @@ void KeyspaceSection(Call& call, Section& section) {
     const int64_t average_ms = count.keys_with_deadline > 0
                                    ? AverageTtlMs(call.db.keyspace(), index, call.clock.NowMs())
                                    : 0;
-    section.Line("db" + std::to_string(index), "keys=" + std::to_string(count.keys) + ",expires=" +
-                                                   std::to_string(count.keys_with_deadline) +
-                                                   ",avg_ttl=" + std::to_string(average_ms));
+    section.Line("db" + std::to_string(index),
+                 "keys=" + std::to_string(count.keys) +
+                     ",expires=" + std::to_string(count.keys_with_deadline) +
+                     ",avg_ttl=" + std::to_string(average_ms) +
+                     ",subexpiry=" + std::to_string(count.keys_with_part_deadlines));
   }
 }
 

@@ -28,6 +28,7 @@ enum class LogFormat : int { kText, kJson };
 enum class AppendSync : int { kAlways, kEverySecond, kNo };
 // Who may do it: nobody, everybody, or only clients on a loopback address or a Unix socket.
 enum class Permission : int { kNo, kYes, kLocal };
+enum class Sanitizing : int { kNo, kYes, kClients };
 // Who has the last word on a key, see docs/configuration.md.
 enum class WriteMode : int { kForward, kSpill, kLocal };
 enum class OriginKind : int { kHttp, kDirectory, kRedis };
@@ -147,6 +148,7 @@ struct Settings {
   Permission enable_debug_command = Permission::kNo;
   Permission enable_module_command = Permission::kNo;
   Permission enable_protected_configs = Permission::kNo;
+  Sanitizing sanitize_dump_payload = Sanitizing::kYes;
 
   // [memory]
   uint64_t maxmemory = 0;  // bytes; 0: no limit

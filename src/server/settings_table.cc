@@ -14,6 +14,7 @@ using S = Settings;
 constexpr std::string_view kLogLevels[] = {"debug", "verbose", "notice", "warning"};
 constexpr std::string_view kLogFormats[] = {"text", "json"};
 constexpr std::string_view kPermissions[] = {"no", "yes", "local"};
+constexpr std::string_view kSanitizing[] = {"no", "yes", "clients"};
 constexpr std::string_view kAppendSyncs[] = {"always", "everysec", "no"};
 constexpr std::string_view kDialects[] = {"redis-7.2", "valkey-8.0"};
 constexpr std::string_view kChannelDefaults[] = {"allchannels", "resetchannels"};
@@ -178,6 +179,8 @@ constexpr R::Row kRows[] = {
     R::Choice<&S::enable_protected_configs>(
         "security", "enable-protected-configs", kPermissions, kRestart,
         "Who may CONFIG SET dir and dbfilename; local: clients on this machine"),
+    R::Choice<&S::sanitize_dump_payload>("security", "sanitize-dump-payload", kSanitizing, kLive,
+                                         "Accepted; payloads are always checked"),
 
     R::Number<&S::maxmemory>("memory", "maxmemory", kBytes, 0, kInt64Max, "bytes", kLive,
                              "Memory the server may use; 0: no limit"),

@@ -24,7 +24,7 @@ WANTED = {
     'persistence': ['loading', 'rdb_changes_since_last_save', 'rdb_last_bgsave_status',
                     'aof_enabled', 'module_fork_in_progress'],
     'stats': ['total_connections_received', 'sync_full', 'sync_partial_ok', 'sync_partial_err',
-              'expired_keys', 'evicted_keys', 'evicted_clients', 'total_forks',
+              'expired_keys', 'expired_subkeys', 'evicted_keys', 'evicted_clients', 'total_forks',
               'latest_fork_usec', 'slave_expires_tracked_keys', 'active_defrag_hits',
               'total_error_replies', 'total_reads_processed', 'total_writes_processed',
               'io_threaded_reads_processed', 'io_threaded_writes_processed'],
@@ -98,9 +98,27 @@ class InfoTest(unittest.TestCase):
             share = float(memory[name].rstrip('%'))
             self.assertTrue(0 <= share <= 100, memory[name])
 
-    def average_ttl(self):
+    def database_field(self, name):
         line = fields(self.client, 'keyspace')['db0']
-        return int(dict(field.split('=') for field in line.split(','))['avg_ttl'])
+        return int(dict(field.split('=') for field in line.split(','))[name])
+
+    def average_ttl(self):
+        return self.database_field('avg_ttl')
+
+    # As Redis does since 7.4.
+    def test_counts_hashes_whose_fields_expire_and_the_fields_that_have(self):
+        before = int(fields(self.client, 'stats')['expired_subkeys'])
+        self.client.call('SET', 'for ever', 'v')
+        self.assertEqual(self.database_field('subexpiry'), 0)
+        for key in ('h1', 'h2'):
+            self.client.call('HSET', key, 'a', '1', 'b', '2', 'c', '3')
+            self.client.call('HPEXPIRE', key, '20', 'FIELDS', '2', 'a', 'b')
+        self.assertEqual(self.database_field('subexpiry'), 2)
+        deadline = time.monotonic() + 10
+        while self.database_field('subexpiry') != 0 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.assertEqual(self.database_field('subexpiry'), 0)
+        self.assertEqual(int(fields(self.client, 'stats')['expired_subkeys']) - before, 4)
 
     def test_average_ttl_is_that_of_the_keys_that_have_one(self):
         self.client.call('SET', 'for ever', 'v')
