@@ -43,7 +43,10 @@ void PermitWhenLarge(const std::stop_token& stop) {
 }  // namespace
 
 HugePages::HugePages(Use use) {
-  if (use == Use::kWhenLarge) watch_ = std::jthread(PermitWhenLarge);
+  if (use != Use::kWhenLarge) return;
+  // Before there are threads: no descriptor comes and goes on one while another opens sockets.
+  static_cast<void>(ReadResidentBytes());
+  watch_ = std::jthread(PermitWhenLarge);
 }
 
 }  // namespace terrace::base

@@ -1,5 +1,6 @@
 #include "base/memory.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -27,11 +28,13 @@ void* Allocate(size_t bytes) {
 }
 
 size_t ReadResidentBytes() {
-  std::FILE* statm = std::fopen("/proc/self/statm", "re");
-  if (statm == nullptr) return 0;
+  static const int statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  char text[128];
+  const ssize_t size = pread(statm, text, sizeof(text) - 1, 0);
+  if (size <= 0) return 0;
+  text[size] = '\0';
   unsigned long total = 0, resident = 0;
-  const int fields = std::fscanf(statm, "%lu %lu", &total, &resident);
-  std::fclose(statm);
+  const int fields = std::sscanf(text, "%lu %lu", &total, &resident);
   return fields == 2 ? resident * static_cast<size_t>(sysconf(_SC_PAGESIZE)) : 0;
 }
 

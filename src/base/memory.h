@@ -34,7 +34,7 @@ struct MemoryStats {
 // allocator does not tell (sanitizer builds).
 MemoryStats ReadMemoryStats();
 
-// The process's resident set in bytes, from the kernel.
+// The process's resident set in bytes, from the kernel. The first call opens what all of them read.
 size_t ReadResidentBytes();
 
 // Lets the allocator return unused pages from a thread of its own, of lower priority.
