@@ -11,7 +11,7 @@ from servers import Server
 
 VALUE_BYTES = 32
 TARGETS = {"without ttl": 84, "with ttl": 88}
-SMALL_COUNT, LARGE_COUNT = 100000, 500000
+SMALL_COUNT, LARGE_COUNT = 100000, 2000000
 
 # What is written, as words of the load generator: {} counts up.
 SMALL_TYPES = {
