@@ -117,7 +117,7 @@ struct Call {
 
   // Deadlines are kept on NowMs time; clients speak Unix time. These differ by the steps the wall
   // clock has made since start-up.
-  // What an entry cannot hold becomes what it can: the year 10889, or long ago.
+  // A moment before the clock of deadlines began becomes its beginning; sums stop at the ends.
   int64_t ToDeadlineMs(int64_t unix_ms) const;
   int64_t ToUnixMs(int64_t deadline_ms) const {
     return base::SaturatingAdd(deadline_ms, clock.WallAheadMs());
